@@ -67,7 +67,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     table = source.annotations[list(DTYPES)]
     if table.empty:
         raise LabeltoolError("nothing is labelled yet", remedy="use `labeltool import` or `labeltool label`")
-    label = table["label"].map(without_zeros, na_action="ignore")
+    label = table["label"].map(without_zeros, na_action="ignore").astype(object)
     lost = table[(label != table["label"]) & label.notna()]
     table = table.assign(label=label)
     tables = {"annotations": table, "suggestions": suggestions(source.store, source.as_of)[list(SUGGESTION_DTYPES)]}

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, described, walk
+from labeltool.audio.remote import as_url, is_url
+from labeltool.audio.remote.listing import LISTS, REQUESTS_AT_ONCE, sounds_at, suffix_of
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.importers.base import clip_of, reason_of, recording_of
 from labeltool.records import Clip, Failed, Imported, Recording, Skipped
@@ -24,7 +26,7 @@ def read(
     Parameters
     ----------
     paths
-        Files and directories.
+        Files and directories, URLs of files and of folders of a store, and lists of URLs (text, CSV).
     clip_seconds
         Length of the clips, seconds; None makes each recording one clip.
     hop_seconds
@@ -52,9 +54,9 @@ def read(
         for sound in _sounds_of(path):
             found = True
             if isinstance(sound, LabeltoolError):
-                if len(paths) == 1 and sound.file == str(path):
+                if len(paths) == 1 and sound.line is None and sound.file in (str(path), as_url(path)):
                     raise sound
-                yield Failed(in_one_line(sound.file or ""), None, reason_of(sound))
+                yield Failed(in_one_line(sound.file or ""), sound.line, reason_of(sound))
             elif sound.sha256 in first_paths:
                 yield Skipped(sound.path, None, f"has the same content as {first_paths[sound.sha256]}")
             else:
@@ -94,6 +96,27 @@ def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Ite
 
 def _sounds_of(path: Path) -> Iterator[AudioFile | LabeltoolError]:
     """Yield the sound files at or below a path, and the errors of those that cannot be read."""
+    if is_url(path) or (suffix_of(path) in LISTS and path.is_file()):
+        yield from _remote_sounds(path)
+        return
     unlisted: list[LabeltoolError] = []
     yield from described(walk(path, AUDIO_SUFFIXES | SUFFIXES_NOT_READ, unlisted) if path.is_dir() else (path,))
     yield from unlisted
+
+
+def _remote_sounds(place: Path) -> Iterator[AudioFile | LabeltoolError]:
+    """Yield the remote sounds of a URL or of a list of URLs, each once, and the errors of those that cannot be read."""
+    errors: list[LabeltoolError] = []
+
+    def urls() -> Iterator[str]:
+        for one in sounds_at(place, AUDIO_SUFFIXES | SUFFIXES_NOT_READ):
+            if isinstance(one, LabeltoolError):
+                errors.append(one)
+            else:
+                yield one
+
+    for sound in described(urls(), REQUESTS_AT_ONCE):
+        yield from errors
+        errors.clear()
+        yield sound
+    yield from errors

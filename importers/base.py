@@ -153,6 +153,7 @@ def recording_of(sound: AudioFile, group: str | None = None, licence: str | None
         group=group if group is not None else sound.sha256,
         licence=licence,
         samples_sha256=sound.samples_sha256,
+        columns=sound.columns,
     )
 
 

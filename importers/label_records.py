@@ -200,7 +200,7 @@ class _LabelReader:
                 sound = self._sound(file, one["recording"], one["fold"])
                 described = self._recording(sound)
                 group = described.group if one["group"] is None else one["group"]
-                licence, columns = one["licence"], own[named[int(str(row))]]
+                licence, columns = one["licence"], (*described.columns, *own[named[int(str(row))]])
                 recordings.append(replace(described, group=group, licence=licence, columns=columns))
             except _NotFoundError as problem:
                 recordings.append(None)

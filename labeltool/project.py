@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from labeltool.audio.remote.limits import set_limits
 from labeltool.errors import LabeltoolError
 from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings, settings_text
 from labeltool.store import Store, backup
@@ -294,5 +295,7 @@ def write_setting(project: Project, table: str, name: str, value: object) -> Set
 
 
 def load(directory: Path) -> Project:
-    """Read a project's settings."""
-    return Project(directory, read_settings(directory / SETTINGS_FILE))
+    """Read a project's settings; those of remote sounds count for this process and those that it starts."""
+    settings = read_settings(directory / SETTINGS_FILE)
+    set_limits(settings.remote.cache_gb, settings.remote.timeout_s)
+    return Project(directory, settings)

@@ -51,6 +51,10 @@ max_imbalance = 10                # how many times as many clips as another labe
 [backup]
 daily = 7                         # days of which a backup is kept in backups/, written before the first change; 0: none
 
+[remote]                          # sounds on web servers and in object stores; docs/remote.md
+cache_gb = 10                     # what is kept of them on this disk, in the user's cache; the oldest goes first
+timeout_s = 15                    # how long a server may send nothing before it is asked again
+
 [speech]
 # labels = ["speech", "talking"]  # labels that `labeltool transcribe` takes for speech; default: common names
 # model = "/models/whisper"       # folder of the speech model, unless --model is given
@@ -81,6 +85,8 @@ _Percent = Annotated[int, Meta(ge=0, le=100)]
 _Level = Annotated[float, Meta(ge=-200, le=0)]
 _Ratio = Annotated[float, Meta(ge=1, le=1_000_000)]
 _Loss = Annotated[float, Meta(ge=0, le=200)]
+_Gigabytes = Annotated[float, Meta(ge=0.001, le=100_000)]
+_Timeout = Annotated[float, Meta(ge=0.1, le=3600)]
 _ErrorShare = Annotated[float, Meta(ge=0.001, le=0.5)]
 
 _SPEECH_LABELS = (
@@ -204,6 +210,22 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteSettings:
+    """Table `[remote]`: sounds that lie elsewhere.
+
+    Attributes
+    ----------
+    cache_gb
+        What is kept of them on this disk, 10 ** 9 bytes.
+    timeout_s
+        How long a server may send nothing before it is asked again, seconds.
+    """
+
+    cache_gb: _Gigabytes = 10.0
+    timeout_s: _Timeout = 15.0
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechSettings:
     """Table `[speech]`: labels that mean speech, the speech model's folder, the spoken language."""
 
@@ -269,6 +291,7 @@ class Settings:
     export: ExportSettings = field(default_factory=ExportSettings)
     check: CheckSettings = field(default_factory=CheckSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
+    remote: RemoteSettings = field(default_factory=RemoteSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     app: AppSettings = field(default_factory=AppSettings)
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -7,17 +7,30 @@ import os
 from pathlib import Path
 from typing import Any
 
+from labeltool.audio.remote.remote_file import RemoteFile, open_bytes, size_of
+from labeltool.errors import LabeltoolError
+
 
 class PatchedFile(io.RawIOBase):
-    """A file with some bytes replaced, for libsndfile to read, and perhaps a greater length than it has."""
+    """A file with some bytes replaced, for libsndfile to read, and perhaps a greater length than it has.
+
+    Attributes
+    ----------
+    size
+        Of the file, bytes.
+    failure
+        Why a part of a remote file could not be read. libsndfile cannot raise it, it takes it for the end of the file.
+    """
 
     # Tags are looked for in the last bytes: there are zeros.
     _TAG_BYTES = 4096
 
-    def __init__(self, path: Path, patches: dict[int, bytes], times_longer: int = 1) -> None:
-        self._file = path.open("rb")
+    def __init__(self, path: str | Path, patches: dict[int, bytes], times_longer: int = 1) -> None:
+        self._file = open_bytes(path)
+        self.failure: LabeltoolError | None = None
         self._patches = patches
-        self._end = os.fstat(self._file.fileno()).st_size * times_longer
+        self.size = size_of(self._file)
+        self._end = self.size * times_longer
         self._times_longer = times_longer
         self._at = 0
 
@@ -36,6 +49,9 @@ class PatchedFile(io.RawIOBase):
                 content = bytearray(self._file.read(len(buffer)))
             except OSError:  # libsndfile could not raise it: the stream ends here
                 content = bytearray()
+            except LabeltoolError as error:
+                self.failure = error
+                content = bytearray()
         for offset, patch in self._patches.items():
             for place, byte in enumerate(patch, offset - self._at):
                 if 0 <= place < len(content):
@@ -43,6 +59,15 @@ class PatchedFile(io.RawIOBase):
         buffer[: len(content)] = content
         self._at += len(content)
         return len(content)
+
+    def will_read(self, count: int) -> None:
+        """Fetch the next `count` bytes of a remote file at once, rather than block by block."""
+        if isinstance(self._file, RemoteFile):
+            self._file.seek(self._at)
+            try:
+                self._file.will_read(count)
+            except LabeltoolError as error:
+                self.failure = error
 
     def close(self) -> None:
         """Close the file."""
@@ -60,9 +85,9 @@ def _after_id3(head: bytes) -> int:
     return 10 + size
 
 
-def flac_of_any_length(path: Path) -> tuple[int | None, PatchedFile | None]:
+def flac_of_any_length(path: str | Path) -> tuple[int | None, PatchedFile | None]:
     """Return the number of frames in STREAMINFO, None where it is not known, and the file with "not known" there."""
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         start = _after_id3(file.read(10))
         file.seek(start)
         head = file.read(26)
@@ -78,10 +103,10 @@ _MP3_TIMES_LONGER = 64
 _XING_FRAMES, _XING_BYTES = 1, 2
 
 
-def mp3_of_any_length(path: Path) -> PatchedFile | None:
+def mp3_of_any_length(path: str | Path) -> PatchedFile | None:
     """Return an MP3 so that it is read to its end; None where a header tells its length."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
+        size = size_of(file)
         start = _after_id3(file.read(10))
         file.seek(start)
         head = file.read(8192)
@@ -102,16 +127,16 @@ def mp3_of_any_length(path: Path) -> PatchedFile | None:
     return None
 
 
-def _goes_on_with_mp3(path: Path, offset: int) -> bool:
-    with path.open("rb") as file:
+def _goes_on_with_mp3(path: str | Path, offset: int) -> bool:
+    with open_bytes(path) as file:
         file.seek(max(0, offset - 4096))
         rest = file.read(16384)
     return b"ID3" in rest or any(rest.find(tag) >= 0 for tag in (b"Xing", b"Info", b"LAME"))
 
 
-def wav_to_its_end(path: Path) -> PatchedFile | None:
+def wav_to_its_end(path: str | Path) -> PatchedFile | None:
     """Return a WAV file whose recorder never wrote the length of its data as one that goes on to its end."""
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         if file.read(12)[:4] != b"RIFF":
             return None
         place = 12
@@ -133,7 +158,7 @@ _OGG_TAIL_BYTES = 1 << 17
 _UNKNOWN_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36})
 
 
-def missing_s(path: Path, format: str, rate_hz: int, claimed: int | None, decoded: int) -> tuple[float, bool]:
+def missing_s(path: str | Path, format: str, rate_hz: int, claimed: int | None, decoded: int) -> tuple[float, bool]:
     """Return the seconds that a file promises and does not have, and whether it ends as a file of its format does.
 
     Parameters
@@ -156,9 +181,9 @@ def missing_s(path: Path, format: str, rate_hz: int, claimed: int | None, decode
     return missing, format != "OGG" or _ogg_has_end(path)
 
 
-def _missing_of_wav_s(path: Path) -> float:
-    with path.open("rb") as file:
-        end = os.fstat(file.fileno()).st_size
+def _missing_of_wav_s(path: str | Path) -> float:
+    with open_bytes(path) as file:
+        end = size_of(file)
         if file.read(12)[:4] != b"RIFF":
             return 0.0
         place, bytes_per_s = 12, 0
@@ -174,11 +199,10 @@ def _missing_of_wav_s(path: Path) -> float:
     return 0.0
 
 
-def _ogg_has_end(path: Path) -> bool:
+def _ogg_has_end(path: str | Path) -> bool:
     """Whether the last page that begins in a file has the mark of the last one, and is whole."""
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        file.seek(max(0, size - _OGG_TAIL_BYTES))
+    with open_bytes(path) as file:
+        file.seek(max(0, size_of(file) - _OGG_TAIL_BYTES))
         tail = file.read()
     place = tail.rfind(b"OggS")
     page = tail[place:]

@@ -1,8 +1,8 @@
 """Frames of clips, mostly log-mels, computed once in several processes and read back by memory map.
 
-`directory/<frontend fingerprint>/` has shards: `<name>.npy` is the frames of some clips, one after the other,
-`<name>.json` its index. A shard is written atomically, its index last, and never changed: an interrupted run keeps
-what was done, a damaged shard is skipped and its clips are computed again. The folder may be deleted at will.
+`directory/<frontend fingerprint>-<computation>/` has shards: `<name>.npy` is the frames of some clips, one after the
+other, `<name>.json` its index. A shard is written atomically, its index last, and never changed: an interrupted run
+keeps what was done, a damaged shard is skipped and its clips are computed again. The folder may be deleted at will.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from labeltool.audio import files
 from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend_base import COMPUTATION
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
@@ -99,7 +100,8 @@ class FeatureCache:
     directory
         In the project's `cache/`; made when something is written.
     frontend
-        Its fingerprint names the folder underneath.
+        Its fingerprint names the folder underneath, with the way in which frames are computed: two ways differ in
+        their last bits, and a training on frames of both would depend on when they were computed.
     frames
         Computes the frames, in other processes too; default the frontend itself.
     """
@@ -107,7 +109,7 @@ class FeatureCache:
     def __init__(self, directory: Path, frontend: Frontend, frames: FrameFunction | None = None) -> None:
         self.frontend = frontend
         self._frames = frames or frontend.compute_frames
-        self.directory = Path(directory) / frontend.fingerprint
+        self.directory = Path(directory) / f"{frontend.fingerprint}-{COMPUTATION}"
         self._places: dict[str, _Place] = {}
         self._maps: dict[Path, Float32] = {}
         self._seen_shards: set[Path] = set()

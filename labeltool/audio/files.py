@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
-import shlex
 import stat
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
+from labeltool.audio.file_versions import FileVersion, decoded_properties, properties_of
+from labeltool.audio.other_files import require_sound
+from labeltool.audio.remote import as_url, is_url
+from labeltool.audio.remote.reference import SIZE_COLUMN, VERSION_COLUMN, RemoteError, reference_of
+from labeltool.audio.remote.remote_file import open_bytes
 from labeltool.audio.sound_reader import SoundReader, unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
@@ -39,7 +45,8 @@ _RESAMPLER_MARGIN_S = 0.05
 class AudioFile:
     """Properties of a sound file, which is identified by `sha256` of its bytes; `frames` at `sample_rate_hz`.
 
-    `samples_sha256` is of its decoded samples, None where they were not decoded, or not to their end.
+    `samples_sha256` is of its decoded samples, None where they were not decoded, or not to their end. Of a remote sound
+    `path` is the URL, `sha256` the id of its reference (`remote.reference`), and `columns` its size and its version.
     """
 
     path: str
@@ -48,6 +55,7 @@ class AudioFile:
     channels: int
     frames: int
     samples_sha256: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -94,27 +102,31 @@ def walk(
             failed.append(cannot)
 
 
-def content_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex.
+def content_hash(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex; a remote one is fetched whole.
 
     Raises
     ------
     OSError
         When it cannot be read, or is a pipe or a device, which might never end.
+    LabeltoolError
+        When it is remote and cannot be read.
     """
-    if not path.is_file() and path.exists():
+    if not is_url(path) and not Path(path).is_file() and Path(path).exists():
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with open_bytes(path) as file:
+        return hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest()
 
 
 @lru_cache(maxsize=4096)
-def _cached_hash(path: str, size: int, modified_ns: int) -> str:
-    return content_hash(Path(path))
+def _cached_hash(version: FileVersion) -> str:
+    return reference_of(version.path).id if is_url(version.path) else content_hash(Path(version.path))
 
 
 def samples_hash(path: str | Path) -> str | None:
     """Return the SHA-256 of a sound file's decoded samples (`SoundReader.samples_sha256`), None where it is damaged.
+
+    A remote one is fetched whole, once; the hash is kept with its blocks.
 
     Raises
     ------
@@ -122,10 +134,18 @@ def samples_hash(path: str | Path) -> str | None:
         When it is no sound file that can be read.
     """
     try:
-        known = Path(path).stat()
+        version = FileVersion.of(path)
     except OSError as error:
         raise unreadable(path, error) from error
-    return _decoded(str(path), known.st_size, known.st_mtime_ns).samples_sha256
+    if not is_url(path):
+        return decoded_properties(version).samples_sha256
+    reference = reference_of(as_url(path))
+    if (known := reference.samples_sha256) is not None:
+        return known
+    found = decoded_properties(version).samples_sha256
+    if found is not None:
+        reference.keep_samples_sha256(found)
+    return found
 
 
 def require_content(path: str | Path, sha256: str, samples_sha256: str | None = None) -> None:
@@ -134,7 +154,8 @@ def require_content(path: str | Path, sha256: str, samples_sha256: str | None = 
     Parameters
     ----------
     sha256, samples_sha256
-        Of its bytes and of its samples: where only tags or the encoding were changed, it is the same sound.
+        Of its bytes and of its samples: where only tags or the encoding were changed, it is the same sound. A remote
+        one that has another version by now is fetched whole, where the hash of its samples is known.
 
     Raises
     ------
@@ -142,8 +163,7 @@ def require_content(path: str | Path, sha256: str, samples_sha256: str | None = 
         When it is gone, unreadable, or another sound.
     """
     try:
-        stat = Path(path).stat()
-        found = _cached_hash(str(path), stat.st_size, stat.st_mtime_ns)
+        found = _cached_hash(FileVersion.of(path))
     except OSError as error:
         raise unreadable(path, error) from error
     if found != sha256 and not _has_samples(path, samples_sha256):
@@ -159,32 +179,38 @@ def _has_samples(path: str | Path, samples_sha256: str | None) -> bool:
         return False
     try:
         return samples_hash(path) == samples_sha256
+    except RemoteError:
+        raise
     except LabeltoolError:
         return False
 
 
-def describe(path: Path, *, samples: bool = True) -> AudioFile:
+def describe(path: str | Path, *, samples: bool = True) -> AudioFile:
     """Return the properties of a sound file; its length is that of its stream, whatever its header claims.
+
+    Of a remote one, its beginning and its end are read.
 
     Parameters
     ----------
     samples
-        Whether to decode it whole, for the hash of its samples.
+        Whether to decode it whole, for the hash of its samples; not of a remote one.
 
     Raises
     ------
     LabeltoolError
         When it is missing, no regular file, empty, not a format that libsndfile reads, or breaks off.
     """
-    path = as_on_disk(path)
+    if is_url(path):
+        return _describe_remote(as_url(path))
+    path = as_on_disk(Path(path))
     try:
         before = path.stat()
         resolved = path.resolve()
         _require_regular(path, before.st_mode, f"{path}{resolved}")
-        _require_sound(path, before.st_size)
-        read = _decoded if samples else _properties
-        properties = read(str(path), before.st_size, before.st_mtime_ns)
-        sha256 = _cached_hash(str(path), before.st_size, before.st_mtime_ns)
+        require_sound(path)
+        read = decoded_properties if samples else properties_of
+        version = FileVersion(str(path), before.st_size, before.st_mtime_ns)
+        properties, sha256 = read(version), _cached_hash(version)
         after = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise LabeltoolError(
@@ -199,21 +225,38 @@ def describe(path: Path, *, samples: bool = True) -> AudioFile:
     return AudioFile(str(resolved), sha256, **asdict(properties))
 
 
-def described(paths: Iterable[Path]) -> Iterator[AudioFile | LabeltoolError]:
-    """Yield the properties of sound files in their order, read on all cores; of one that cannot be read, the error."""
+def _describe_remote(url: str) -> AudioFile:
+    reference = reference_of(url)
+    require_sound(url)
+    properties = properties_of(FileVersion.of(url))
+    if not properties.frames:
+        raise LabeltoolError("has no samples", file=url)
+    columns = ((SIZE_COLUMN, str(reference.size_bytes)), (VERSION_COLUMN, reference.version))
+    found = AudioFile(url, reference.id, **asdict(properties), columns=tuple(one for one in columns if one[1]))
+    return replace(found, samples_sha256=reference.samples_sha256)
 
-    def one(path: Path) -> AudioFile | LabeltoolError:
+
+def described(paths: Iterable[str | Path], at_once: int | None = None) -> Iterator[AudioFile | LabeltoolError]:
+    """Yield the properties of sound files in their order; of one that cannot be read, the error.
+
+    Parameters
+    ----------
+    at_once
+        Number of files that are read at the same time; None: one a core.
+    """
+
+    def one(path: str | Path) -> AudioFile | LabeltoolError:
         try:
             return describe(path)
         except LabeltoolError as error:
             return error
 
-    cores = os.cpu_count() or 1
-    pool, pending = ThreadPoolExecutor(cores), deque[Future[AudioFile | LabeltoolError]]()
+    at_once = at_once or os.cpu_count() or 1
+    pool, pending = ThreadPoolExecutor(at_once), deque[Future[AudioFile | LabeltoolError]]()
     try:
         for path in paths:
             pending.append(pool.submit(one, path))
-            if len(pending) > 2 * cores:
+            if len(pending) > 2 * at_once:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
@@ -233,7 +276,7 @@ def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[Skip
     failed: list[SkippedFile] = []
     for file in dict.fromkeys(files):
         try:
-            sounds[file] = describe(Path(file), samples=False)
+            sounds[file] = describe(file, samples=False)
         except LabeltoolError as error:
             if len(files) == 1:
                 raise
@@ -253,72 +296,6 @@ def _require_regular(path: Path, mode: int, names: str) -> None:
         raise LabeltoolError("its name is not UTF-8 and cannot be stored", file=path, remedy="rename it") from None
 
 
-_CONVERT = "`ffmpeg -i {} {}.flac` converts it"
-# Files named like sound, and sound that libsndfile does not read: where some bytes stand, and what that says.
-_OTHER_FILES = (
-    (0, b"version https://git-lfs", "is a git-lfs pointer, not the sound itself", "`git lfs pull` fetches that"),
-    (4, b"ftyp", "is MPEG-4 sound (AAC or ALAC), which is not read", _CONVERT),
-    (0, b"\xff\xf1", "is AAC sound, which is not read", _CONVERT),
-    (0, b"\xff\xf9", "is AAC sound, which is not read", _CONVERT),
-    (0, b"#!AMR", "is AMR sound, which is not read", _CONVERT),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "is Windows Media sound, which is not read", _CONVERT),
-    (0, b"\x1a\x45\xdf\xa3", "is Matroska or WebM, which is not read", _CONVERT),
-    (0, b"wvpk", "is WavPack sound, which is not read", _CONVERT),
-    (0, b"MAC ", "is Monkey's Audio, which is not read", _CONVERT),
-    (0, b"TTA1", "is True Audio, which is not read", _CONVERT),
-    (0, b"DSD ", "is DSD sound, which is not read", _CONVERT),
-    (28, b"Speex   ", "is Speex sound, which is not read", _CONVERT),
-    (0, b"PK\x03\x04", "is a ZIP archive", "unpack it"),
-    (0, b"\x1f\x8b", "is compressed with gzip", "unpack it"),
-    (0, b"<", "is a text such as a web page", "was it downloaded whole?"),
-)
-_MAX_OGG_PAGE = 65307
-
-
-def _require_sound(path: Path, size: int) -> None:
-    """Raise for a file that is known to be something else."""
-    with path.open("rb") as file:
-        head = file.read(64)
-        file.seek(max(0, size - _MAX_OGG_PAGE))
-        tail = file.read(_MAX_OGG_PAGE) if head.startswith(b"OggS") else b""
-    if not head:
-        raise LabeltoolError("is empty", file=path)
-    last_page = tail.rfind(b"OggS")
-    reason, remedy = next(
-        ((why, then) for at, magic, why, then in _OTHER_FILES if head.startswith(magic, at)), ("", "")
-    )
-    # The bytes that number a stream; libsndfile reads the first one.
-    if last_page >= 0 and len(tail) >= last_page + 18 and tail[last_page + 14 : last_page + 18] != head[14:18]:
-        reason, remedy = "has several Ogg streams, of which one could be read", _CONVERT
-    if reason:
-        raise LabeltoolError(reason, file=path, remedy=remedy.format(shlex.quote(path.name), shlex.quote(path.stem)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Properties:
-    sample_rate_hz: int
-    channels: int
-    frames: int
-    samples_sha256: str | None = None
-
-
-@lru_cache(maxsize=4096)
-def _properties(path: str, size: int, modified_ns: int) -> _Properties:
-    with SoundReader(path) as reader:
-        return _Properties(reader.rate_hz, reader.channels, reader.frames)
-
-
-@lru_cache(maxsize=4096)
-def _decoded(path: str, size: int, modified_ns: int) -> _Properties:
-    """Return the properties of a file that is decoded once, for its length and for the hash of its samples."""
-    with SoundReader(path) as reader:
-        try:
-            sha256, frames = reader.samples_sha256()
-        except LabeltoolError:  # damaged: it is known by its bytes alone
-            return _Properties(reader.rate_hz, reader.channels, reader.frames)
-        return _Properties(reader.rate_hz, reader.channels, frames, sha256)
-
-
 def duration_s(path: str | Path) -> float:
     """Return a sound file's length in seconds, by its stream.
 
@@ -328,10 +305,9 @@ def duration_s(path: str | Path) -> float:
         When the file cannot be read.
     """
     try:
-        known = Path(path).stat()
+        properties = properties_of(FileVersion.of(path))
     except OSError as error:
         raise unreadable(path, error) from error
-    properties = _properties(str(path), known.st_size, known.st_mtime_ns)
     return properties.frames / properties.sample_rate_hz
 
 

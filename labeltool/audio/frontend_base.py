@@ -17,7 +17,11 @@ from labeltool.type_aliases import Float32, Float64, Int16, Int64
 DEFINITION = 1
 """Version of the formulas: raised whenever they change a number, so that every fingerprint changes."""
 
-_FULL_SCALE = np.float32(32768.0)
+COMPUTATION = 2
+"""Of how frames are computed: raised where a change moves their last bits but no formula. A cache has frames of one."""
+
+FULL_SCALE = np.float32(32768.0)
+"""The 16-bit sample that is 1."""
 
 
 class Frontend(Protocol):
@@ -205,11 +209,16 @@ def require_positive(frontend: object, names: Iterable[str]) -> None:
             raise LabeltoolError(f"frontend: {name} must be above zero, not {getattr(frontend, name)!r}")
 
 
-def unit_samples(pcm: Int16) -> Float32:
-    """Return 16-bit samples as float32 from -1 to 1."""
+def require_pcm(pcm: Int16) -> None:
+    """Raise a `ValueError` where samples are not one-dimensional int16."""
     if pcm.dtype != np.int16 or pcm.ndim != 1:
         raise ValueError(f"pcm must be one-dimensional int16, not {pcm.ndim}-dimensional {pcm.dtype}")
-    return pcm.astype(np.float32) / _FULL_SCALE
+
+
+def unit_samples(pcm: Int16) -> Float32:
+    """Return 16-bit samples as float32 from -1 to 1."""
+    require_pcm(pcm)
+    return pcm.astype(np.float32) / FULL_SCALE
 
 
 def mean_powers(levels: Float32, starts: Int64, patch_frames: int) -> Float64:

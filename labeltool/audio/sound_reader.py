@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from labeltool.audio.any_length import PatchedFile, flac_of_any_length, mp3_of_any_length, wav_to_its_end
+from labeltool.audio.remote import as_url, is_url
+from labeltool.audio.remote.reference import RemoteError
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32
 
@@ -28,7 +30,7 @@ _MAX_AMPLITUDE = 100.0
 
 
 class SoundReader:
-    """An open sound file, read span by span: an hour of it costs no more than a second does.
+    """An open sound file, also a remote one, read span by span: an hour of it costs no more than a second does.
 
     Attributes
     ----------
@@ -48,11 +50,12 @@ class SoundReader:
     def __init__(self, path: str | Path) -> None:
         import soundfile  # 60 ms that `labeltool --help` need not pay
 
-        self._path = path
+        self._path = as_url(path) if is_url(path) else path
         self._read_errors = (soundfile.SoundFileError, OSError)
-        self._source: str | PatchedFile = str(path)
+        self._source: str | PatchedFile = PatchedFile(self._path, {}) if is_url(path) else str(path)
         self._file = self._opened(self._source)
         self._position = 0
+        self._bytes_per_frame = 0.0
         self._end: int | None = None  # where the stream was seen to end
         self.rate_hz: int = self._file.samplerate
         self.channels: int = self._file.channels
@@ -67,9 +70,12 @@ class SoundReader:
                 remedy=f"rates from {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are read: is its header damaged?",
             )
         if (patched := self._with_honest_header()) is not None:
-            self._file.close()
+            self.close()
             self._source = patched
             self._file = self._opened(patched)
+        # Of a remote file, in the mean: so the parts of a span come in one request.
+        if isinstance(self._source, PatchedFile) and is_url(path) and self.claimed_frames:
+            self._bytes_per_frame = self._source.size / self.claimed_frames
 
     @cached_property
     def frames(self) -> int:
@@ -162,6 +168,7 @@ class SoundReader:
         try:
             file = soundfile.SoundFile(source)
         except self._read_errors as error:
+            self._raise_failure()
             raise unreadable(self._path, error) from error
         # Else `read` stops at the header's length, and seeks after each block, which fails at a false one.
         file.seekable = lambda: False
@@ -177,8 +184,7 @@ class SoundReader:
 
         `claimed_frames` becomes that length, None where the header has none.
         """
-        path = Path(self._path)
-        patched = None
+        path, patched = self._path, None
         try:
             if self.format == "FLAC":
                 self.claimed_frames, patched = flac_of_any_length(path)
@@ -200,9 +206,21 @@ class SoundReader:
             left = 0
             for block in self.all_channels(first, frames + 1):
                 left += len(block)
+        except RemoteError:
+            raise
         except (*self._read_errors, LabeltoolError):
             return False
         return first + left == frames
+
+    def _raise_failure(self) -> None:
+        """Raise why a part of a remote file could not be read: for libsndfile the file has ended there."""
+        if isinstance(self._source, PatchedFile) and self._source.failure is not None:
+            raise self._source.failure
+
+    def _announce(self, count: int) -> None:
+        """Let the bytes of the next frames of a remote file come in one request, as far as their number is known."""
+        if self._bytes_per_frame and isinstance(self._source, PatchedFile):
+            self._source.will_read(round(count * self._bytes_per_frame))
 
     def all_channels(self, first: int, last: int | None, dtype: str = "float32") -> Iterator[Any]:
         """Decode a span as `blocks` does, as it is in the file: `(n, channels)` of a type of `soundfile` each."""
@@ -227,6 +245,7 @@ class SoundReader:
                 self._file.seek(frame)
                 self._position = frame
             except self._read_errors:
+                self._raise_failure()
                 self._reopen()  # a decoder that came to the end of the stream may stay there
             else:
                 return
@@ -240,9 +259,11 @@ class SoundReader:
 
     def _read(self, count: int, dtype: str = "float32") -> Any:
         place = self._position
+        self._announce(count)
         try:
             block = self._file.read(count, dtype=dtype, always_2d=True)
         except self._read_errors as error:
+            self._raise_failure()
             with suppress(LabeltoolError):  # a decoder that lost its place stays lost
                 self._reopen()
                 if count > _SMALLEST_BLOCK:
@@ -254,6 +275,7 @@ class SoundReader:
                 file=self._path,
                 remedy=_cause(error),
             ) from error
+        self._raise_failure()
         self._position += len(block)
         if len(block) < count:
             self._end = self._position
@@ -264,7 +286,8 @@ def unreadable(path: str | Path, error: Exception) -> LabeltoolError:
     """Return the error for a file that cannot be opened or decoded."""
     why = _cause(error)
     try:
-        Path(path).stat()
+        if not is_url(path):
+            Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return LabeltoolError(
             "does not exist any more", file=path, remedy="`labeltool relocate FOLDER` finds what moved"

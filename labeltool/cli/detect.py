@@ -11,6 +11,7 @@ import click
 
 from labeltool.cli.common import (
     Number,
+    PathOnDisk,
     Whole,
     current_project,
     emit,
@@ -26,6 +27,7 @@ from labeltool.cli.common import (
 from labeltool.cli.pretrained import any_model_option
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.util.no_links import refuse_links, write_new
+from labeltool.util.urls import as_url
 from labeltool.util.writable import why_not_writable
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathOnDisk())
 @any_model_option
 @click.option(
     "--threshold",
@@ -125,7 +127,7 @@ def detect(
         "processes": processes,
         "as_device": as_device,
     }
-    result = run_task(project, DETECT, files=[str(file) for file in files], model=model, options=options)
+    result = run_task(project, DETECT, files=[as_url(file) for file in files], model=model, options=options)
     tracks = _write_tracks(result.files, folder)
     if result.mapped == 0:
         narrate(f"no class of {result.model} is mapped to a label of the project: all of its classes are shown")

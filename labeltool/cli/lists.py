@@ -40,6 +40,7 @@ def list_clips(
     labeltool clips --where site=A --where date=20240501
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation import listing
+    from labeltool.annotation.remote_clips import are_on_disk
     from labeltool.records import label_name
 
     if any("=" not in one for one in where):
@@ -48,12 +49,18 @@ def list_clips(
     with current_project().open_store() as store:
         found = listing.matching(store, listing.Filter(text, label, labelled, transcript, pairs))
         rows = listing.page(store, found[:limit])
+        on_disk = are_on_disk(store, [row.clip.id for row in rows])
     if as_json:
-        emit({"matching": len(found), "clips": [clip_json(row) for row in rows]})
+        listed = [clip_json(row) for row in rows]
+        for one in listed:
+            if one["clip"] in on_disk:  # of a remote sound
+                one["on_this_disk"] = on_disk[one["clip"]]
+        emit({"matching": len(found), "clips": listed})
         return
     for row in rows:
         predicted = f"  (model: {quoted(row.top_label)} {row.top_probability:.0%})" if row.top_label else ""
-        click.echo(in_one_line(clip_line(row) + predicted))
+        away = "" if on_disk.get(row.clip.id, True) else "  (needs the network)"
+        click.echo(in_one_line(clip_line(row) + predicted + away))
     if len(found) > len(rows):
         click.echo(f"... and {len(found) - len(rows)} more: --limit", err=True)
 

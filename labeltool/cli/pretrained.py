@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeltool.cli.common import (
+    PathOnDisk,
     Whole,
     current_project,
     emit,
@@ -22,6 +23,7 @@ from labeltool.cli.common import (
     with_names,
 )
 from labeltool.errors import in_one_line
+from labeltool.util.urls import as_url
 
 if TYPE_CHECKING:
     from labeltool.pretrained.registry import AddResult
@@ -51,7 +53,7 @@ class _FetchCommand(click.Command):
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathOnDisk())
 @any_model_option
 @click.option("--top", type=Whole(min=1), default=3, show_default=True, metavar="N", help="Classes shown.")
 @project_option
@@ -70,7 +72,7 @@ def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool
 
     own = model is None or (model.isascii() and model.isdigit())
     project = current_project() if own else nearby_project()
-    result = run_task(project, CLASSIFY, files=[str(file) for file in files], model=model, top=top)
+    result = run_task(project, CLASSIFY, files=[as_url(file) for file in files], model=model, top=top)
     if as_json:
         emit(result.files[0] if len(files) == 1 and result.files else result)
     else:

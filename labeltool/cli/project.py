@@ -21,6 +21,7 @@ from labeltool.cli.common import (
     quoted,
 )
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
+from labeltool.util.urls import is_url
 
 if TYPE_CHECKING:
     from labeltool.store import Store
@@ -49,6 +50,7 @@ def init(directory: Path, empty_database: bool = False) -> None:
 def status(as_json: bool) -> None:
     """Show how many clips and labels there are, and the model."""
     from labeltool.active_learning.suggester_state import suggester_state
+    from labeltool.annotation.remote_clips import remote_clips
     from labeltool.store import clips, models
 
     project = current_project()
@@ -58,6 +60,7 @@ def status(as_json: bool) -> None:
         pending = models.pending(store, model.journal_mark if model else "")
         suggester, read_only = models.suggester(store), store.read_only
         state = suggester_state(project, store)
+        remote = remote_clips(store)
     if as_json:
         emit(
             {
@@ -72,11 +75,14 @@ def status(as_json: bool) -> None:
                 "suggests": _suggests(suggester),
                 "suggester": state.to_json() if state else None,
                 "read_only": read_only or None,
+                "remote": {"clips": remote.clips, "on_this_disk": remote.on_disk} if remote else None,
             }
         )
         return
     click.echo(f"recordings  {counts.recordings}")
     click.echo(f"clips       {counts.clips}: {counts.labelled} labelled, {counts.unlabelled} unlabelled")
+    if remote:
+        click.echo(f"remote      {remote.clips} clips; without a network {remote.on_disk} of them can be played")
     names = {name: quoted(name) for name in counts.labels}
     width = max(map(len, names.values()), default=0)
     for name, count in sorted(counts.labels.items(), key=lambda item: (-item[1], item[0])):
@@ -113,29 +119,29 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     """Find moved or renamed recordings by their content.
 
     Each PATH is a file, or a folder with everything below it. Files with other tags, or in another lossless encoding,
-    are found too.
+    are found too. It may be a URL (docs/remote.md): what is there is fetched and compared.
 
     \b
     labeltool relocate ~/field /media/card
+    labeltool relocate s3://bucket/season
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.audio.files import walk
-    from labeltool.tasks.relocate import Relocation
+    from labeltool.tasks.relocate import Relocation, places_below
 
     for path in paths:
-        if not path.exists():
+        if not is_url(path) and not path.exists():
             raise LabeltoolError("no such file or folder", file=path)
     failed: list[SkippedFile] = []
     done = 0
     with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
         relocation = Relocation(store)
-        files = (file for path in paths for file in (walk(path) if path.is_dir() else (path,)))
-        # Reading a pipe would never end.
-        for done, path in enumerate(filter(Path.is_file, files), start=1):
-            progress("hashing", done, 0, path.name)
+        for done, place in enumerate((place for path in paths for place in places_below(path)), start=1):
+            progress("hashing", done, 0, Path(place).name)
             try:
-                relocation.look_at(path)
+                relocation.look_at(place)
+            except LabeltoolError as error:
+                failed.append(SkippedFile(in_one_line(place), str(error)))
             except OSError as error:
-                failed.append(SkippedFile(in_one_line(str(path)), f"cannot be read: {error.strerror}"))
+                failed.append(SkippedFile(in_one_line(place), f"cannot be read: {error.strerror}"))
         moved = relocation.store_found()
     missing = len(relocation.missing)
     if as_json:

@@ -22,6 +22,7 @@ from labeltool.store.opening import (
 from labeltool.store.schema import migrate, write_metadata
 from labeltool.util.lifetime import exit_if_stopped
 from labeltool.util.unicode_names import nfc
+from labeltool.util.urls import is_url
 
 
 def now() -> str:
@@ -224,5 +225,5 @@ class Store:
             return path
 
     def absolute_path(self, path: str) -> str:
-        """Return a stored path as an absolute one."""
-        return str(self.directory / path)
+        """Return a stored path as an absolute one; a URL is itself."""
+        return path if is_url(path) else str(self.directory / path)

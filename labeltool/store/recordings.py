@@ -12,6 +12,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import append_batch, is_revoked
 from labeltool.util.unicode_names import nfc
+from labeltool.util.urls import as_url, is_url
 
 # Versions up to 0.1 believed headers, which may claim ages where the length is not known.
 _MAX_S = 30 * 24 * 3600.0
@@ -71,7 +72,7 @@ def _named(store: Store, name: str, is_removed: bool) -> list[sqlite3.Row]:
 
     Where none does, a name in another Unicode form is taken.
     """
-    stored = store.stored_path(str(Path(name).resolve()))
+    stored = as_url(name) if is_url(name) else store.stored_path(str(Path(name).resolve()))
     given = {"stored": stored, "name": name, "ending": f"/{name}", "is_removed": is_removed}
     in_any_form = {key: nfc(value) if isinstance(value, str) else value for key, value in given.items()}
     try:

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from labeltool.audio import files
+from labeltool.audio.remote import as_url, is_url
+from labeltool.audio.remote.listing import sounds_at
 from labeltool.errors import LabeltoolError
 from labeltool.store import Store, clips, recordings
 from labeltool.store.importing.imported_recordings import store_samples_hashes
+from labeltool.util.urls import is_there
+
+
+def places_below(path: Path) -> Iterator[str]:
+    """Yield the sound files at or below a path, or a URL; what is no regular file is passed over: it may never end.
+
+    Raises
+    ------
+    LabeltoolError
+        When a folder cannot be listed.
+    """
+    if is_url(path):
+        for one in sounds_at(path, files.AUDIO_SUFFIXES):
+            if isinstance(one, LabeltoolError):
+                raise one
+            yield one
+    else:
+        yield from map(str, filter(Path.is_file, files.walk(path) if path.is_dir() else (path,)))
 
 
 class Relocation:
@@ -24,7 +45,7 @@ class Relocation:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known = {sha256: recording for recording, sha256 in recordings.all_recordings(store)}
-        self.missing = {sha256 for sha256, one in self._known.items() if not Path(one.path).is_file()}
+        self.missing = {sha256 for sha256, one in self._known.items() if not is_there(one.path)}
         self._found: dict[str, str] = {}
         self._samples: dict[str, str] = {}
         # A file of another rate or length need not be decoded: it has other samples.
@@ -33,24 +54,25 @@ class Relocation:
             if one.samples_sha256 is not None:
                 self._alike[one.sample_rate_hz, one.frames].append(sha256)
 
-    def look_at(self, path: Path) -> None:
-        """Note where a file's recording is, if it has one and that is missing or replaced.
+    def look_at(self, place: str) -> None:
+        """Note where a file's recording is, if it has one and that is missing or replaced; a remote file is fetched.
 
         Raises
         ------
-        OSError
+        OSError, LabeltoolError
             When the file cannot be read.
         """
-        sha256 = files.content_hash(path)
+        sha256 = files.content_hash(place)
+        found = as_url(place) if is_url(place) else str(Path(place).resolve())
         if sha256 in self._known:
             if self._is_lost(sha256):
-                self._found[sha256] = str(path.resolve())
-            self._complete(sha256, path)
+                self._found[sha256] = found
+            self._complete(sha256, place)
         else:
             # The very bytes go before a copy in another encoding.
-            for twin in self._with_samples_of(path):
+            for twin in self._with_samples_of(place):
                 if twin not in self._found and self._is_lost(twin):
-                    self._found[twin] = str(path.resolve())
+                    self._found[twin] = found
         self.missing -= self._found.keys()
 
     def store_found(self) -> int:
@@ -70,7 +92,7 @@ class Relocation:
             return True
         return False
 
-    def _complete(self, sha256: str, path: Path) -> None:
+    def _complete(self, sha256: str, path: str) -> None:
         """Note the hash of the samples of a recording that an older version imported."""
         if self._known[sha256].samples_sha256 is None and sha256 not in self._samples:
             with suppress(LabeltoolError):
@@ -78,7 +100,7 @@ class Relocation:
                 if samples is not None:
                     self._samples[sha256] = samples
 
-    def _with_samples_of(self, path: Path) -> list[str]:
+    def _with_samples_of(self, path: str) -> list[str]:
         with suppress(LabeltoolError):
             sound = files.describe(path, samples=False)
             if shas := self._alike.get((sound.sample_rate_hz, sound.frames)):

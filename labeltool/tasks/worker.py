@@ -20,6 +20,7 @@ from typing import Any
 
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.tasks.registry import TASKS
+from labeltool.tasks.remote_hashes import store_known_hashes
 from labeltool.util import lifetime
 from labeltool.util.crash import crash_line, is_debugging
 from labeltool.util.writable import write_instead
@@ -59,6 +60,8 @@ def main(job_text: str) -> int:
         if project is not None:
             write_instead(project.own_cache, Path(job["cache"]))
         result = TASKS[job["task"]].run(project, report=report, **job["options"])
+        if project is not None:
+            store_known_hashes(project)
     except Exception as error:
         with suppress(OSError):  # the disk may be full
             traceback.print_exc()

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from helpers.progress import quiet
-from labeltool.audio import files
+from labeltool.audio import feature_cache, files
 from labeltool.audio.feature_cache import FeatureCache, clip_pcm
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
@@ -63,6 +63,15 @@ def test_another_frontend_has_its_own_cache(tmp_path: Path, write_tone: Callable
     stored = clip(write_tone("tone.wav", seconds=2.0))
     FeatureCache(tmp_path, FRONTEND).compute([stored])
     assert stored not in FeatureCache(tmp_path, replace(FRONTEND, floor=1e-3))
+
+
+def test_frames_computed_in_another_way_are_not_mixed(
+    tmp_path: Path, write_tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = clip(write_tone("tone.wav", seconds=2.0))
+    FeatureCache(tmp_path, FRONTEND).compute([stored])
+    monkeypatch.setattr(feature_cache, "COMPUTATION", feature_cache.COMPUTATION + 1)
+    assert stored not in FeatureCache(tmp_path, FRONTEND)
 
 
 def test_one_bad_file_does_not_lose_the_others(tmp_path: Path, write_tone: Callable[..., Path]) -> None:

@@ -76,6 +76,37 @@ def test_log_mel_is_librosas_of_the_same_samples() -> None:
     np.testing.assert_allclose(ours, expected.T, atol=2e-4)
 
 
+FRONTENDS = [
+    LogMelFrontend(),
+    YAMNET_FRONTEND,
+    LogMelFrontend(n_fft=513, hop=100, win_length=400, mel_scale="htk"),
+    LogMelFrontend(n_fft=501, hop=100, win_length=400, spectrum="magnitude"),
+    LogMelFrontend(n_fft=1 << 17, hop=1000, win_length=3000, n_mels=5),
+    LogMelFrontend(n_fft=128, hop=64, n_mels=100),  # bands without a bin
+]
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS, ids=lambda one: f"{one.n_fft}-{one.spectrum}")
+def test_log_mels_are_their_definition_in_float64(frontend: LogMelFrontend) -> None:
+    pcm = noise(frontend.frame_samples + 109 * frontend.hop)
+    framed = np.lib.stride_tricks.sliding_window_view(pcm / 32768, frontend.frame_samples)[:: frontend.hop]
+    values = np.abs(np.fft.rfft(framed * frontend.window().astype(np.float64), frontend.n_fft))
+    values = values if frontend.spectrum == "magnitude" else np.square(values)
+    mels = values @ frontend.mel_filters().T.astype(np.float64)
+    expected = (10 * np.log10(mels + frontend.floor) - frontend.offset_db) / frontend.scale_db
+    np.testing.assert_allclose(frontend.log_mel(pcm), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS[:4], ids=lambda one: f"{one.n_fft}-{one.spectrum}")
+def test_a_frame_has_the_same_bits_however_samples_are_cut(frontend: LogMelFrontend) -> None:
+    pcm = noise(frontend.frame_samples + 299 * frontend.hop)
+    whole = frontend.log_mel(pcm)
+    for first, frames in ((0, 1), (1, 16), (5, 95), (7, 96), (90, 97), (150, 150), (299, 1)):
+        start = first * frontend.hop
+        part = frontend.log_mel(pcm[start : start + frontend.frame_samples + (frames - 1) * frontend.hop])
+        np.testing.assert_array_equal(part, whole[first : first + frames])
+
+
 def test_a_stream_gives_what_the_whole_file_gives() -> None:
     frontend, pcm = LogMelFrontend(), noise(60_000)
     whole = frontend.patches(frontend.log_mel(pcm))

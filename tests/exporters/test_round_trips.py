@@ -32,8 +32,8 @@ CLIPS = 4
 SOUNDS = ("marsh one.wav", "صوت.flac", "c.wav")
 
 
-class Said(NamedTuple):
-    """A verdict as a format says it, by the name of its recording, with its bounds or else those of its clip."""
+class Labelled(NamedTuple):
+    """A verdict as a format has it, by the name of its recording, with its bounds or else those of its clip."""
 
     recording: str
     start_s: float
@@ -85,7 +85,7 @@ regions = st.one_of(
     st.tuples(st.integers(0, CLIP_FRAMES), st.integers(0, CLIP_FRAMES)).map(lambda two: (min(two), max(two))),
 )
 drawn = st.builds(Drawn, texts, st.sampled_from(Value), regions, bands, st.one_of(st.none(), st.floats(0, 1)))
-labelled = st.lists(
+annotated = st.lists(
     st.tuples(st.sampled_from(SOUNDS), st.integers(0, CLIPS - 1), drawn),
     min_size=1,
     max_size=6,
@@ -104,7 +104,7 @@ class RoundTrip:
     files
         Its files.
     is_cut
-        Whether its sounds are cut, with a `metadata.csv` that says from where.
+        Whether its sounds are cut, with a `metadata.csv` of where from.
     """
 
     importer: str
@@ -131,11 +131,11 @@ OTHER_PRODUCTS = {"int8", "stm32", "transcripts"}
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """Three recordings on the disk, by their names, with all that formats may say of one."""
+    """Three recordings on the disk, by their names, with all that formats may have of one."""
     folder = tmp_path_factory.mktemp("sounds")
     found = {}
     for number, name in enumerate(SOUNDS):
-        # Of equal sound, a recording is known by its content: each part differs.
+        # Of equal sound, a recording is found by its content: each part differs.
         noise = np.random.default_rng(number).normal(0, 0.1, CLIPS * CLIP_FRAMES)
         soundfile.write(folder / name, noise, RATE_HZ)
         found[name] = replace(recording_of(describe(folder / name)), group=f"g {number}", licence="CC BY 4.0")
@@ -149,7 +149,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(rows=labelled)
+@given(rows=annotated)
 def test_labels_come_back_identical_or_the_loss_is_named(
     product: str,
     sounds: dict[str, Recording],
@@ -164,7 +164,7 @@ def test_labels_come_back_identical_or_the_loss_is_named(
     written = Path(export(project, product, force=True).written[0])
     names = {sound.sha256: name for name, sound in sounds.items()}
     read = _read(product, written, Path(sounds[SOUNDS[0]].path).parent)
-    assert _said(product, written, read, names) == _expected(product, written, of_kind(records, Verdict), names)
+    assert _labelled(product, written, read, names) == _expected(product, written, of_kind(records, Verdict), names)
     for one in of_kind(read, Recording):
         of_source = [sound for sound in sounds.values() if Path(one.path).name.startswith(Path(sound.path).stem)]
         assert "groups" not in EXPORTERS[product].carries or one.group == of_source[0].group
@@ -184,8 +184,8 @@ def _records(sounds: dict[str, Recording], rows: list[tuple[str, int, Drawn]]) -
         yield Verdict(clip, label_name(one.label), one.value, *region, *one.band, one.confidence)
 
 
-def _expected(product: str, written: Path, verdicts: list[Verdict], names: dict[str, str]) -> set[Said]:
-    """Return what a product must say, by what its list of losses says it cannot."""
+def _expected(product: str, written: Path, verdicts: list[Verdict], names: dict[str, str]) -> set[Labelled]:
+    """Return what a product must have, by its list of what it has not."""
     report = pd.read_csv(written / "not_exported.csv", keep_default_na=False, dtype=str)
     assert list(report) == [*DTYPES, "exported", "reason"]
     places = zip(report["recording_sha256"], report["start_s"].map(float), report["label"], strict=True)
@@ -194,7 +194,7 @@ def _expected(product: str, written: Path, verdicts: list[Verdict], names: dict[
     for verdict in verdicts:
         clip, label = verdict.clip, str(verdict.label)
         bounds = (clip.start_s, clip.end_s) if verdict.start_s is None else (verdict.start_s, verdict.end_s)
-        said = Said(
+        labelled = Labelled(
             names[clip.recording_sha256],
             *bounds,
             label,
@@ -205,39 +205,39 @@ def _expected(product: str, written: Path, verdicts: list[Verdict], names: dict[
         )
         exported, reason = lost.pop((clip.recording_sha256, clip.start_s, label), ("", ""))
         for part in reason.split("; ") if reason else ():
-            said = _without(part, said, clip, product)
-        if exported != "no" and said.label:
-            expected.add(said)
+            labelled = _without(part, labelled, clip, product)
+        if exported != "no" and labelled.label:
+            expected.add(labelled)
     assert not lost
     return expected
 
 
-def _without(reason: str, said: Said, clip: Clip, product: str) -> Said:
+def _without(reason: str, labelled: Labelled, clip: Clip, product: str) -> Labelled:
     """Return what is left of a verdict by a reason of a list of losses."""
-    low_hz, high_hz = said.low_hz, said.high_hz
+    low_hz, high_hz = labelled.low_hz, labelled.high_hz
     match reason:
         case "without its bounds inside the clip":
-            return said._replace(start_s=clip.start_s, end_s=clip.end_s)
+            return labelled._replace(start_s=clip.start_s, end_s=clip.end_s)
         case "without its frequency range" | "its frequency range, that of the whole recording, means none":
-            return said._replace(low_hz=None, high_hz=None)
+            return labelled._replace(low_hz=None, high_hz=None)
         case "the other bound of its frequencies is made up":
             made = (0.0 if low_hz is None else low_hz, RATE_HZ / 2 if high_hz is None else high_hz)
             low_hz, high_hz = (None, None) if made[0] <= 1 and made[1] == RATE_HZ / 2 else made
-            return said._replace(low_hz=low_hz, high_hz=high_hz)
+            return labelled._replace(low_hz=low_hz, high_hz=high_hz)
         case "without its confidence":
-            return said._replace(confidence=None)
+            return labelled._replace(confidence=None)
         case "its times are rounded to 6 decimals":
-            return said._replace(start_s=round(said.start_s, 6), end_s=round(said.end_s, 6))
+            return labelled._replace(start_s=round(labelled.start_s, 6), end_s=round(labelled.end_s, 6))
         case "its frequencies are rounded to 6 decimals":
             rounded = (None if one is None else round(one, 6) for one in (low_hz, high_hz))
-            return said._replace(**dict(zip(("low_hz", "high_hz"), rounded, strict=True)))
+            return labelled._replace(**dict(zip(("low_hz", "high_hz"), rounded, strict=True)))
         case "characters of its label are replaced":
             text = getattr(importlib.import_module(EXPORTERS[product].module), "CARRIES", Carries()).text
-            return said._replace(label=label_name(text(said.label)))
+            return labelled._replace(label=label_name(text(labelled.label)))
         case "a point has no duration" | "only present labels can be expressed":
-            return said
+            return labelled
     assert reason == "in weak.tsv, a comma in its label is written as ;"
-    return said
+    return labelled
 
 
 def _read(product: str, written: Path, sounds: Path) -> list[Imported]:
@@ -248,8 +248,8 @@ def _read(product: str, written: Path, sounds: Path) -> list[Imported]:
     return list(FORMATS[how.importer].read(files, audio=audio)) if files else []
 
 
-def _said(product: str, written: Path, read: list[Imported], names: dict[str, str]) -> set[Said]:
-    """Return what a product says; of cut sounds, in the recordings that they were cut from."""
+def _labelled(product: str, written: Path, read: list[Imported], names: dict[str, str]) -> set[Labelled]:
+    """Return what a product has; of cut sounds, in the recordings that they were cut from."""
     sounds = {one.sha256: Path(one.path) for one in of_kind(read, Recording)}
     cut = pd.concat(
         [
@@ -259,7 +259,7 @@ def _said(product: str, written: Path, read: list[Imported], names: dict[str, st
         or [pd.DataFrame(columns=["file_name", "folder"])]
     )
     of_file = {row["folder"] / row["file_name"]: row for _, row in cut.iterrows()}
-    said = set()
+    labelled = set()
     for one in of_kind(read, Verdict):
         sound = sounds[one.clip.recording_sha256]
         start_s, end_s, name = one.start_s, one.end_s, sound.name
@@ -267,8 +267,10 @@ def _said(product: str, written: Path, read: list[Imported], names: dict[str, st
             assert (start_s, end_s) == (None, None)
             start_s, end_s, name = float(row["start_s"]), float(row["end_s"]), names[row["recording_sha256"]]
             assert soundfile.info(sound).frames == round(end_s * RATE_HZ) - round(start_s * RATE_HZ)
-        said.add(Said(name, start_s, end_s, label_name(one.label), one.value, one.low_hz, one.high_hz, one.confidence))
-    return said
+        labelled.add(
+            Labelled(name, start_s, end_s, label_name(one.label), one.value, one.low_hz, one.high_hz, one.confidence)
+        )
+    return labelled
 
 
 def test_every_product_and_every_reader_of_labels_has_its_round_trip() -> None:

@@ -14,6 +14,9 @@ from threadpoolctl import threadpool_limits
 from labeltool.active_learning.suggester_state import stored_source
 from labeltool.annotation import next_clips
 from labeltool.annotation.overlap import is_second
+from labeltool.annotation.remote_clips import clips_on_disk
+from labeltool.audio.remote import is_url
+from labeltool.audio.remote.reference import Unreachable
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion, Transcript
@@ -165,6 +168,7 @@ class Prefetcher:
         self._cache: OrderedDict[str, ClipPicture] = OrderedDict()
         self._counted_at: float | None = None
         self._described = False
+        self._is_offline = False
         # The clips on the screen and those that come next, whose suggestions may change.
         self._shown: tuple[StoredClip, ...] = ()
         self._watcher = ModelWatcher(project)
@@ -284,18 +288,55 @@ class Prefetcher:
             store, AHEAD, annotator=self._annotator, exclude=request.exclude, overlap=overlap
         )
         self._shown = (*here, *claimed)
-        for place, clip in enumerate(claimed, start=1):
-            queue.append(self._prepare(store, clip))
-            self._deliver(Delivery(request=request.number, queue=tuple(queue), complete=place == len(claimed)))
+        is_replaced = False
+        while len(queue) < len(claimed):
+            place = len(queue)
+            if not is_replaced and self._is_away(claimed[place]):
+                is_replaced = True
+                claimed = [*claimed[:place], *self._within_reach(store, claimed[place:], request)]
+                self._shown = (*here, *claimed)
+                continue
+            queue.append(self._prepare(store, claimed[place]))
+            self._deliver(Delivery(request=request.number, queue=tuple(queue), complete=place + 1 == len(claimed)))
             if self._counted_at is None:
                 self._deliver_counts(store, request.number)  # after the first clip, which the user waits for
             if self._is_superseded():
                 return
+        self._is_offline = is_replaced
         if not claimed:
             self._deliver(Delivery(request=request.number, queue=()))
         self._deliver(Delivery(model=self._model(store)))
         if self._counted_at is None or time.monotonic() - self._counted_at > _COUNT_EVERY_S or not claimed:
             self._deliver_counts(store, request.number)
+
+    def _within_reach(self, store: Store, claimed: list[StoredClip], request: _Request) -> list[StoredClip]:
+        """Return clips of a queue, in the place of those that are out of reach others that are on this disk."""
+        away = [clip for clip in claimed if self._is_away(clip)]
+        here = [clip for clip in claimed if clip not in away]
+        given = {*request.exclude, *(clip.id for clip in claimed)}
+        on_disk = [clip_id for clip_id in clips_on_disk(store) if clip_id not in given]
+        free = next_clips.free_among(store, on_disk, annotator=self._annotator)
+        instead = [clip_id for clip_id in on_disk if clip_id in free][: len(away)]
+        if not self._is_offline:
+            self._is_offline = True
+            self._deliver(Delivery(failure=f"no network: {len(free)} more remote clips can be played without it"))
+        if not here and not instead:
+            return claimed  # each says why it cannot be played
+        next_clips.release(store, annotator=self._annotator, clip_ids=[clip.id for clip in away])
+        next_clips.claim(store, instead, annotator=self._annotator)
+        return [*here, *clips.some_clips(store, instead)]
+
+    def _is_away(self, clip: StoredClip) -> bool:
+        """Whether a clip's server cannot be reached; its picture is in the cache where it can."""
+        if not is_url(clip.path):
+            return False
+        try:
+            self._picture(clip)
+        except Unreachable:
+            return True
+        except LabeltoolError:
+            return False
+        return False
 
     def _prepare(self, store: Store, clip: StoredClip) -> PreparedClip:
         picture, problem = None, ""

@@ -9,6 +9,7 @@ import numpy as np
 
 from labeltool.audio import files
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.remote import is_url
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Float64, Int16
@@ -101,6 +102,8 @@ def read_mono(clip: StoredClip) -> tuple[Float32, int]:
     LabeltoolError
         If the file cannot be read.
     """
+    if is_url(clip.path):  # costs nothing, and another sound of that URL must not get the label
+        files.require_content(clip.path, clip.sha256, clip.samples_sha256)
     return files.read_mono(clip.path, clip.start_s, min(clip.end_s, clip.start_s + MAX_CLIP_S))
 
 

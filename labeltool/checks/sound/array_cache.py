@@ -27,6 +27,7 @@ from labeltool.util.atomic_write import open_atomic, remove_tree
 from labeltool.util.no_links import make_folder
 from labeltool.util.npz import UNREADABLE, open_npz
 from labeltool.util.process_pool import map_in_processes
+from labeltool.util.urls import is_there
 from labeltool.util.writable import both
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -83,7 +84,7 @@ class ArrayCache:
         failed = {
             key: unreadable(source.path, FileNotFoundError())
             for key, source in missing.items()
-            if key in self._by_key and not Path(source.path).exists()
+            if key in self._by_key and not is_there(source.path)
         }
         missing = {key: source for key, source in missing.items() if key not in self._by_key}
         done, total = 0, len(missing)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from labeltool.records import GroupsNote, Note, Recording, Skipped
 from labeltool.store import recordings
 from labeltool.store.database import Store, now
 from labeltool.store.groups import group_of, join_groups
+from labeltool.util.urls import is_there
 
 if TYPE_CHECKING:
     from labeltool.store.importing import ImportResult
@@ -119,7 +119,7 @@ class ImportedRecordings:
         stored = self._store.stored_path(recording.path)
         if row["path"] == stored:
             return
-        if not Path(self._store.absolute_path(row["path"])).is_file():
+        if not is_there(self._store.absolute_path(row["path"])):
             # A recording is identified by its content: this is its new place.
             self._connection.execute("UPDATE recordings SET path = ? WHERE id = ?", (stored, row["id"]))
             self._result.amended += 1

@@ -14,6 +14,7 @@ from labeltool.store.database import Store
 from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import read_lines
 from labeltool.store.text_journal.union import Union
+from labeltool.util.urls import is_there
 
 MAX_SKIPPED = 1000
 """More lines that were skipped are counted, not listed."""
@@ -70,5 +71,5 @@ def import_journal(
         union.finish()
     if unlisted:
         result.skipped.append(Skipped(name, None, f"{unlisted} more lines"))
-    result.missing = sum(not Path(path).is_file() for path in recording_paths(store).values())
+    result.missing = sum(not is_there(path) for path in recording_paths(store).values())
     return result

@@ -30,6 +30,7 @@ from labeltool.store.text_journal.lines import (
     RecordingLine,
     RowLine,
 )
+from labeltool.util.urls import is_there, is_url
 
 
 class Union:
@@ -170,7 +171,7 @@ class Union:
 
     def _recording(self, line: RecordingLine) -> None:
         row = self._known(line)
-        path = self.store.stored_path(os.path.normpath(self.sounds_in / line.path))
+        path = line.path if is_url(line.path) else self.store.stored_path(os.path.normpath(self.sounds_in / line.path))
         if row is None:
             fields = {**_fields(line), "path": path, "duration_s": line.duration_s}
             fields["group"] = groups.group_of(self.connection, line.group)
@@ -210,7 +211,7 @@ class Union:
             (tuple(row[name] for name in facts), tuple(getattr(line, name) for name in facts)),
             key=lambda one: (one[0] is None, one[0] or "", *one[1:]),
         )
-        if not Path(self.store.absolute_path(row["path"])).is_file() and Path(self.store.absolute_path(path)).is_file():
+        if not is_there(self.store.absolute_path(row["path"])) and is_there(self.store.absolute_path(path)):
             place = path
         else:
             place = row["path"]

@@ -1,0 +1,90 @@
+"""Clips of remote sounds: how many there are, and which of them can be played without a network."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from labeltool.audio.remote import block_cache, is_url
+from labeltool.audio.remote.block_cache import BLOCK_BYTES
+from labeltool.audio.remote.reference import SIZE_COLUMN
+from labeltool.store import Store
+from labeltool.store.clips import UNLABELLED
+
+# By the index of own columns: in a project without remote sounds nothing is read.
+_REMOTE = f"""
+    FROM recording_columns k JOIN active_recordings r ON r.id = k.recording_id
+    WHERE k.name = '{SIZE_COLUMN}' AND r.path LIKE '%://%'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteClips:
+    """Numbers of clips of remote sounds: all, and those that are on this disk."""
+
+    clips: int
+    on_disk: int
+
+
+def remote_clips(store: Store) -> RemoteClips | None:
+    """Count the clips of remote sounds; None where the project has no such sound."""
+    connection = store.connection
+    if connection.execute(f"SELECT 1 {_REMOTE} LIMIT 1").fetchone() is None:
+        return None
+    (clips,) = connection.execute(
+        f"SELECT COUNT(*) FROM active_clips c WHERE c.recording_id IN (SELECT r.id {_REMOTE})"
+    ).fetchone()
+    return RemoteClips(clips, sum(1 for _ in _on_disk(store)))
+
+
+def clips_on_disk(store: Store) -> list[int]:
+    """Return the ids of the unlabelled clips of remote sounds that can be played without a network."""
+    return [row["id"] for row in _on_disk(store, f"AND {UNLABELLED}")]
+
+
+def are_on_disk(store: Store, clip_ids: Iterable[int]) -> dict[int, bool]:
+    """Return whether clips of remote sounds can be played without a network, by their ids; others are not in it."""
+    ids = json.dumps(list(clip_ids))
+    rows = store.connection.execute(
+        "SELECT c.id, r.path FROM active_clips c JOIN recordings r ON r.id = c.recording_id "
+        "WHERE c.id IN (SELECT value FROM json_each(?))",
+        (ids,),
+    )
+    remote = [number for number, path in rows if is_url(path)]
+    if not remote:
+        return {}
+    wanted = f"AND c.id IN (SELECT value FROM json_each('{json.dumps(remote)}'))"
+    on_disk = {row["id"] for row in _on_disk(store, wanted)}
+    return {number: number in on_disk for number in remote}
+
+
+def _on_disk(store: Store, condition: str = "") -> Iterator[sqlite3.Row]:
+    """Yield the clips, in the order of their ids, whose part of the file is on this disk.
+
+    Which part that is follows from their times; of compressed sounds about, for their bytes are not evenly spread.
+    """
+    rows = store.connection.execute(
+        f"""
+        SELECT c.id, c.start_s, c.end_s, r.sha256, r.duration_s, CAST(k.value AS INTEGER) AS size
+        FROM active_clips c JOIN active_recordings r ON r.id = c.recording_id
+        JOIN recording_columns k ON k.recording_id = r.id AND k.name = '{SIZE_COLUMN}'
+        WHERE r.path LIKE '%://%' AND r.sha256 IN (SELECT value FROM json_each(?)) {condition}
+        ORDER BY c.recording_id, c.id
+        """,
+        (json.dumps(block_cache.kept_ids()),),
+    )
+    sha256, blocks = "", frozenset[int]()
+    for row in rows:
+        if row["sha256"] != sha256:
+            sha256, blocks = row["sha256"], block_cache.blocks_of(block_cache.folder_of(row["sha256"]))
+        if _needed(row["size"], row["duration_s"], row["start_s"], row["end_s"]) <= blocks:
+            yield row
+
+
+def _needed(size: int, duration_s: float, start_s: float, end_s: float) -> set[int]:
+    """Return the blocks of a clip, with the first and the last one of the file."""
+    last = max(0, size - 1) // BLOCK_BYTES
+    first, end = (min(last, int(min(1.0, time_s / duration_s) * size) // BLOCK_BYTES) for time_s in (start_s, end_s))
+    return {0, last, *range(first, end + 1)}

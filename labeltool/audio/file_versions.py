@@ -1,0 +1,60 @@
+"""Sound files as they are now, and what was computed of them: it counts until a file is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from labeltool.audio.remote import as_url, is_url
+from labeltool.audio.remote.reference import RemoteError, reference_of
+from labeltool.audio.sound_reader import SoundReader
+from labeltool.errors import LabeltoolError
+
+
+class FileVersion(NamedTuple):
+    """A file as it is now: where it was changed, what was computed from it counts no more."""
+
+    path: str
+    size: int
+    changed: int | str
+
+    @classmethod
+    def of(cls, path: str | Path) -> FileVersion:
+        """Raise an `OSError` for a file that cannot be read, a `LabeltoolError` for a remote one."""
+        if is_url(path):
+            reference = reference_of(as_url(path))
+            return cls(reference.url, reference.size_bytes, reference.version)
+        status = Path(path).stat()
+        return cls(str(path), status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What is known of a file that was opened; `samples_sha256` where it was decoded to its end."""
+
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    samples_sha256: str | None = None
+
+
+@lru_cache(maxsize=4096)
+def properties_of(version: FileVersion) -> Properties:
+    """Return the properties of a file that is not decoded whole; raises a `LabeltoolError` as `SoundReader`."""
+    with SoundReader(version.path) as reader:
+        return Properties(reader.rate_hz, reader.channels, reader.frames)
+
+
+@lru_cache(maxsize=4096)
+def decoded_properties(version: FileVersion) -> Properties:
+    """Return the properties of a file that is decoded once, for its length and the hash of its samples."""
+    with SoundReader(version.path) as reader:
+        try:
+            sha256, frames = reader.samples_sha256()
+        except RemoteError:
+            raise
+        except LabeltoolError:  # damaged: it is known by its bytes alone
+            return Properties(reader.rate_hz, reader.channels, reader.frames)
+        return Properties(reader.rate_hz, reader.channels, frames, sha256)

@@ -1,0 +1,134 @@
+"""What was read of remote sounds, kept on this disk: a file for each block, a folder for each version of a sound.
+
+It lies in the user's cache (`$XDG_CACHE_HOME/labeltool/remote`), is shared by all projects and processes, and may be
+deleted at will. A block appears whole or not at all. Where all of it takes more than `[remote] cache_gb`, what was used
+longest ago is removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from labeltool.audio.remote.limits import limits
+from labeltool.errors import LabeltoolError
+from labeltool.util.atomic_write import write_bytes
+from labeltool.util.writable import writable_folder
+
+BLOCK_BYTES = 1 << 16
+"""A request costs as much as half a block takes on a usual line, and a clip of 5 s has some blocks."""
+
+MAX_NOTE_BYTES = 1 << 16
+"""Of the notes beside the blocks: references and hashes."""
+
+# After so much more of its limit was written, a process looks at how large the cache is.
+_SHARE_BETWEEN_LOOKS = 1 / 32
+# What is left after it was found too large.
+_SHARE_LEFT = 0.9
+# What the smallest file takes on a disk.
+_SMALLEST_FILE = 4096
+
+_written_since_look: int | None = None  # None: never looked
+
+
+def root() -> Path:
+    """Return the folder of the cache; a temporary one where that cannot be written."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    cache = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+    return writable_folder(cache.resolve() / "labeltool" / "remote")
+
+
+def folder_of(reference_id: str) -> Path:
+    """Return the folder of a version of a sound; it may be missing."""
+    return root() / reference_id[:2] / reference_id
+
+
+def read(path: Path, size: int) -> bytes | None:
+    """Return a block's content, None where it is missing or has another size; it counts as used now."""
+    with suppress(OSError), path.open("rb") as file:
+        content = file.read(size + 1)
+        if len(content) == size:
+            os.utime(path)
+            return content
+    return None
+
+
+def write(path: Path, content: bytes) -> None:
+    """Keep something, as far as there is space for it."""
+    global _written_since_look
+    with suppress(OSError, LabeltoolError):
+        write_bytes(path, content)
+        limit = limits().cache_bytes
+        if _written_since_look is None or _written_since_look > limit * _SHARE_BETWEEN_LOOKS:
+            _written_since_look = 0
+            remove_oldest(limit)
+        _written_since_look += max(len(content), _SMALLEST_FILE)
+
+
+def remove_oldest(limit_bytes: int) -> None:
+    """Remove what was used longest ago where the cache is larger than a number of bytes."""
+    with suppress(OSError), (root() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one process at a time is enough
+        files = sorted(_files(root()))
+        left = sum(size for _, size, _ in files)
+        if left <= limit_bytes:
+            return
+        for _, size, path in files:
+            with suppress(OSError):
+                Path(path).unlink()
+                left -= size
+            if left <= limit_bytes * _SHARE_LEFT:
+                break
+
+
+def _files(folder: Path) -> Iterator[tuple[float, int, str]]:
+    """Yield when each file below a folder was used, its size on the disk and its path."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _files(Path(entry.path))
+                elif entry.name != "lock":
+                    status = entry.stat(follow_symlinks=False)
+                    yield status.st_mtime, max(status.st_size, _SMALLEST_FILE), entry.path
+
+
+def block_path(folder: Path, number: int) -> Path:
+    """Return the file of a block."""
+    return folder / f"{number:06x}"
+
+
+def blocks_of(folder: Path) -> frozenset[int]:
+    """Return the numbers of the blocks in the folder of a version of a sound."""
+    with suppress(OSError):
+        return frozenset(int(name, 16) for name in os.listdir(folder) if len(name) == 6)  # noqa: PTH208 (names alone)
+    return frozenset()
+
+
+def kept_ids() -> list[str]:
+    """Return the ids of the versions of sounds of which something is kept."""
+    found: list[str] = []
+    with suppress(OSError), os.scandir(root()) as folders:
+        for folder in folders:
+            if len(folder.name) == 2:
+                with suppress(OSError):
+                    found += os.listdir(folder)  # noqa: PTH208 (names alone)
+    return found
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep others from fetching blocks of the same sound meanwhile, so that none is fetched twice."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError:  # nothing can be kept: each fetches for itself
+        yield
+        return
+    with lock:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

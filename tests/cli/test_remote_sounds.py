@@ -1,0 +1,201 @@
+"""Projects of remote sounds: imported, labelled and searched as those of a disk, by a server that fails."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from helpers.command_line import labeltool_here
+from helpers.sound_server import SoundServer, serving
+from labeltool import project as projects
+from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.remote import block_cache, fetching, reference
+from labeltool.project import Project
+from labeltool.store import clips
+
+pytest.importorskip("aiohttp")
+pytest.importorskip("fsspec")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user cache"))
+    monkeypatch.setenv("LABELTOOL_REMOTE", "")
+    monkeypatch.setattr(fetching, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(fetching, "_unreachable_until", {})
+    monkeypatch.setattr(block_cache, "_written_since_look", None)
+
+
+@pytest.fixture
+def server(tmp_path: Path, write_tone: Callable[..., Path]) -> Iterator[SoundServer]:
+    for number in range(6):
+        write_tone(f"served/{'abcdef'[number]}.wav", frequency_hz=300.0 + 100 * number, seconds=4.0, rate=44_100)
+    (tmp_path / "served" / "list.txt").write_text("# sounds\n" + "".join(f"{one}.wav\n" for one in "abcdef"))
+    with serving(tmp_path / "served") as state:
+        yield state
+
+
+def new_project(folder: Path) -> Project:
+    projects.create(folder)
+    settings = folder / "labeltool.toml"
+    settings.write_text(settings.read_text().replace("timeout_s = 15", "timeout_s = 0.3"))
+    return projects.load(folder)
+
+
+def run(project: Project, *arguments: str | Path, check: int | None = 0) -> Any:
+    done = labeltool_here("--project", project.directory, *arguments, "--json", check=check)
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def rows(project: Project) -> list[tuple[object, ...]]:
+    """What is stored of each clip, by the name of its file."""
+    with project.open_store() as store:
+        found = store.connection.execute(
+            "SELECT r.path, r.frames, r.sample_rate_hz, r.channels, c.start_s, c.end_s, e.label, e.value "
+            "FROM active_clips c JOIN recordings r ON r.id = c.recording_id "
+            "LEFT JOIN latest_events e ON e.clip_id = c.id"
+        ).fetchall()
+    return sorted((Path(path).name, *rest) for path, *rest in found)
+
+
+def features(project: Project) -> dict[tuple[str, float], Any]:
+    with project.open_store() as store:
+        stored = clips.unlabelled(store)
+    cache = FeatureCache(project.features, LogMelFrontend())
+    assert cache.compute(stored) == {}
+    return {(Path(clip.path).name, clip.start_s): cache.log_mel(clip) for clip in stored}
+
+
+def test_remote_rows_and_features_equal_those_of_a_disk(tmp_path: Path, server: SoundServer) -> None:
+    here, there = new_project(tmp_path / "here"), new_project(tmp_path / "there")
+    server.fault_every = 5
+    sources = ((here, server.folder), (there, f"{server.url}/list.txt"))
+    for project, source in sources:
+        result = run(project, "import", "audio", source, "--clip-seconds", "1")
+        assert (result["recordings"], result["clips"], result["failed"]) == (6, 24, [])
+        run(project, "mark", "1", "tone")
+        run(project, "mark", "5", "tone", "--absent")
+    assert rows(there) == rows(here)
+    expected, found = features(here), features(there)
+    assert expected.keys() == found.keys()
+    for key in expected:
+        np.testing.assert_array_equal(found[key], expected[key])
+    assert server.faults >= 2
+    needed = sum(path.stat().st_size for path in server.folder.iterdir())
+    assert server.bytes_sent <= 1.2 * needed
+    # Nothing is doubled by a second import, and nothing is fetched.
+    before = server.bytes_sent
+    again = run(there, "import", "audio", f"{server.url}/list.txt", "--clip-seconds", "1")
+    assert (again["recordings"], again["clips"], again["already_there"]["recordings"]) == (0, 0, 6)
+    assert server.bytes_sent == before
+    assert rows(there) == rows(here)
+
+
+def test_a_table_of_labels_names_urls_and_lists_name_no_local_file(tmp_path: Path, server: SoundServer) -> None:
+    project = new_project(tmp_path / "p")
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("file", "start_s", "end_s", "label"), (f"{server.url}/a.wav", 0.5, 1.5, "frog"),
+             ("file:///etc/passwd", 0, 1, "frog"), (f"{server.url}/b.wav", 1, 2, "bird")]
+        )  # fmt: skip
+    result = run(project, "import", "table", tmp_path / "labels.csv", check=None)
+    assert (result["recordings"], result["verdicts"]) == (2, 2)
+    secret = tmp_path / "secret.wav"
+    shutil.copy(server.folder / "c.wav", secret)
+    listed = tmp_path / "urls.csv"
+    listed.write_text(f"name,url\nx,file://{secret}\nx,{secret}\nx,local://{secret}\nx,{server.url}/d.wav\n")
+    (server.folder / "evil.txt").write_text(f"file://{secret}\n../secret.wav\n/etc/passwd\ne.wav\n")
+    for source, added in ((listed, 1), (f"{server.url}/evil.txt", 1)):
+        result = run(project, "import", "audio", source, check=1)
+        assert result["recordings"] == added and len(result["failed"]) == 3
+    with project.open_store() as store:
+        assert all(path.startswith(server.url) for path in clips.recording_paths(store).values())
+
+
+def test_a_password_is_neither_stored_nor_shown(tmp_path: Path, server: SoundServer) -> None:
+    project = new_project(tmp_path / "p")
+    url = server.url.replace("//", "//me:hunter2@") + "/a.wav"
+    (tmp_path / "urls.txt").write_text(f"{url}\n{server.url}/b.wav?token=hunter2\n{server.url}/c.wav\n")
+    for arguments in (("import", "audio", url), ("classify", url), ("import", "audio", tmp_path / "urls.txt")):
+        done = labeltool_here("--project", project.directory, *arguments, check=None)
+        assert done.returncode
+        assert "hunter2" not in done.stdout + done.stderr
+    assert all(b"hunter2" not in path.read_bytes() for path in project.directory.rglob("*") if path.is_file())
+    assert run(project, "status")["recordings"] == 1
+
+
+def test_a_changed_sound_is_one_line_and_the_others_go_on(
+    tmp_path: Path, server: SoundServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = new_project(tmp_path / "p")
+    run(project, "import", "audio", f"{server.url}/list.txt")
+    shutil.copy(server.folder / "a.wav", server.folder / "b.wav")
+    monkeypatch.setattr(reference, "FRESH_S", 0.0)
+    with project.open_store() as store:
+        stored = clips.unlabelled(store)
+    failed = FeatureCache(project.features, LogMelFrontend()).compute(stored)
+    (error,) = failed.values()
+    assert str(error).startswith(f"{server.url}/b.wav: is not the sound that was imported")
+
+
+def test_equal_sounds_of_two_urls_are_one_group_once_they_are_read(tmp_path: Path, server: SoundServer) -> None:
+    shutil.copy(server.folder / "a.wav", server.folder / "copy.wav")
+    project = new_project(tmp_path / "p")
+    run(project, "import", "audio", f"{server.url}/a.wav", f"{server.url}/copy.wav", f"{server.url}/b.wav")
+    run(project, "mark", "a.wav", "one")
+    run(project, "mark", "copy.wav", "two")
+    assert run(project, "check", "silence", check=None) is not None
+    with project.open_store() as store:
+        groups = dict(store.connection.execute("SELECT path, group_name FROM recordings").fetchall())
+        hashes = store.connection.execute("SELECT samples_sha256 FROM recordings").fetchall()
+    assert all(sha256 for (sha256,) in hashes)
+    assert groups[f"{server.url}/a.wav"] == groups[f"{server.url}/copy.wav"] != groups[f"{server.url}/b.wav"]
+    assert run(project, "status")["labels"] == {"one": 1, "two": 1}
+    # The file itself is known now, wherever it comes from.
+    result = run(project, "import", "audio", server.folder / "b.wav")
+    assert (result["recordings"], result["already_there"]["recordings"]) == (0, 1)
+
+
+def test_status_and_clips_show_what_can_be_played_without_a_network(tmp_path: Path, server: SoundServer) -> None:
+    project = new_project(tmp_path / "p")
+    run(project, "import", "audio", f"{server.url}/list.txt", "--clip-seconds", "1")
+    features(project)
+    assert run(project, "status")["remote"] == {"clips": 24, "on_this_disk": 24}
+    shutil.rmtree(block_cache.folder_of(reference.reference_of(f"{server.url}/a.wav").id))
+    server.is_down = True
+    assert run(project, "status")["remote"] == {"clips": 24, "on_this_disk": 20}
+    listed = run(project, "clips")["clips"]
+    assert sum(clip["on_this_disk"] for clip in listed) == 20
+    assert not any(clip["on_this_disk"] for clip in listed if clip["file"].endswith("/a.wav"))
+    text = labeltool_here("--project", project.directory, "clips", "--text", "a.wav").stdout
+    assert text.count("needs the network") == 4
+
+
+def test_the_journal_carries_remote_recordings(tmp_path: Path, server: SoundServer) -> None:
+    one, other = new_project(tmp_path / "one"), new_project(tmp_path / "other")
+    run(one, "import", "audio", f"{server.url}/list.txt")
+    run(one, "mark", "a.wav", "tone")
+    labeltool_here("--project", one.directory, "journal", "export", "-o", tmp_path / "one.jsonl")
+    labeltool_here("--project", other.directory, "journal", "import", tmp_path / "one.jsonl")
+    labeltool_here("--project", other.directory, "journal", "export", "-o", tmp_path / "other.jsonl")
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "other.jsonl").read_bytes()
+    assert rows(other) == rows(one)
+    assert run(other, "status")["remote"]["clips"] == 6
+
+
+def test_relocate_finds_lost_files_at_their_new_urls(tmp_path: Path, server: SoundServer) -> None:
+    project = new_project(tmp_path / "p")
+    moved = tmp_path / "moved"
+    shutil.copytree(server.folder, moved)
+    run(project, "import", "audio", moved)
+    shutil.rmtree(moved)
+    assert run(project, "relocate", f"{server.url}/list.txt") == {"relocated": 6, "missing": 0}
+    assert len(features(project)) == 6

@@ -1,0 +1,135 @@
+"""A web server of a test: files with ranges and ETags, which fails, stalls or cuts an answer as often as is wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass
+class SoundServer:
+    """A running server.
+
+    Attributes
+    ----------
+    fault_every
+        One of this number of requests fails, stalls or is cut, in turn; 0: none.
+    has_ranges
+        Whether it answers with parts of files.
+    redirects
+        Where requests for a path are sent.
+    requests, bytes_sent, faults
+        What it has done; the bytes are those of bodies.
+    is_down
+        Whether it closes every connection at once.
+    """
+
+    folder: Path
+    url: str = ""
+    fault_every: int = 0
+    has_ranges: bool = True
+    is_down: bool = False
+    redirects: dict[str, str] = field(default_factory=dict)
+    requests: int = 0
+    bytes_sent: int = 0
+    faults: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def next_fault(self) -> str:
+        with self.lock:
+            self.requests += 1
+            if not self.fault_every or self.requests % self.fault_every:
+                return ""
+            self.faults += 1
+            return ("fails", "stalls", "cuts")[self.faults % 3]
+
+    def count(self, size: int) -> None:
+        with self.lock:
+            self.bytes_sent += size
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    state: SoundServer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        state = self.state
+        if state.is_down:
+            self.close_connection = True
+            self.connection.close()
+            return
+        fault = state.next_fault()
+        if self.path in state.redirects:
+            self._head(302, {"Location": state.redirects[self.path], "Content-Length": "0"})
+            return
+        path = state.folder / self.path.partition("?")[0].lstrip("/")
+        if not path.is_file():
+            self._head(404, {"Content-Length": "0"})
+            return
+        if fault == "fails":
+            self._head(503, {"Content-Length": "0"})
+            return
+        content = path.read_bytes()
+        headers = {"ETag": f'"{hashlib.md5(content).hexdigest()}"'}
+        match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if match and state.has_ranges:
+            first, last = int(match[1]), min(int(match[2]), len(content) - 1)
+            if first > last:
+                self._head(416, {**headers, "Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
+                return
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+            status, content = 206, content[first : last + 1]
+        else:
+            status = 200
+        self._head(status, {**headers, "Content-Length": str(len(content))})
+        if fault:
+            content = content[: len(content) // 8]
+            self.close_connection = True
+        try:
+            state.count(len(content))
+            self.wfile.write(content)
+        except OSError:
+            return
+        if fault == "stalls":
+            state.stopped.wait(30)
+
+    def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """The client has gone."""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[SoundServer]:
+    """Serve a folder until the end of the block."""
+    state = SoundServer(folder)
+    server = _Quiet(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        state.stopped.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
