@@ -8,10 +8,9 @@ keeps what was done, a damaged shard is skipped and its clips are computed again
 from __future__ import annotations
 
 import json
-import os
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +23,14 @@ from labeltool.audio import files
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.frontend_base import COMPUTATION
 from labeltool.errors import LabeltoolError
+from labeltool.parallel.dask_workers import KilledWorkers
+from labeltool.parallel.engine import map_in_processes, processes_for, worker_count
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
 from labeltool.util.atomic_write import open_atomic, write_text
 from labeltool.util.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
 from labeltool.util.no_links import make_folder
 from labeltool.util.npz import UNREADABLE
-from labeltool.util.process_pool import map_in_processes
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 from labeltool.util.writable import both
 
@@ -132,7 +132,7 @@ class FeatureCache:
         clips
             Any; those in the cache cost nothing.
         workers
-            Processes; default one a core, none for a few clips.
+            Processes; default `engine.worker_count`, none for a few clips.
         progress
             Called with `(clips done, clips to do)` as shards are finished.
         limit
@@ -150,21 +150,33 @@ class FeatureCache:
         if not missing or limit.has_passed:
             return {}
         self._make_directory()
-        wanted_workers = workers if workers is not None else (os.cpu_count() or 1)
-        if len(missing) < _CLIPS_WORTH_A_PROCESS:
-            wanted_workers = 1
-        size = min(_CLIPS_PER_SHARD, -(-len(missing) // wanted_workers))
+        processes = processes_for(len(missing), at_least=_CLIPS_WORTH_A_PROCESS) or workers
+        size = min(_CLIPS_PER_SHARD, -(-len(missing) // (processes or worker_count())))
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
         failed: dict[str, LabeltoolError] = {}
         done = 0
-        write = partial(_write_shard, self.directory, self.frontend, self._frames, limit)
-        for clips_done, errors in map_in_processes(write, shards, wanted_workers):
+        for clips_done, errors in self._write_shards(shards, processes, limit):
             failed.update(errors)
             done += clips_done
             if progress is not None:
                 progress(done, len(missing))
         self._read_indexes()
         return failed
+
+    def _write_shards(
+        self, shards: Sequence[Sequence[StoredClip]], processes: int | None, limit: TimeLimit
+    ) -> Iterator[tuple[int, dict[str, LabeltoolError]]]:
+        """Yield how many clips of each shard are done, and the errors of some; a clip that kills workers has one."""
+        write = partial(_write_shard, self.directory, self.frontend, self._frames, limit)
+        try:
+            yield from map_in_processes(write, shards, processes)
+        except KilledWorkers as error:
+            each = [[clip] for shard in error.items for clip in shard]
+            if len(each) > len(error.items):
+                yield from self._write_shards(each, processes, limit)
+                return
+            for (clip,) in each:
+                yield 1, {clip.key: KilledWorkers.of_file(clip.path)}
 
     def log_mel(self, clip: StoredClip) -> Float32:
         """Return a clip's frames, `(frames, columns) float32`, as a read-only view of the file.

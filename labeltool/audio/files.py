@@ -5,11 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import os
 import stat
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -236,36 +233,13 @@ def _describe_remote(url: str) -> AudioFile:
     return replace(found, samples_sha256=reference.samples_sha256)
 
 
-def described(paths: Iterable[str | Path], at_once: int | None = None) -> Iterator[AudioFile | LabeltoolError]:
-    """Yield the properties of sound files in their order; of one that cannot be read, the error.
+def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
+    """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
 
     Parameters
     ----------
-    at_once
-        Number of files that are read at the same time; None: one a core.
-    """
-
-    def one(path: str | Path) -> AudioFile | LabeltoolError:
-        try:
-            return describe(path)
-        except LabeltoolError as error:
-            return error
-
-    at_once = at_once or os.cpu_count() or 1
-    pool, pending = ThreadPoolExecutor(at_once), deque[Future[AudioFile | LabeltoolError]]()
-    try:
-        for path in paths:
-            pending.append(pool.submit(one, path))
-            if len(pending) > 2 * at_once:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
-    """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
+    are_part
+        Whether there are others besides these.
 
     Raises
     ------
@@ -278,7 +252,7 @@ def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[Skip
         try:
             sounds[file] = describe(file, samples=False)
         except LabeltoolError as error:
-            if len(files) == 1:
+            if len(files) == 1 and not are_part:
                 raise
             failed.append(SkippedFile(in_one_line(file), str(error)))
     return sounds, failed
