@@ -7,9 +7,7 @@ import hashlib
 import io
 import os
 import stat
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,9 +20,11 @@ from labeltool.audio.other_files import require_sound
 from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.reference import SIZE_COLUMN, VERSION_COLUMN, RemoteError, reference_of
 from labeltool.audio.remote.remote_file import open_bytes
+from labeltool.audio.remote.waiting import give_up
 from labeltool.audio.sound_reader import SoundReader, unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
+from labeltool.util.threads import map_in_threads
 from labeltool.util.unicode_names import as_on_disk
 
 AUDIO_SUFFIXES = frozenset(
@@ -251,17 +251,7 @@ def described(paths: Iterable[str | Path], at_once: int | None = None) -> Iterat
         except LabeltoolError as error:
             return error
 
-    at_once = at_once or os.cpu_count() or 1
-    pool, pending = ThreadPoolExecutor(at_once), deque[Future[AudioFile | LabeltoolError]]()
-    try:
-        for path in paths:
-            pending.append(pool.submit(one, path))
-            if len(pending) > 2 * at_once:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from map_in_threads(one, paths, at_once or os.cpu_count() or 1, give_up)
 
 
 def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[SkippedFile]]:

@@ -46,7 +46,7 @@ def server(tmp_path: Path, write_tone: Callable[..., Path]) -> Iterator[SoundSer
 def new_project(folder: Path) -> Project:
     projects.create(folder)
     settings = folder / "labeltool.toml"
-    settings.write_text(settings.read_text().replace("timeout_s = 15", "timeout_s = 0.3"))
+    settings.write_text(settings.read_text().replace("timeout_s = 15", "timeout_s = 1.5"))
     return projects.load(folder)
 
 

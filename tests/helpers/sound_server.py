@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,10 +22,12 @@ class SoundServer:
     ----------
     upstream
         Host and port of a server behind this one, whose responses it sends instead of files.
-    fault_every
+    fault_every, kinds
         One of this number of requests fails, stalls or is cut, in turn; 0: none.
     has_ranges
         Whether it answers with parts of files.
+    needs
+        The credentials that a request must have.
     redirects
         Where requests for a path are sent.
     requests, bytes_sent, faults
@@ -37,8 +40,10 @@ class SoundServer:
     upstream: str = ""
     url: str = ""
     fault_every: int = 0
+    kinds: tuple[str, ...] = ("fails", "stalls", "cuts")
     has_ranges: bool = True
     is_down: bool = False
+    needs: str = ""
     redirects: dict[str, str] = field(default_factory=dict)
     requests: int = 0
     bytes_sent: int = 0
@@ -52,11 +57,17 @@ class SoundServer:
             if not self.fault_every or self.requests % self.fault_every:
                 return ""
             self.faults += 1
-            return ("fails", "stalls", "cuts")[self.faults % 3]
+            return self.kinds[self.faults % len(self.kinds)]
 
     def count(self, size: int) -> None:
         with self.lock:
             self.bytes_sent += size
+
+
+@lru_cache(maxsize=128)
+def _content(path: Path, modified_ns: int) -> tuple[str, bytes]:
+    content = path.read_bytes()
+    return f'"{hashlib.md5(content).hexdigest()}"', content
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,13 +106,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and content of a file of the folder."""
         state = self.state
+        if state.needs and self.headers.get("Authorization") != state.needs:
+            return 401, {}, b""
         if self.path in state.redirects:
             return 302, {"Location": state.redirects[self.path]}, b""
         path = state.folder / self.path.partition("?")[0].lstrip("/")
         if not path.is_file():
             return 404, {}, b""
-        content = path.read_bytes()
-        headers = {"ETag": f'"{hashlib.md5(content).hexdigest()}"'}
+        etag, content = _content(path, path.stat().st_mtime_ns)
+        headers = {"ETag": etag}
         match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         if match is None or not state.has_ranges:
             return 200, headers, content
