@@ -58,22 +58,24 @@ def read_sounds(data: Path, fold: int) -> list[tuple[Float32, str]]:
     return sounds
 
 
-def write_recording(path: Path, sounds: Sequence[tuple[Float32, str]], seconds: float, seed: int = 0) -> Events:
+def write_recording(
+    path: Path, sounds: Sequence[tuple[Float32, str]], seconds: float, seed: int = 0, rate: int = RATE
+) -> Events:
     """Write a recording of a duration and return its events; a shorter one is the beginning of a longer one."""
     random = np.random.default_rng(seed)
     truth: Events = []
     at = 0
-    with soundfile.SoundFile(path, "w", RATE, 1, subtype="PCM_16", compression_level=0.0) as file:
+    with soundfile.SoundFile(path, "w", rate, 1, subtype="PCM_16", compression_level=0.0) as file:
         while True:
-            gap = round(random.uniform(*GAP_S) * RATE)
+            gap = round(random.uniform(*GAP_S) * rate)
             samples, label = sounds[int(random.integers(len(sounds)))]
             block = random.normal(0.0, NOISE, gap + len(samples)).astype(np.float32)
             block[gap:] += samples
-            if at + len(block) > seconds * RATE:
-                file.write(np.zeros(round(seconds * RATE) - at, np.float32))
+            if at + len(block) > seconds * rate:
+                file.write(np.zeros(round(seconds * rate) - at, np.float32))
                 return truth
             file.write(np.clip(block, -1.0, 1.0))
-            truth.append({"event_label": label, "onset": (at + gap) / RATE, "offset": (at + len(block)) / RATE})
+            truth.append({"event_label": label, "onset": (at + gap) / rate, "offset": (at + len(block)) / rate})
             at += len(block)
 
 

@@ -33,6 +33,7 @@ from click.testing import CliRunner
 
 from labeltool import project as projects
 from labeltool.cli.main import cli
+from labeltool.parallel.engine import LOCAL, Engine
 from labeltool.project import Project
 from labeltool.tasks import executor
 from labeltool.tasks.registry import Task
@@ -71,7 +72,9 @@ class Outcome:
 class InThisProcess:
     """An executor without processes: the hook sees what a task does."""
 
-    def start(self, project: Project | None, task: Task[Any], *, niceness: int = 0, **options: Any) -> _Done:
+    def start(
+        self, project: Project | None, task: Task[Any], *, niceness: int = 0, engine: Engine = LOCAL, **options: Any
+    ) -> _Done:
         """Do a task at once."""
         if project is not None:
             project.refuse_links()

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, described, walk
+from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, walk
 from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.listing import LISTS, REQUESTS_AT_ONCE, sounds_at, suffix_of
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.importers.base import clip_of, reason_of, recording_of
+from labeltool.importers.described_files import described
 from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
 

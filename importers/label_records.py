@@ -6,7 +6,7 @@ times) and a verdict with the exact bounds. All rows of a file are treated at on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_each, reason_of, recording_of, whole_clip
+from labeltool.importers.described_files import described
 from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels
 from labeltool.importers.sound_files import SoundFiles
 from labeltool.records import (
@@ -174,6 +175,17 @@ class _LabelReader:
             raise described
         return described
 
+    def _describe(self, file: Path, names: Iterable[tuple[str | None, int | None]]) -> None:
+        """Describe the sounds that rows name, by name and fold, all at once; what is not found is left."""
+        found: dict[Path, None] = {}
+        for name, fold in names:
+            with suppress(LabeltoolError):
+                sound = None if name is None else self._sounds.named(file, name, fold)
+                if sound is not None and sound not in self._described:
+                    found[sound] = None
+        for sound, one in zip(found, described(found), strict=True):
+            self._described[sound] = one if isinstance(one, LabeltoolError) else recording_of(one)
+
     def _sounds_of(self, file: Path, rows: pd.DataFrame) -> _Sounds:
         """Find and describe the recording of each row; a missing one is a problem, named once with its first row.
 
@@ -195,7 +207,9 @@ class _LabelReader:
         own = _own_columns(rows, named)
         recordings: list[Recording | None] = []
         problems: list[_Problem] = []
-        for row, one in first.where(first.notna(), None).iterrows():
+        first = first.where(first.notna(), None)
+        self._describe(file, zip(first["recording"], first["fold"], strict=True))
+        for row, one in first.iterrows():
             try:
                 sound = self._sound(file, one["recording"], one["fold"])
                 described = self._recording(sound)

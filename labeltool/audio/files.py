@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,11 +19,9 @@ from labeltool.audio.other_files import require_sound
 from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.reference import SIZE_COLUMN, VERSION_COLUMN, RemoteError, reference_of
 from labeltool.audio.remote.remote_file import open_bytes
-from labeltool.audio.remote.waiting import give_up
 from labeltool.audio.sound_reader import SoundReader, unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
-from labeltool.util.threads import map_in_threads
 from labeltool.util.unicode_names import as_on_disk
 
 AUDIO_SUFFIXES = frozenset(
@@ -236,26 +233,13 @@ def _describe_remote(url: str) -> AudioFile:
     return replace(found, samples_sha256=reference.samples_sha256)
 
 
-def described(paths: Iterable[str | Path], at_once: int | None = None) -> Iterator[AudioFile | LabeltoolError]:
-    """Yield the properties of sound files in their order; of one that cannot be read, the error.
+def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
+    """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
 
     Parameters
     ----------
-    at_once
-        Number of files that are read at the same time; None: one a core.
-    """
-
-    def one(path: str | Path) -> AudioFile | LabeltoolError:
-        try:
-            return describe(path)
-        except LabeltoolError as error:
-            return error
-
-    yield from map_in_threads(one, paths, at_once or os.cpu_count() or 1, give_up)
-
-
-def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
-    """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
+    are_part
+        Whether there are others besides these.
 
     Raises
     ------
@@ -268,7 +252,7 @@ def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[Skip
         try:
             sounds[file] = describe(file, samples=False)
         except LabeltoolError as error:
-            if len(files) == 1:
+            if len(files) == 1 and not are_part:
                 raise
             failed.append(SkippedFile(in_one_line(file), str(error)))
     return sounds, failed

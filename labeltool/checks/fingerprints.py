@@ -8,7 +8,6 @@ that repeat themselves, have no phases in common. What was found is kept in the 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from labeltool.checks.sound.candidates import Candidate, candidates
 from labeltool.checks.sound.landmarks import FRAMES_PER_S, landmarks
 from labeltool.checks.sound.waveforms import agreement
 from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.project import Project
 from labeltool.store import Store, recordings
 from labeltool.store.groups import recording_groups
@@ -28,14 +28,13 @@ from labeltool.util.atomic_write import write_bytes
 from labeltool.util.bounded_read import MAX_TABLE_BYTES, read_bytes
 from labeltool.util.connected import Connected
 from labeltool.util.no_links import make_folder
-from labeltool.util.process_pool import map_in_processes
 from labeltool.util.writable import kept
 
 # Raised whenever landmarks, candidates or their confirmation are computed in another way.
-_VERSION = 1
+_VERSION = 2
 _FILE = f"pairs-{_VERSION}.msgpack"
 # Candidates that are looked at between two looks at what is connected by now.
-_AT_ONCE = 256
+_AT_ONCE = 1024
 # Fewer than this are looked at here: a spawned process costs more than it saves.
 _WORTH_A_PROCESS = 48
 # Unrelated sounds reach 0.05, what was mixed under a sound twice as strong 0.1 and more (ESC-10, folds 1 to 3).
@@ -150,7 +149,7 @@ def _compared(
         batch = [(known[one.first], known[one.second], one) for one in found[done : done + _AT_ONCE]]
         batch = [(first, second, one) for first, second, one in batch if not connected.joins(first.key, second.key)]
         new = [one for one in batch if (one[0].key, one[1].key) not in looked]
-        processes = (os.cpu_count() or 1) if len(new) >= _WORTH_A_PROCESS else 1
+        processes = processes_for(len(new), at_least=_WORTH_A_PROCESS)
         looked.update(((one.first, one.second), one) for one in map_in_processes(_look_at, new, processes))
         if new:
             _write(folder, _to_keep("", (), looked))

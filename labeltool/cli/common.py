@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from labeltool.errors import SkippedFile
+    from labeltool.parallel.engine import Engine
     from labeltool.project import Project
     from labeltool.settings import LearningSettings
     from labeltool.tasks.registry import Task
@@ -30,6 +31,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _R = TypeVar("_R")
 
 _PROJECT = "labeltool.project"
+_ENGINE = "labeltool.engine"
 _LINE_EVERY_S = 15.0
 _MAX_SHOWN = 40
 _LARGEST = 2**63 - 1
@@ -106,6 +108,46 @@ def json_option(command: _F) -> _F:
 annotator_option = click.option(
     "--annotator", metavar="NAME", help="Who labels.  [default: as in labeltool.toml, or your login name]"
 )
+
+
+def engine_options(command: _F) -> _F:
+    """Give a command `--workers N` and `--scheduler ADDRESS`: what works on its many items."""
+
+    def remember(context: click.Context, option: click.Parameter, value: str | int | None) -> None:
+        if value is not None:
+            chosen = context.meta.setdefault(_ENGINE, {})
+            chosen[option.name] = value
+            if len(chosen) > 1:
+                raise click.UsageError("--workers starts workers here, --scheduler uses those there are: one of them.")
+
+    def checked(context: click.Context, option: click.Parameter, value: str | None) -> None:
+        if value is not None and not value.startswith(("tcp://", "tls://")):
+            raise click.BadParameter("is no address as tcp://HOST:8786.", context, option)
+        remember(context, option, value)
+
+    workers = click.option(
+        "--workers",
+        type=Whole(1, 256),
+        metavar="N",
+        expose_value=False,
+        callback=remember,
+        help="Start N Dask workers here.  [default: plain processes, one a core]",
+    )
+    scheduler = click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        expose_value=False,
+        callback=checked,
+        help="Work on the workers of this Dask scheduler, as tcp://HOST:8786.",
+    )
+    return workers(scheduler(command))
+
+
+def chosen_engine() -> Engine:
+    """Return the engine that `engine_options` chose."""
+    from labeltool.parallel.engine import Engine
+
+    return Engine(**click.get_current_context().meta.get(_ENGINE, {}))
 
 
 def limit_option(default: int | None, what: str) -> Callable[[_F], _F]:
@@ -332,7 +374,7 @@ def run_task(project: Project | None, task: Task[_R], **options: Any) -> _R:
     from labeltool.tasks.executor import run
 
     with ProgressDisplay() as progress:
-        result = run(project, task, progress, **options)
+        result = run(project, task, progress, engine=chosen_engine(), **options)
     skipped: Iterable[SkippedFile] = getattr(result, "skipped", ())
     for one in skipped:
         narrate(f"skipped: {one.reason}")

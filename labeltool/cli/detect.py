@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,7 @@ from labeltool.cli.common import (
     Whole,
     current_project,
     emit,
+    engine_options,
     exit_for_failed,
     json_option,
     narrate,
@@ -22,16 +24,25 @@ from labeltool.cli.common import (
     print_failed,
     project_option,
     quoted,
-    run_task,
+)
+from labeltool.cli.detect_parts import (
+    LabelTracks,
+    Since,
+    detect_in_parts,
+    file_json,
+    print_events,
+    recorded_since,
+    sound_files,
 )
 from labeltool.cli.pretrained import any_model_option
-from labeltool.errors import LabeltoolError, in_one_line
-from labeltool.util.no_links import refuse_links, write_new
-from labeltool.util.urls import as_url
+from labeltool.errors import LabeltoolError
+from labeltool.util.no_links import refuse_links
 from labeltool.util.writable import why_not_writable
 
 if TYPE_CHECKING:
-    from labeltool.inference.detect import DetectedFile
+    from labeltool.errors import SkippedFile
+    from labeltool.inference.detect import DetectResult
+    from labeltool.project import Project
     from labeltool.store.detections.operating_points import Source
 
 _CACHE = ".labeltool-detect"
@@ -52,10 +63,7 @@ def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple
     return thresholds
 
 
-@click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathOnDisk())
-@any_model_option
-@click.option(
+threshold_option = click.option(
     "--threshold",
     "thresholds",
     metavar="[LABEL=]P",
@@ -63,6 +71,19 @@ def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple
     callback=_thresholds,
     help="Probability, 0 to 1, that an event of a label (or of any) reaches once; 0.3 times as much throughout.  "
     "[default: what `evaluate --save` saved, else the model's calibrated threshold, 0.2 for a pretrained model]",
+)
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathOnDisk())
+@any_model_option
+@threshold_option
+@click.option(
+    "--since",
+    type=Since(),
+    metavar="DATE|DURATION",
+    help="Only what was recorded since: 2024-05-31, 2024-05-31T18:00, 12h, 7d. By the column recorded_at or the name, "
+    "else by when the file changed.",
 )
 @click.option("--smooth", type=_SECONDS, metavar="SECONDS", help="Window of the running median.  [default: 0.7]")
 @click.option("--merge-gap", type=_SECONDS, metavar="SECONDS", help="Merge events this close.  [default: 1]")
@@ -80,12 +101,14 @@ def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for label tracks.  [default: exports/detect of the project, or the current directory]",
 )
+@engine_options
 @project_option
 @json_option
 def detect(
     files: tuple[Path, ...],
     model: str | None,
     thresholds: dict[str | None, float],
+    since: datetime | None,
     smooth: float | None,
     merge_gap: float | None,
     min_duration: float | None,
@@ -96,15 +119,15 @@ def detect(
 ) -> None:
     """Detect sound events in recordings of any duration.
 
-    Events in a recording of the project become suggested regions in the app (`w`), in place of those of the same model
-    or an earlier one. An Audacity label track (.txt) of each file is written too; no existing file is overwritten. An
-    interrupted scan continues, and another threshold needs no second scan.
+    FILE may be a folder. Events in a recording of the project become suggested regions in the app (`w`), in place of
+    those of the same model or an earlier one. An Audacity label track (.txt) of each file is written too, where no
+    existing file is overwritten, and a Parquet file. An interrupted scan continues, another threshold needs no second
+    scan, and what is finished is not searched again.
 
     \b
     labeltool detect night.flac --model yamnet --threshold dog=0.6
+    labeltool detect ~/recorders --since 7d
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.tasks.registry import DETECT
-
     rules = {"smooth_s": smooth, "merge_gap_s": merge_gap, "min_duration_s": min_duration}
     rules = {name: value for name, value in rules.items() if value is not None}
     if as_device and (rules or processes is not None):
@@ -115,10 +138,13 @@ def detect(
     own = model is None or (model.isascii() and model.isdigit())
     project = current_project() if own else nearby_project()
     # What a person names may be reached by links; the project's own folder may not.
-    folder = project.exports / "detect" if project and output is None else (output or Path()).resolve()
-    refuse_links(folder)
-    if project and output is None and (why := why_not_writable(project.directory, project.exports, folder)):
-        raise LabeltoolError("cannot be written", file=folder, remedy=f"{why}; -o names another folder")
+    folder = events_folder(project, output)
+    wanted = sound_files(files)
+    if since is not None:
+        wanted, all_files = recorded_since(project, wanted, since), len(wanted)
+        narrate(f"{len(wanted)} of {all_files} files were recorded since {since:%Y-%m-%d %H:%M}")
+    elif not wanted:
+        raise LabeltoolError("no sound file found", file=", ".join(map(str, files)))
     options = {
         "threshold": thresholds.pop(None, None),
         "thresholds": thresholds,
@@ -126,20 +152,67 @@ def detect(
         "cache": None if project else str(folder / _CACHE),
         "processes": processes,
         "as_device": as_device,
+        "events": str(folder),
+        "is_part": len(wanted) != 1 or wanted != list(files),
     }
-    result = run_task(project, DETECT, files=[as_url(file) for file in files], model=model, options=options)
-    tracks = _write_tracks(result.files, folder)
-    if result.mapped == 0:
-        narrate(f"no class of {result.model} is mapped to a label of the project: all of its classes are shown")
-    _narrate_saved(result.operating_points)
+    _detect_and_show(project, wanted, model, options, folder, as_json)
+
+
+def _detect_and_show(
+    project: Project | None,
+    files: Sequence[Path],
+    model: str | None,
+    options: Mapping[str, Any],
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Detect events, show them and write the label tracks; the exit code is 1 where a file failed."""
+    from labeltool.inference.event_files import is_available
+
+    tracks, finished = LabelTracks(folder), 0
+    all_json: list[dict[str, Any]] = []
+    failed: list[SkippedFile] = []
+    whole: DetectResult | None = None
+    for result in detect_in_parts(project, files, model, options):
+        if whole is None:
+            whole = result
+            if result.mapped == 0:
+                narrate(f"no class of {result.model} is mapped to a label of the project: all of its classes are shown")
+            _narrate_saved(result.operating_points)
+        for one in result.files:
+            track = tracks.write(one)
+            finished += one.was_finished
+            if as_json:
+                all_json.append(file_json(one, track))
+            else:
+                print_events(one, track)
+        print_failed(result.failed, len(result.files) + len(result.failed))
+        failed += result.failed
     if as_json:
-        detected = [{**asdict(one), "track": track} for one, track in zip(result.files, tracks, strict=True)]
-        emit({**asdict(result), "files": detected})
-    else:
-        for one, track in zip(result.files, tracks, strict=True):
-            _print_events(one, track)
-    print_failed(result.failed, len(files))
-    exit_for_failed(result.failed)
+        about = (
+            {"model": None, "labels": {}, "mapped": None, "operating_points": {}} if whole is None else asdict(whole)
+        )
+        emit({**about, "files": all_json, "failed": failed})
+    if finished and len(files) > 1:
+        narrate(f"{finished} of {len(files)} recordings were searched before")
+    if whole is not None and not is_available():
+        narrate('events are not kept as Parquet: `pip install "labeltool[parquet]"`')
+    exit_for_failed(failed)
+
+
+def events_folder(project: Project | None, output: Path | None) -> Path:
+    """Return where label tracks and Parquet files go.
+
+    Raises
+    ------
+    LabeltoolError
+        When the project's own folder cannot be written.
+    """
+    folder = project.exports / "detect" if project and output is None else (output or Path()).resolve()
+    refuse_links(folder)
+    if project and output is None and (why := why_not_writable(project.directory, project.exports, folder)):
+        raise LabeltoolError("cannot be written", file=folder, remedy=f"{why}; -o names another folder")
+    return folder
 
 
 def _narrate_saved(sources: Mapping[str, Source]) -> None:
@@ -149,45 +222,3 @@ def _narrate_saved(sources: Mapping[str, Source]) -> None:
         if names:
             what = "a review of detections" if from_review else "labelled clips"
             narrate(f"thresholds saved from {what}: {', '.join(names)}; --threshold overrides them")
-
-
-def _print_events(detected: DetectedFile, track: str) -> None:
-    click.echo(in_one_line(detected.file))
-    for event in detected.spans:
-        times = f"{_clock(event.start_s)}  {_clock(event.end_s)}"
-        click.echo(f"{times}  {event.probability:.2f}  {in_one_line(event.label)}")
-    speed = detected.seconds / max(detected.scoring_s, 1e-3)
-    suggested = "" if detected.suggestions is None else f", {detected.suggestions} suggested in the app"
-    narrate(f"{len(detected.spans)} events{suggested}, {speed:.0f} x real time; wrote {track}")
-
-
-def _write_tracks(files: Sequence[DetectedFile], folder: Path) -> list[str]:
-    """Write a label track of each file and return their paths; an existing file stays, a person may have edited it."""
-    from labeltool.exporters.annotations import one_field
-    from labeltool.exporters.audacity import Region
-    from labeltool.exporters.file_names import safe_stems
-
-    tracks = []
-    for stem, detected in zip(safe_stems([Path(one.file).stem for one in files]), files, strict=True):
-        regions = (Region(event.start_s, event.end_s, one_field(event.label)) for event in detected.spans)
-        content = "".join(region.lines for region in sorted(regions)).encode()
-        tracks.append(str(_write_new(folder, f"{stem}.detected", content)))
-    return tracks
-
-
-def _write_new(folder: Path, stem: str, content: bytes) -> Path:
-    """Write a file under a name that is free, or return the one with the same content."""
-    for number in range(1, 10_000):
-        path = folder / (f"{stem}.txt" if number == 1 else f"{stem}-{number}.txt")
-        try:
-            write_new(path, content)
-        except FileExistsError:
-            if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
-                continue
-        return path
-    raise LabeltoolError("too many label tracks of one recording", file=folder, remedy="-o DIR")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds * 100), 6000)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest / 100:05.2f}"

@@ -14,8 +14,10 @@ from labeltool.cli.common import (
     Number,
     PathOnDisk,
     ProgressDisplay,
+    chosen_engine,
     current_project,
     emit,
+    engine_options,
     exit_for_failed,
     json_option,
     narrate,
@@ -99,7 +101,9 @@ def format_command(one: Format) -> click.Command:
     parameters: list[click.Parameter] = [sources, *map(_option, one.options), _GROUP_BY]
     if one.is_labels or one.name == "auto":
         parameters.append(_DRY_RUN)
-    return json_option(project_option(click.Command(one.name, help=one.help, params=parameters, callback=run)))
+    return json_option(
+        project_option(engine_options(click.Command(one.name, help=one.help, params=parameters, callback=run)))
+    )
 
 
 _GROUP_BY = click.Option(
@@ -182,10 +186,15 @@ def _rows_as_json(file: Path, table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _import(batches: Callable[[Progress], Iterable[Batch]], as_json: bool) -> None:
+    from labeltool.parallel import engine
     from labeltool.store.importing import ImportResult, import_records
 
-    imported = ImportResult()
-    with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
+    imported, project = ImportResult(), current_project()
+    with (
+        engine.using(chosen_engine(), project.cache),
+        project.open_store(to_write=True) as store,
+        ProgressDisplay() as progress,
+    ):
         for batch in batches(progress):
             imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source))
     if as_json:

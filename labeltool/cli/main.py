@@ -19,6 +19,7 @@ from labeltool.cli import (
     check,
     common,
     demo,
+    density,
     detect,
     evaluation,
     export,
@@ -32,6 +33,7 @@ from labeltool.cli import (
     similar,
     training,
     transcribe,
+    watch,
 )
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.util.crash import crash_line, is_debugging
@@ -81,6 +83,8 @@ for _command in (
     training.simulate,
     pretrained.classify,
     detect.detect,
+    watch.watch,
+    density.density,
     transcribe.transcribe,
     transcribe.transcripts,
     pretrained.model,

@@ -13,6 +13,7 @@ from labeltool.cli.common import (
     Whole,
     current_project,
     emit,
+    engine_options,
     json_option,
     limit_option,
     narrate,
@@ -41,6 +42,7 @@ _COMPARED_BY = {
 @click.option(
     "--map", "map_path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw all clips (PNG)."
 )
+@engine_options
 @project_option
 @json_option
 def similar(clip: str | None, limit: int, clusters: int | None, map_path: Path | None, as_json: bool) -> None:
@@ -131,6 +133,7 @@ def _as_json(row: ListedClip, distance: float) -> dict[str, Any]:
     help="Pretrained model whose embeddings are compared.  [default: as in labeltool.toml, or the only one]",
 )
 @click.option("--processes", type=Whole(1, 64), metavar="N", help="Processes.  [default: one a core]")
+@engine_options
 @project_option
 @json_option
 def find(label: str, limit: int, recall: float, pretrained: str | None, processes: int | None, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from labeltool.cli.common import (
     Whole,
     current_project,
     emit,
+    engine_options,
     json_option,
     lazy_help_option,
     narrate,
@@ -80,6 +81,7 @@ _SEED = Whole(0, 2**32 - 1)
     metavar="SECONDS",
     help="Duration of one input of the network.  [default: as in labeltool.toml, or the architecture's]",
 )
+@engine_options
 @project_option
 @json_option
 def retrain(
@@ -232,6 +234,7 @@ def _print_suggester(result: RetrainResult | SuggestResult) -> None:
 @click.command()
 @model_option
 @click.option("--pretrained", metavar="NAME", help="Score with this pretrained model.  [default: as in labeltool.toml]")
+@engine_options
 @project_option
 @json_option
 def suggest(model_id: int | None, pretrained: str | None, as_json: bool) -> None:
@@ -318,6 +321,7 @@ def _known_strategies(context: click.Context, parameter: click.Parameter, names:
 )
 @arch_option
 @click.option("--budget", type=_SECONDS, metavar="SECONDS", help="For each training.")
+@engine_options
 @project_option
 @json_option
 def simulate(

@@ -10,6 +10,7 @@ import click
 from labeltool.cli.common import (
     current_project,
     emit,
+    engine_options,
     exit_for_failed,
     json_option,
     limit_option,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--vad/--no-vad", default=True, show_default=True, help="Remove stretches without speech first (voice detector)."
 )
+@engine_options
 @project_option
 @json_option
 def transcribe(

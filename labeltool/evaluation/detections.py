@@ -104,7 +104,7 @@ def review_detections(
     LabeltoolError
         When nothing was detected by the model.
     """
-    row = _scanned_model(store, model)
+    row = scanned_model(store, model)
     searched = _searched(project, store, row)
     rows: list[PrecisionRow] = []
     wanted: list[tuple[float, ToReview]] = []
@@ -193,7 +193,14 @@ def _reviews(
             yield LabelReview(label, detections, lowest=lowest, precision=precision), found, _hours(of_label)
 
 
-def _scanned_model(store: Store, model: str | None) -> ModelRow:
+def scanned_model(store: Store, model: str | None) -> ModelRow:
+    """Return the model of an id or a pretrained model's name that searched recordings; None: the one that did last.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none.
+    """
     scanned = scans.scanned_models(store)
     for one in scanned:
         if model in (None, str(one.id), one.pretrained):

@@ -13,26 +13,29 @@ from labeltool.audio import files as audio_files
 from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.inference import window_scorers
+from labeltool.inference.detection_targets import Targets, find_targets
 from labeltool.inference.device_detector import DeviceDetector
+from labeltool.inference.event_files import EventFiles, depends_on
 from labeltool.inference.events import EventRules, find_events
-from labeltool.inference.scan import Scan
-from labeltool.inference.window_scorers import ModelChoice, PretrainedScorer, WindowScorer
+from labeltool.inference.scan import Scan, run_scans
+from labeltool.inference.window_scorers import ModelChoice
 from labeltool.networks import model_folder
-from labeltool.pretrained import class_mapping, registry
-from labeltool.pretrained.class_mapping import LabelMapping
+from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import Event
-from labeltool.store import Store, clips, models, recordings
+from labeltool.store import groups, models, recordings
 from labeltool.store.detections import replacing, scans
-from labeltool.store.detections.operating_points import OperatingPoint, Source, points_in_use
+from labeltool.store.detections.operating_points import Source
 from labeltool.store.detections.replacing import DetectionScan
 from labeltool.store.opening import CannotBeWritten
-from labeltool.type_aliases import Float32, Progress
+from labeltool.type_aliases import Progress
 
-_Finder = Callable[[AudioFile, Callable[[int, int], None]], list[Event]]
+_Found = tuple[int, Sequence[Event] | LabeltoolError]
+"""The place of a recording among those given, and its events, or why it has none."""
+
+_Finder = Callable[[Sequence[AudioFile], Callable[[int, int], None]], Iterator[_Found]]
 
 _FOLDER = "detect"
-_NAMED_IN_ERROR = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class DetectOptions:
         As `Scan.run` takes it.
     as_device
         Detect as the device does, by the model's own rule for streams: `rules`, `cache` and `processes` are ignored.
+    events
+        Folder for a Parquet file of each recording and model; None: none is written.
+    is_part
+        The files are a part of all that were given: one that cannot be read is no reason to fail, even where it is
+        alone.
     """
 
     threshold: float | None = None
@@ -62,6 +70,8 @@ class DetectOptions:
     cache: str | None = None
     processes: int | None = None
     as_device: bool = False
+    events: str | None = None
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +83,16 @@ class DetectedFile:
     seconds
         Duration of the recording.
     scoring_s
-        Time that scoring it took, seconds.
+        Time that scoring it took, seconds; of several that are scored at once, since the one before was done.
     suggestions
         Number of suggestions in the project that come from these events; None where the recording or the model is not
         the project's.
     spans
         The events, by start.
+    was_finished
+        Whether they were detected by an earlier call, in just this way.
+    parquet
+        The file that has them; None without one.
     """
 
     file: str
@@ -86,6 +100,8 @@ class DetectedFile:
     scoring_s: float
     suggestions: int | None
     spans: tuple[Event, ...]
+    was_finished: bool = False
+    parquet: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +131,6 @@ class DetectResult:
     operating_points: dict[str, Source] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Targets:
-    """The labels to detect: the classes of the scorer mapped to each, its threshold, and where a saved one is from."""
-
-    mapping: Sequence[LabelMapping]
-    thresholds: Sequence[float]
-    mapped: int | None
-    operating_points: dict[str, Source]
-
-    @property
-    def labels(self) -> list[str]:
-        return [one.label for one in self.mapping]
-
-    def scores(self, class_scores: Iterator[Float32]) -> Iterator[Float32]:
-        """Turn blocks of (windows, classes) into blocks of (windows, labels)."""
-        return (class_mapping.label_scores(block, self.mapping) for block in class_scores)
-
-
 def detect(
     project: Project | None,
     *,
@@ -144,7 +142,7 @@ def detect(
     """Detect sound events in recordings; a task of the worker.
 
     The events of a recording of the project become the model's suggestions there, in place of its earlier ones and of
-    those by older networks.
+    those by older networks. A recording is finished, in the project and as Parquet, before the next one is.
 
     Parameters
     ----------
@@ -156,62 +154,103 @@ def detect(
     LabeltoolError
         When the only file cannot be read, or there is no such model or label.
     """
-    sounds, failed = audio_files.describe_each(files)  # a wrong name is reported before the model is loaded
+    kept = EventFiles(None if options.events is None else Path(options.events))
+    known = {file: sound for file in files if (sound := kept.known_sound(file)) is not None}
+    # A wrong name is reported before the model is loaded.
+    described, failed = audio_files.describe_each(
+        [file for file in files if file not in known], are_part=options.is_part or bool(known)
+    )
+    sounds = {
+        file: known.get(file) or described[file] for file in dict.fromkeys(files) if file in known or file in described
+    }
     choice = window_scorers.choose_model(project, model)
-    find, targets = (_as_device if options.as_device else _by_windows)(project, choice, options)
-    thresholds = dict(zip(targets.labels, targets.thresholds, strict=True))
-    detected = []
+    search = (_as_device if options.as_device else _by_windows)(project, choice, options)
+    targets = search.targets
+    keep = _Keeper(project, choice, kept, search, DetectionScan(options.as_device, targets.by_label))
+    detected: dict[str, DetectedFile] = {}
     for file, sound in sounds.items():
-        began = time.monotonic()
-        try:
-            events = find(sound, partial(_report_seconds, report, Path(file).name))
-        except LabeltoolError as error:
-            failed.append(SkippedFile(file, str(error)))
+        events = kept.finished(sound, choice.name, search.depends_on)
+        if events is not None:
+            detected[file] = keep.result(file, sound, events, 0.0, is_finished=True)
+    new = [file for file in sounds if file not in detected]
+    began = time.monotonic()
+    progress = partial(_report_seconds, report, Path(new[0]).name if len(new) == 1 else f"{len(new)} recordings")
+    for place, found in search.find([sounds[file] for file in new], progress):
+        file = new[place]
+        if isinstance(found, LabeltoolError):
+            failed.append(SkippedFile(file, str(found)))
             continue
-        scoring_s = round(time.monotonic() - began, 3)
-        suggestions = _replace_suggestions(project, choice, sound, events, DetectionScan(options.as_device, thresholds))
-        detected.append(DetectedFile(file, round(sound.duration_s, 3), scoring_s, suggestions, tuple(events)))
+        scoring_s, began = time.monotonic() - began, time.monotonic()
+        detected[file] = keep.result(file, sounds[file], found, scoring_s, is_finished=False)
     return DetectResult(
-        choice.name, thresholds, targets.mapped, tuple(detected), tuple(failed), targets.operating_points
+        choice.name,
+        targets.by_label,
+        targets.mapped,
+        tuple(detected[file] for file in sounds if file in detected),
+        tuple(failed),
+        targets.operating_points,
     )
 
 
-def _by_windows(project: Project | None, choice: ModelChoice, options: DetectOptions) -> tuple[_Finder, _Targets]:
-    """Return what finds the events of a recording by overlapping windows, and the labels."""
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """How events are found, in which labels, and what they depend on besides the recording."""
+
+    find: _Finder
+    targets: Targets
+    depends_on: str
+
+
+def _by_windows(project: Project | None, choice: ModelChoice, options: DetectOptions) -> _Search:
+    """Return the search by overlapping windows."""
     scorer = window_scorers.window_scorer(choice)
-    targets = _targets(project, choice, scorer, options)
+    targets = find_targets(project, choice, scorer, options.threshold, options.thresholds)
     folder = Path(options.cache) if options.cache else _default_cache(project)
 
-    def find(sound: AudioFile, report: Callable[[int, int], None]) -> list[Event]:
-        scan = Scan.of(choice, scorer, Path(sound.path), sound.sha256, folder)
-        scan.run(scorer, report, processes=options.processes)
-        return _events(scan, sound, targets, options.rules)
+    def find(sounds: Sequence[AudioFile], report: Callable[[int, int], None]) -> Iterator[_Found]:
+        scans: dict[int, Scan] = {}
+        for place, sound in enumerate(sounds):
+            try:
+                scans[place] = Scan.of(choice, scorer, Path(sound.path), sound.sha256, folder)
+            except LabeltoolError as error:
+                yield place, error
+        places = list(scans)
+        for number, failure in run_scans(list(scans.values()), scorer, report, processes=options.processes):
+            place = places[number]
+            try:
+                yield place, failure or _events(scans[place], sounds[place], targets, options.rules)
+            except LabeltoolError as error:
+                yield place, error
 
-    return find, targets
+    return _Search(find, targets, depends_on(scorer.identity, targets.mapping, targets.thresholds, options.rules))
 
 
-def _as_device(project: Project | None, choice: ModelChoice, options: DetectOptions) -> tuple[_Finder, _Targets]:
-    """Return what finds the events of a recording as the device does, and the labels."""
+def _as_device(project: Project | None, choice: ModelChoice, options: DetectOptions) -> _Search:
+    """Return the search as the device does it."""
     if not choice.is_own:
         raise LabeltoolError(
             f"{choice.name} is a pretrained model, which runs on no device",
             remedy="leave --as-device out, or choose a model of the project",
         )
     detector = DeviceDetector(model_folder.read(choice.path))
-    targets = _targets(project, choice, detector, options)
+    targets = find_targets(project, choice, detector, options.threshold, options.thresholds)
     names, thresholds = list(detector.labels), list(detector.thresholds)
     for mapping, threshold in zip(targets.mapping, targets.thresholds, strict=True):
         for output in mapping.classes:
             names[output] = mapping.label
             thresholds[output] = threshold
 
-    def find(sound: AudioFile, report: Callable[[int, int], None]) -> list[Event]:
-        return detector.detect(sound.path, names, thresholds, report)
+    def find(sounds: Sequence[AudioFile], report: Callable[[int, int], None]) -> Iterator[_Found]:
+        for place, sound in enumerate(sounds):
+            try:
+                yield place, detector.detect(sound.path, names, thresholds, report)
+            except LabeltoolError as error:
+                yield place, error
 
-    return find, targets
+    return _Search(find, targets, depends_on("as device", detector.identity, names, thresholds))
 
 
-def _events(scan: Scan, sound: AudioFile, targets: _Targets, rules: EventRules) -> list[Event]:
+def _events(scan: Scan, sound: AudioFile, targets: Targets, rules: EventRules) -> list[Event]:
     return find_events(
         targets.scores(scan.scores()),
         targets.labels,
@@ -232,79 +271,64 @@ def _default_cache(project: Project | None) -> Path:
     return project.cache / _FOLDER
 
 
-def _targets(
-    project: Project | None, choice: ModelChoice, scorer: WindowScorer | DeviceDetector, options: DetectOptions
-) -> _Targets:
-    current_names: dict[str, str] = {}
-    labels: list[str] = []
-    points: dict[str, OperatingPoint] = {}
-    if project is not None:
-        with project.open_store() as store:
-            current_names, labels = clips.current_names(store), clips.label_names(store)
-            points = _operating_points(store, choice, as_device=options.as_device)
-    mapping: list[LabelMapping] = []
-    mapped: int | None = None
-    if isinstance(scorer, PretrainedScorer) and labels:
-        mapping = [one for one in class_mapping.map_labels(scorer.folder, scorer.labels, labels) if one.classes]
-        mapped = len(mapping)
-    mapping = mapping or _own_classes(scorer, current_names)
-    unknown = options.thresholds.keys() - {one.label for one in mapping}
-    if unknown:
-        names = ", ".join(one.label for one in mapping[:_NAMED_IN_ERROR])
-        more = ", ..." if len(mapping) > _NAMED_IN_ERROR else ""
-        first = next(name for name in options.thresholds if name in unknown)
-        raise LabeltoolError(f"the model has no label {first!r}", remedy=f"its labels: {names}{more}")
-    thresholds, used = [], {}
-    for one in mapping:
-        threshold = options.thresholds.get(one.label, options.threshold)
-        if threshold is None and one.label in points:
-            threshold, used[one.label] = points[one.label].threshold, points[one.label].source
-        thresholds.append(_default_threshold(scorer, one) if threshold is None else threshold)
-    return _Targets(mapping, thresholds, mapped, used)
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Puts the events of recordings where they are kept: into the project, then into a Parquet file."""
 
+    project: Project | None
+    choice: ModelChoice
+    files: EventFiles
+    search: _Search
+    scan: DetectionScan
 
-def _operating_points(store: Store, choice: ModelChoice, *, as_device: bool) -> dict[str, OperatingPoint]:
-    """Return the operating points of a model of the project, or of a pretrained one that detected in it, by label."""
-    if choice.model_id is not None:
-        return points_in_use(store, models.uid(store, choice.model_id), as_device=as_device)
-    uids = (one.uid for one in scans.scanned_models(store) if one.pretrained == choice.name)
-    uid = next(uids, None)
-    return {} if uid is None else points_in_use(store, uid, as_device=as_device)
+    def result(
+        self, file: str, sound: AudioFile, events: Sequence[Event], scoring_s: float, *, is_finished: bool
+    ) -> DetectedFile:
+        """Keep the events of a recording and return what is reported of it.
 
+        Parameters
+        ----------
+        is_finished
+            Whether the events are from the Parquet file: they are in the project too, unless the recording was imported
+            later or another model has replaced them.
+        """
+        suggestions, columns = self._suggestions(sound, events, is_finished=is_finished)
+        path = self.files.path(sound, self.choice.name)
+        if not is_finished:
+            path = self.files.write(sound, self.choice.name, self.search.depends_on, events, columns)
+        return DetectedFile(
+            file,
+            round(sound.duration_s, 3),
+            round(scoring_s, 3),
+            suggestions,
+            tuple(events),
+            is_finished,
+            None if path is None else str(path),
+        )
 
-def _default_threshold(scorer: WindowScorer | DeviceDetector, mapping: LabelMapping) -> float:
-    """Return the model's threshold of a label; of outputs that became one label the lowest counts."""
-    if isinstance(scorer, DeviceDetector):
-        return min(scorer.thresholds[output] for output in mapping.classes)
-    return scorer.threshold
+    def _suggestions(
+        self, sound: AudioFile, events: Sequence[Event], *, is_finished: bool
+    ) -> tuple[int | None, Mapping[str, str]]:
+        """Store events as suggestions of regions; return their number, and the recording's own columns.
 
-
-def _own_classes(scorer: WindowScorer | DeviceDetector, current_names: Mapping[str, str]) -> list[LabelMapping]:
-    """Map the scorer's classes to themselves, by the labels' current names."""
-    outputs: dict[str, list[int]] = {}
-    for output, name in enumerate(scorer.labels):
-        if name != scorer.background:
-            outputs.setdefault(current_names.get(name, name), []).append(output)
-    return [LabelMapping(name, tuple(those), "by name") for name, those in outputs.items()]
-
-
-def _replace_suggestions(
-    project: Project | None, choice: ModelChoice, sound: AudioFile, events: Sequence[Event], scan: DetectionScan
-) -> int | None:
-    """Store events as suggestions of regions.
-
-    None where the recording or the model is not the project's, or the project cannot be written.
-    """
-    if project is None:
-        return None
-    with suppress(CannotBeWritten), project.open_store() as store:
-        recording = recordings.by_content(store, sound.sha256)
-        if recording is None and recordings.has_any_of_length(store, sound.sample_rate_hz, sound.frames):
-            recording = recordings.by_content(store, sound.sha256, audio_files.samples_hash(sound.path))
-        model_id = choice.model_id
-        if recording is not None and model_id is None and choice.name in registry.names(project):
-            model_id = models.detection_model_id(store, choice.name)
-        if recording is None or model_id is None:
-            return None
-        return replacing.replace_detections(store, recording, model_id, events, scan)
-    return None
+        None where the recording or the model is not the project's, or the project cannot be written.
+        """
+        columns: Mapping[str, str] = {}
+        if self.project is None:
+            return None, columns
+        with suppress(CannotBeWritten), self.project.open_store() as store:
+            recording = recordings.by_content(store, sound.sha256)
+            if recording is None and recordings.has_any_of_length(store, sound.sample_rate_hz, sound.frames):
+                recording = recordings.by_content(store, sound.sha256, audio_files.samples_hash(sound.path))
+            if recording is None:
+                return None, columns
+            columns = groups.columns_of(store, recording.id)
+            model_id = self.choice.model_id
+            if model_id is None and self.choice.name in registry.names(self.project):
+                model_id = models.detection_model_id(store, self.choice.name)
+            if model_id is None:
+                return None, columns
+            if is_finished and (there := scans.stored_detections(store, recording.id, model_id, self.scan)) is not None:
+                return there, columns
+            return replacing.replace_detections(store, recording, model_id, events, self.scan), columns
+        return None, columns

@@ -86,6 +86,8 @@ class DeviceDetector:
         The model's outputs, and the one that stands for none of them.
     thresholds
         Probability at which an event of each begins.
+    identity
+        Changes with anything that changes an event, but for the thresholds.
 
     Parameters
     ----------
@@ -109,6 +111,7 @@ class DeviceDetector:
         self.labels = files.labels
         self.background = files.background
         self.thresholds = files.card.stream_thresholds
+        self.identity = repr((files.card.int8_sha256, frontend.to_dict(), files.card.clip_rule, files.card.stream_rule))
         self._frontend = frontend
         self._files = files
         self._kernels = Int8Model(files.int8)

@@ -1,8 +1,10 @@
-"""Score a recording of any length: block by block, in several processes, kept on disk.
+"""Score recordings of any length: block by block, in several processes, kept on disk.
 
 A block of windows is one `.npy` file, written whole by rename, in a folder named by the recording's content and by all
 that its scores depend on. An interrupted scan goes on after the last block; another threshold needs no new scores.
 Each block is decoded and scored by itself, so the result does not depend on how blocks are divided among processes.
+One pool of processes scores the blocks of several recordings: a thousand of a minute each keep it as busy as one of
+hours.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,10 +22,11 @@ import numpy as np
 from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.inference.window_scorers import ModelChoice, WindowScorer, window_scorer
+from labeltool.parallel.dask_workers import KilledWorkers
+from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.type_aliases import Float32
 from labeltool.util.atomic_write import open_atomic, remove_tree
 from labeltool.util.no_links import make_folder
-from labeltool.util.process_pool import map_in_processes
 from labeltool.util.writable import kept
 
 Block = tuple[int, int]
@@ -68,22 +71,32 @@ class Scan:
         report
             Called with seconds done and seconds in all.
         processes
-            Default one a core, and one for a short recording.
+            Default `engine.worker_count`, and one for a short recording.
 
         Raises
         ------
         LabeltoolError
             When the recording cannot be read, or the scores cannot be written.
         """
+        for _, error in run_scans([self], scorer, report, processes=processes):
+            if error is not None:
+                raise error
+
+    def missing(self) -> list[Block]:
+        """Return the blocks that are not on disk yet, and mark the folder as used now.
+
+        Raises
+        ------
+        LabeltoolError
+            When the folder cannot be written.
+        """
         self._make_folder()
-        blocks = self.windows.blocks()
-        missing = [block for block in blocks if self._read(block) is None]
-        total_s, block_s = self.windows.duration_s, self.windows.per_block * self.windows.hop / self.windows.rate_hz
-        report(round(total_s - min(total_s, len(missing) * block_s)), round(total_s))
-        if processes is None:
-            processes = (os.cpu_count() or 1) if len(missing) >= _MIN_BLOCKS_FOR_PROCESSES else 1
-        for done, _ in enumerate(self._score(scorer, missing, processes), 1):
-            report(round(total_s - min(total_s, (len(missing) - done) * block_s)), round(total_s))
+        return [block for block in self.windows.blocks() if self._read(block) is None]
+
+    @property
+    def block_s(self) -> float:
+        """Seconds from one block to the next."""
+        return self.windows.per_block * self.windows.hop / self.windows.rate_hz
 
     def scores(self) -> Iterator[Float32]:
         """Yield the scores of each block, (windows, labels) float32, in order."""
@@ -115,15 +128,6 @@ class Scan:
         except OSError as error:
             raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 
-    def _score(self, scorer: WindowScorer, missing: list[Block], processes: int) -> Iterator[None]:
-        """Score blocks and write them, in this process or in several; yield after each."""
-        if min(processes, len(missing)) > 1:
-            yield from map_in_processes(partial(_score_block, self), missing, processes)
-            return
-        for block in missing:
-            self.write(block, scorer.scores(self.windows, *block))
-            yield
-
     def _make_folder(self) -> None:
         """Make the folder, mark it as used now, and delete those that were not used for long."""
         try:
@@ -147,11 +151,100 @@ class Scan:
         return scores if scores.dtype == np.float16 and scores.ndim == 2 and len(scores) == block[1] else None
 
 
+def run_scans(
+    scans: Sequence[Scan], scorer: WindowScorer, report: Callable[[int, int], None], *, processes: int | None = None
+) -> Iterator[tuple[int, LabeltoolError | None]]:
+    """Score the blocks of recordings that are not on disk yet; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    scans
+        All of one model.
+    scorer
+        The window scorer of their `choice`.
+    report
+        Called with seconds done and seconds in all.
+    processes
+        Default one a core, and one for little sound.
+
+    Yields
+    ------
+    int
+        The place of a recording whose scores are all there, or that failed, as soon as that is known.
+    LabeltoolError or None
+        Why it failed.
+    """
+    missing: list[Sequence[Block]] = []
+    failed: dict[int, LabeltoolError] = {}
+    for number, scan in enumerate(scans):
+        try:
+            missing.append(scan.missing())
+        except LabeltoolError as unwritable:
+            missing.append(())
+            failed[number] = unwritable
+    to_do = [(number, scans[number], block) for number, blocks in enumerate(missing) for block in blocks]
+    if processes is None:
+        processes = processes_for(len(to_do), at_least=_MIN_BLOCKS_FOR_PROCESSES)
+    left, total_s = [len(blocks) for blocks in missing], sum(scan.windows.duration_s for scan in scans)
+    left_s = sum(
+        min(len(blocks) * scan.block_s, scan.windows.duration_s) for blocks, scan in zip(missing, scans, strict=True)
+    )
+    report(round(total_s - left_s), round(total_s))
+    yield from ((number, failed.get(number)) for number, blocks in enumerate(left) if not blocks)
+    for number, error in _score_blocks(to_do, scorer, processes):
+        if error is not None and number not in failed:
+            failed[number] = error
+            yield number, error
+        left[number] -= 1
+        left_s -= min(scans[number].block_s, left_s)
+        report(round(total_s - left_s), round(total_s))
+        if not left[number] and number not in failed:
+            yield number, None
+
+
+_Numbered = tuple[int, Scan, Block]
+"""The place of a recording, its scan, and a block of it."""
+
+
+def _score_blocks(
+    to_do: Sequence[_Numbered], scorer: WindowScorer, processes: int | None
+) -> Iterator[tuple[int, LabeltoolError | None]]:
+    """Score blocks and write them, in this process or in several; yield the place of each, and why it failed."""
+    if processes != 1:
+        try:
+            yield from map_in_processes(partial(_score_block, scorer.identity), to_do, processes, name_of=_name_of)
+        except KilledWorkers as killed:
+            yield from ((number, KilledWorkers.of_file(scan.windows.path)) for number, scan, _ in killed.items)
+        return
+    failed: set[int] = set()
+    for number, scan, block in to_do:
+        if number in failed:
+            continue
+        error = _error_of_scoring(scan, block, scorer)
+        if error is not None:
+            failed.add(number)
+        yield number, error
+
+
+def _error_of_scoring(scan: Scan, block: Block, scorer: WindowScorer) -> LabeltoolError | None:
+    try:
+        scan.write(block, scorer.scores(scan.windows, *block))
+    except LabeltoolError as error:
+        return error
+    return None
+
+
 @lru_cache(maxsize=1)
-def _loaded(choice: ModelChoice) -> WindowScorer:
-    return window_scorer(choice)  # in a worker process that lives for one scan
+def _loaded(choice: ModelChoice, identity: str) -> WindowScorer:
+    return window_scorer(choice)
 
 
-def _score_block(scan: Scan, block: Block) -> None:
-    """Score a block and write it; runs in a worker process, which loads the network once."""
-    scan.write(block, _loaded(scan.choice).scores(scan.windows, *block))
+def _score_block(identity: str, item: _Numbered) -> tuple[int, LabeltoolError | None]:
+    """Score a block and write it; runs in a worker process, which loads the network of an identity once."""
+    number, scan, block = item
+    return number, _error_of_scoring(scan, block, _loaded(scan.choice, identity))
+
+
+def _name_of(item: _Numbered) -> str:
+    _, scan, block = item
+    return f"{scan.windows.path}: {block[0] * scan.windows.hop / scan.windows.rate_hz:g} s"

@@ -183,6 +183,14 @@ def own_columns(store: Store) -> dict[int, dict[str, str]]:
     return found
 
 
+def columns_of(store: Store, recording_id: int) -> dict[str, str]:
+    """Return a recording's own columns."""
+    rows = store.connection.execute(
+        "SELECT name, value FROM recording_columns WHERE recording_id = ? ORDER BY name", (recording_id,)
+    )
+    return dict(rows.fetchall())
+
+
 def column_names(store: Store) -> list[str]:
     """Return the names of all own columns, sorted."""
     return [name for (name,) in store.connection.execute("SELECT DISTINCT name FROM recording_columns ORDER BY name")]

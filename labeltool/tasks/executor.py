@@ -1,14 +1,15 @@
 """Where long work runs: a small protocol, so that other machines can do it as well as processes of this one.
 
 An executor starts a task and returns a job; the job reports progress, returns the task's typed result, and can be
-stopped. `labeltool.tasks.process` runs jobs in local processes. Another executor (a Dask cluster, say) is one more
-file, and `default_executor` chooses it; it must reach the project's folder, which a job is given by its path.
+stopped. `labeltool.tasks.process` runs jobs in local processes. A job is given the engine that works on its many items
+(`labeltool.parallel.engine`): more processes of this machine, or Dask's workers on others.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from labeltool.parallel.engine import LOCAL, Engine
 from labeltool.project import Project
 from labeltool.tasks.registry import Task
 from labeltool.type_aliases import Progress
@@ -53,7 +54,15 @@ class JobStopped(Exception):
 class Executor(Protocol):
     """Starts tasks."""
 
-    def start(self, project: Project | None, task: Task[R], *, niceness: int = 0, **options: Any) -> Job[R]:
+    def start(
+        self,
+        project: Project | None,
+        task: Task[R],
+        *,
+        niceness: int = 0,
+        engine: Engine = LOCAL,
+        **options: Any,
+    ) -> Job[R]:
         """Start a task.
 
         Parameters
@@ -62,12 +71,14 @@ class Executor(Protocol):
             None for a task that needs none.
         niceness
             Above 0 the task gives way to a screen in front of it.
+        engine
+            What works on the many items of the task.
         options
             The task's keyword arguments, as JSON values.
         """
 
 
-def run(project: Project | None, task: Task[R], report: Progress, **options: Any) -> R:
+def run(project: Project | None, task: Task[R], report: Progress, *, engine: Engine = LOCAL, **options: Any) -> R:
     """Run a task by the default executor, and end it when this is interrupted, by Ctrl-C say.
 
     Raises
@@ -75,7 +86,7 @@ def run(project: Project | None, task: Task[R], report: Progress, **options: Any
     LabeltoolError
         When it failed.
     """
-    job = default_executor().start(project, task, **options)
+    job = default_executor().start(project, task, engine=engine, **options)
     try:
         return job.wait(report)
     finally:

@@ -14,10 +14,12 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from labeltool.errors import LabeltoolError
+from labeltool.parallel.engine import LOCAL, Engine
 from labeltool.project import Project
 from labeltool.tasks.executor import JobStopped
 from labeltool.tasks.registry import Task
@@ -32,7 +34,15 @@ _STOP_TIMEOUT_S = 0.7
 class LocalProcesses:
     """An `Executor`: one child process for each task."""
 
-    def start(self, project: Project | None, task: Task[R], *, niceness: int = 0, **options: Any) -> ProcessJob[R]:
+    def start(
+        self,
+        project: Project | None,
+        task: Task[R],
+        *,
+        niceness: int = 0,
+        engine: Engine = LOCAL,
+        **options: Any,
+    ) -> ProcessJob[R]:
         """Start a task; see `Executor.start`."""
         if project is not None:
             project.refuse_links()
@@ -43,6 +53,7 @@ class LocalProcesses:
             "task": task.name,
             "niceness": niceness,
             "options": options,
+            "engine": asdict(engine),
             "log": str(log) if log else None,
         }
         with project.open_log(task.name) if project else Path(os.devnull).open("wb") as errors:

@@ -14,9 +14,10 @@ from labeltool.records import LabelledClip
 from labeltool.store import Store, groups, recordings
 from labeltool.training import data_split, time_blocks
 from labeltool.training.splits import Part
-from labeltool.training.time_blocks import BLOCK_HOURS, RecordedAt, recorded_at
+from labeltool.training.time_blocks import BLOCK_HOURS
 from labeltool.type_aliases import Progress
 from labeltool.util.counted import counted
+from labeltool.util.recorded_at import RecordedAt, recorded_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ def main(job_text: str) -> int:
     import msgspec
 
     from labeltool import project as projects
+    from labeltool.parallel import engine
 
     job: dict[str, Any] = json.loads(job_text)
     _lower_priority(job["niceness"])
@@ -59,7 +60,8 @@ def main(job_text: str) -> int:
         project = projects.find(Path(job["project"])) if job["project"] else None
         if project is not None:
             write_instead(project.own_cache, Path(job["cache"]))
-        result = TASKS[job["task"]].run(project, report=report, **job["options"])
+        with engine.using(engine.Engine(**job["engine"]), project.cache if project else None):
+            result = TASKS[job["task"]].run(project, report=report, **job["options"])
         if project is not None:
             store_known_hashes(project)
     except Exception as error:

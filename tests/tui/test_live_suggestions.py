@@ -24,6 +24,7 @@ from labeltool.store import Store, clips, groups, journal
 from labeltool.tasks.registry import Task
 from labeltool.tui.background import task as background_task
 from labeltool.tui.background.live import LiveSuggestions
+from labeltool.tui.dialogs.palette import Choices, Palette
 from labeltool.tui.screens.label import LabelScreen
 from labeltool.type_aliases import Progress
 
@@ -124,6 +125,21 @@ async def test_a_clip_that_is_described_while_it_is_on_the_screen_gets_its_sugge
         jobs["describe"].may_go_on.set()
         await until(pilot, lambda: first_class(screen), "the classes of the clip on the screen")
         assert screen.current is not None and screen.current.clip == here.clip
+
+
+async def test_the_palette_finds_a_class_that_the_pretrained_model_predicts_first(unlabelled: Project) -> None:
+    with unlabelled.open_store() as store:
+        describe(unlabelled, clips.unlabelled(store))
+    async with opened(unlabelled, size=(130, 34)) as (app, screen, pilot):
+        await until(pilot, lambda: first_class(screen), "the classes")
+        screen.current = replace(screen.current, proposed={})  # as where the labels of the project explain the clip
+        screen.update_choices()
+        await pilot.press("/", "a", "n")
+        await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen.query(Choices), "the palette")
+        await until(pilot, lambda: app.screen.query_one(Choices).chosen == "Animal", "the class before what was typed")
+        await pilot.press("i")
+        await until(pilot, lambda: app.screen.query_one(Choices).chosen == "Animal", "the class again")
+        await pilot.press("escape")
 
 
 async def test_a_page_of_similar_clips_is_named_by_their_common_class(unlabelled: Project) -> None:

@@ -38,6 +38,7 @@ from labeltool.store.label_acts.levels import suggested_labels
 from labeltool.tasks.registry import DESCRIBE
 from labeltool.tui.background.opened_model import OpenedModel
 from labeltool.tui.background.task import BackgroundTask
+from labeltool.type_aliases import Float32
 
 # Read at once, so that a request for a clip does not wait long.
 _AT_ONCE = 32
@@ -48,6 +49,9 @@ _CACHED = 256
 _LOOK_AGAIN_S = 1.0
 # A class with a lower probability is not proposed as a label.
 _MIN_PROPOSED = 0.03
+# Of the pretrained model's classes those with a higher score come before a name that is typed: below it, what is typed
+# is more often a name of the user's own.
+_MIN_LIKELY = 0.1
 _NICENESS = 5  # before a training, behind the app
 
 
@@ -58,6 +62,7 @@ class ClipSuggestion:
     suggestion: Suggestion | None
     model_uid: str | None
     proposed: Mapping[str, float]
+    likely: tuple[str, ...]
     source: str
 
 
@@ -252,6 +257,7 @@ class LiveSuggestions:
             Suggestion(clip.id, model_id, ordered, none, predicted.independent) if ordered else None,
             uid,
             {name: share * none for name, share in proposed.items() if share * none >= _MIN_PROPOSED},
+            _likely_classes(opened.card.classes, description.peaks),
             opened.state.source,
         )
 
@@ -352,6 +358,12 @@ class LiveSuggestions:
         if text.isdecimal() and int(text) in self._missing:
             self._missing.discard(int(text))
             self._on_described()
+
+
+def _likely_classes(classes: Sequence[str], peaks: Float32) -> tuple[str, ...]:
+    """Return the classes that a pretrained model predicts for a clip, the most probable first."""
+    order = np.argsort(-peaks, kind="stable")
+    return tuple(classes[place] for place in order[: int((peaks >= _MIN_LIKELY).sum())])
 
 
 def _is_behind(opened: OpenedModel) -> bool:

@@ -56,6 +56,8 @@ class PreparedClip:
         The speech in the clip; None if it was not transcribed.
     proposed
         Classes of a pretrained model, by name, that may be new labels, with their probabilities, highest first.
+    likely
+        The classes that the pretrained model itself predicts, the most probable first: the palette finds them first.
     source
         What suggests, on how many labels, in words; "" where nothing does.
     is_second
@@ -71,6 +73,7 @@ class PreparedClip:
     rows: tuple[JournalRow, ...]
     transcript: Transcript | None = None
     proposed: Mapping[str, float] = field(default_factory=dict)
+    likely: tuple[str, ...] = ()
     source: str = ""
     is_second: bool = False
 
@@ -362,6 +365,7 @@ class Prefetcher:
             rows=journal.active_rows(store, clip.id),
             transcript=transcripts.of_clip(store, clip.id),
             proposed=live.proposed if live else {},
+            likely=live.likely if live else (),
             source=live.source if live else self._source_of(store, suggestion),
         )
 

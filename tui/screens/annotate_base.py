@@ -161,13 +161,7 @@ class AnnotateScreen(UndoScreen):
         newer = next((one for one in renewed if current is not None and one.clip == current.clip), None)
         if current is None or newer is None or self._annotated_here or self.busy or current.rows != newer.rows:
             return
-        self.current = replace(
-            current,
-            suggestion=newer.suggestion,
-            model_uid=newer.model_uid,
-            proposed=newer.proposed,
-            source=newer.source,
-        )
+        self.current = replace(newer, sound=current.sound, problem=current.problem)
         self.update_choices()
 
     def enter(self) -> None:
@@ -268,6 +262,7 @@ class AnnotateScreen(UndoScreen):
 
         labels, classes = by_usage(self.services.state.label_counts), self.services.live.class_names()
         predicted = [choice.label for choice in by_probability(self._choices) if choice.is_new]
+        predicted += prepared.likely if prepared is not None else ()
         self.app.push_screen(Palette(self._mode.value, labels, new=classes, predicted=predicted), choose)
 
     def action_note(self) -> None:

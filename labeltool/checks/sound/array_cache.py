@@ -6,7 +6,6 @@ deleted at will.
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +19,13 @@ import numpy.typing as npt
 from labeltool.audio import files
 from labeltool.audio.sound_reader import unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.parallel.engine import map_in_processes, processes_for, worker_count
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import open_atomic, remove_tree
 from labeltool.util.no_links import make_folder
 from labeltool.util.npz import UNREADABLE, open_npz
-from labeltool.util.process_pool import map_in_processes
 from labeltool.util.urls import is_there
 from labeltool.util.writable import both
 
@@ -103,9 +102,9 @@ class ArrayCache:
             make_folder(self.directory)
         except OSError as error:
             raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=self.directory) from error
-        processes = (os.cpu_count() or 1) if len(missing) >= _WORTH_A_PROCESS else 1
+        processes = processes_for(len(missing), at_least=_WORTH_A_PROCESS)
         # Enough shards that every process has some, and that the progress is seen.
-        size = min(_PER_SHARD, max(16, -(-len(missing) // (8 * processes))))
+        size = min(_PER_SHARD, max(16, -(-len(missing) // (8 * (processes or worker_count())))))
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
         yield from map_in_processes(partial(_write_shard, self.directory, self.compute), shards, processes)
 

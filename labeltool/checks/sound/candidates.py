@@ -15,11 +15,11 @@ import numpy as np
 from labeltool.checks.sound.array_cache import Arrays
 from labeltool.type_aliases import Int32, Int64, UInt32
 
-# This many landmarks at one distance make a candidate in a small project. By chance (ESC-10, folds 1 to 3) 4 of 1,000
-# unrelated pairs have 2, and of each further one they have a 15th ...
+# This many landmarks at one distance make a candidate in a small project. By chance (ESC-10, folds 1 to 3) 5 of 100
+# unrelated pairs have 2, and of each further one they have a tenth ...
 _MIN_VOTES = 2
-# ... so one more is asked for with 16 times as many pairs: candidates by chance stay some 5,000, at 30 ms each.
-_PAIRS_OF_MIN_VOTES = 1_100_000
+# ... so one more is asked for with ten times as many pairs: candidates by chance stay some 5,000.
+_PAIRS_OF_MIN_VOTES, _TIMES_A_VOTE = 100_000, 10
 # Long recordings have more landmarks: they must exceed chance by this many standard deviations.
 _DEVIATIONS = 7.0
 # A hash that more recordings than this have is that of a hum, and tells nothing.
@@ -121,7 +121,7 @@ class _Pairs:
 
 def _votes_needed(recordings: int) -> int:
     pairs = recordings * (recordings - 1) / 2
-    return _MIN_VOTES + max(0, math.ceil(math.log(max(1.0, pairs / _PAIRS_OF_MIN_VOTES), 16)))
+    return _MIN_VOTES + max(0, math.ceil(math.log(max(1.0, pairs / _PAIRS_OF_MIN_VOTES), _TIMES_A_VOTE)))
 
 
 def _voted(block: tuple[Int64, Int64, Int64], lengths: Int64, min_votes: int) -> list[tuple[int, int, int, int]]:

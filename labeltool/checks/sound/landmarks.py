@@ -29,9 +29,10 @@ _BINS, _FRAMES = 6, 5
 _LOWEST_BIN = 4
 # A peak has twice the median power of its bin, and is above the noise of 16 bits (20 dB).
 _PROMINENCE, _FLOOR = 0.3, -5.5
-# The most prominent ones of each second. 25 miss 3 % of the copies mixed under other sound, 40 miss 1 %, and to pair
-# each with 8 others, not 5, finds no more.
-_PEAKS_PER_S = 40
+# The most prominent ones of each second in each of some bands of equal width in octaves: what sounds louder in one band
+# leaves the peaks of the others. Of 398 copies mixed under other sound (ESC-10, folds 1 to 3) 40 peaks of all bands
+# together leave 16 without two landmarks in common, 80 in 8 bands 6, 120 in 8 bands 4.
+_BANDS, _PEAKS_PER_S = 8, 80
 # Each peak is paired with the next ones that are at least 2 frames later, at most 0.8 s and 1.5 kHz away.
 _PAIRS = 5
 _MIN_FRAMES, _MAX_FRAMES, _MAX_BINS = 2, 48, 96
@@ -88,10 +89,12 @@ def _peaks(spectra: Float32) -> tuple[Int64, Int64]:
     is_peak = (prominence == largest) & (prominence > _PROMINENCE) & (spectra > _FLOOR)
     is_peak[:, :_LOWEST_BIN] = False
     frames, bins = np.nonzero(is_peak)
-    seconds = (frames / FRAMES_PER_S).astype(np.int64)
-    order = np.lexsort((-prominence[frames, bins], seconds))
-    rank = np.arange(len(order)) - np.searchsorted(seconds[order], seconds[order])
-    chosen = np.sort(order[rank < _PEAKS_PER_S])
+    octaves = np.log2(np.arange(_LOWEST_BIN, _FFT // 2 + 1) / _LOWEST_BIN)
+    bands = (octaves / octaves[-1] * _BANDS).astype(np.int64)[bins - _LOWEST_BIN]
+    places = (frames / FRAMES_PER_S).astype(np.int64) * (_BANDS + 1) + bands  # the last bin has a band of its own
+    order = np.lexsort((-prominence[frames, bins], places))
+    rank = np.arange(len(order)) - np.searchsorted(places[order], places[order])
+    chosen = np.sort(order[rank < _PEAKS_PER_S // _BANDS])
     return frames[chosen].astype(np.int64), bins[chosen].astype(np.int64)
 
 

@@ -8,12 +8,13 @@ Knapp and Carter 1976, "The generalized correlation method for estimation of tim
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from labeltool.audio import files
 from labeltool.checks.sound.landmarks import HOP, RATE_HZ
-from labeltool.type_aliases import Float32
+from labeltool.type_aliases import Float32, Int16
 
 _FRAME = 8192
 # Of what two recordings have in common; more tells no more.
@@ -55,13 +56,27 @@ def agreement(path: str, other: str, start_s: float, offset_s: float) -> tuple[f
     end = min(length, begin + _MAX_S)
     if end - begin < _MIN_S:
         return 0.0, offset_s
-    one = files.read_pcm(path, begin, end, RATE_HZ).astype(np.float32) / 32768.0
-    two = files.read_pcm(other, begin + offset_s, end + offset_s, RATE_HZ).astype(np.float32) / 32768.0
+    one, two = _span(path, begin, end), _span(other, begin + offset_s, end + offset_s)
     lag, _ = _correlation_peak(one, two, _TOLERANCE)
     # Once more with the frames on each other.
     aligned = (one, two[lag:]) if lag >= 0 else (one[-lag:], two)
     _, peak = _correlation_peak(*aligned, _EXACT)
     return peak, offset_s + lag / RATE_HZ
+
+
+def _span(path: str, begin_s: float, end_s: float) -> Float32:
+    """Return a recording's samples between two moments, at `RATE_HZ`, 1 at most."""
+    if files.duration_s(path) <= _MAX_S:
+        pcm = _whole(path)[round(begin_s * RATE_HZ) : round(end_s * RATE_HZ)]
+    else:
+        pcm = files.read_pcm(path, begin_s, end_s, RATE_HZ)
+    return pcm.astype(np.float32) / 32768.0
+
+
+@lru_cache(256)
+def _whole(path: str) -> Int16:
+    """Return all samples of a short recording, which is in many candidates: decoding takes longest."""
+    return files.read_pcm(path, 0.0, None, RATE_HZ)
 
 
 def _correlation_peak(one: Float32, two: Float32, tolerance: int) -> tuple[int, float]:

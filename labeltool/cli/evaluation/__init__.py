@@ -12,6 +12,7 @@ from labeltool.cli.common import (
     Whole,
     current_project,
     emit,
+    engine_options,
     json_option,
     narrate,
     project_option,
@@ -66,6 +67,7 @@ _SHARE = Number(0, 1, min_open=True)
     show_default=True,
     help="Detections to review that --detections lists.",
 )
+@engine_options
 @project_option
 @json_option
 def evaluate(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from labeltool.records import Value
 from labeltool.store import spans
 from labeltool.store.clips import current_names
 from labeltool.store.database import Store
 from labeltool.store.detections.replacing import DetectionScan
-from labeltool.store.models import ModelRow
+from labeltool.store.models import ModelRow, latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,41 @@ def scanned_recordings(store: Store, model_id: int) -> list[Scanned]:
             (model_id,),
         )
     ]
+
+
+def stored_detections(store: Store, recording_id: int, model_id: int, scan: DetectionScan) -> int | None:
+    """Return how many detections of a model are stored in a recording; None unless it was last searched just so."""
+    row = store.connection.execute(
+        "SELECT is_device, thresholds FROM detection_scans WHERE model_id = ? AND recording_id = ?",
+        (model_id, recording_id),
+    ).fetchone()
+    if row is None or (bool(row[0]), json.loads(row[1])) != (scan.is_device, dict(scan.thresholds)):
+        return None
+    (count,) = store.connection.execute(
+        "SELECT COUNT(*) FROM suggestions g JOIN clips c ON c.id = g.clip_id, json_each(g.probabilities) "
+        "WHERE g.model_id = ? AND c.recording_id = ? AND c.is_region",
+        (model_id, recording_id),
+    ).fetchone()
+    return int(count)
+
+
+def searched_at(store: Store, model: str | None) -> dict[str, datetime]:
+    """Return when a model searched each recording last, by the recording's absolute path.
+
+    Parameters
+    ----------
+    model
+        Its id, or a pretrained model's name; None for the newest network.
+    """
+    if model is None and (newest := latest(store)) is not None:
+        model = str(newest.id)
+    found = [one.id for one in scanned_models(store) if model in (str(one.id), one.pretrained)]
+    rows = store.connection.execute(
+        "SELECT r.path, s.scanned_at FROM detection_scans s JOIN active_recordings r ON r.id = s.recording_id "
+        "WHERE s.model_id = ?",
+        (found[0] if found and model is not None else 0,),
+    )
+    return {store.absolute_path(path): datetime.fromisoformat(at) for path, at in rows}
 
 
 def scanned_models(store: Store) -> list[ModelRow]:

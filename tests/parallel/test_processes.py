@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.process_pool import map_in_processes
+from labeltool.parallel.engine import map_in_processes
 
 
 def process_of(number: int) -> tuple[int, int]:

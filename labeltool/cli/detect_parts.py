@@ -1,0 +1,188 @@
+"""Detection in any number of recordings: which of them, and in parts that are finished one after the other.
+
+A part's recordings share the processes that score them. What was found is printed and its label tracks are written
+before the next part begins, so a thousand hours need the memory of a few, and what was finished stays when it is
+interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labeltool.cli.common import narrate, run_task
+from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.util.no_links import write_new
+from labeltool.util.recorded_at import recorded_at
+from labeltool.util.urls import as_url, is_url
+
+if TYPE_CHECKING:
+    from labeltool.inference.detect import DetectedFile, DetectResult
+    from labeltool.project import Project
+
+# A job is a command's argument, which has at most 128 KiB on Linux.
+_PART_FILES, _PART_LETTERS = 500, 64 << 10
+# An hour of 16-bit sound at 16 kHz is 115 MB; loading a network takes a second or three.
+_PART_BYTES = 1 << 30
+_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(m|h|d|w)")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Since(click.ParamType[datetime]):
+    """A time, as ISO 8601 or as a duration before now: a number with m, h, d or w."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> datetime:
+        """Return the time by the clock of this machine, without a zone."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            if found := _DURATION.fullmatch(value.strip()):
+                return datetime.now() - timedelta(**{_UNITS[found[2]]: float(found[1])})
+            given = datetime.fromisoformat(value.strip())
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither a date (2024-05-31) nor a duration (12h, 7d).", param, context)
+        return given.astimezone().replace(tzinfo=None) if given.tzinfo is not None else given
+
+
+def sound_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files given, and the sound files in and below the folders given.
+
+    Raises
+    ------
+    LabeltoolError
+        When a folder cannot be listed.
+    """
+    from labeltool.audio.files import walk
+
+    return [file for path in paths for file in (walk(path) if path.is_dir() else (path,))]
+
+
+def recorded_since(project: Project | None, files: Iterable[Path], since: datetime) -> list[Path]:
+    """Return the files that were recorded at a time or later.
+
+    A recording begins when its column `recorded_at` says, else when its name says; where neither does, the time counts
+    at which the file was changed. A URL, or a file that is missing, is kept then: whoever reads it says so.
+    """
+    columns = {} if project is None else _columns(project)
+
+    def is_since(file: Path) -> bool:
+        stored = as_url(file) if is_url(file) else str(file.resolve())
+        when = recorded_at(stored, columns.get(stored, {}), 0.0)
+        try:
+            return (datetime.fromtimestamp(file.stat().st_mtime) if when is None else when.start) >= since
+        except OSError:
+            return True
+
+    return [file for file in files if is_since(file)]
+
+
+def _columns(project: Project) -> dict[str, Mapping[str, str]]:
+    from labeltool.store import groups, recordings
+
+    with project.open_store() as store:
+        own = groups.own_columns(store)
+        return {one.path: own[one.id] for one, _ in recordings.all_recordings(store) if one.id in own} if own else {}
+
+
+def parts_of(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yield the files in their order, in parts of bounded size."""
+    part: list[Path] = []
+    letters = size = 0
+    for file in files:
+        try:
+            of_file = file.stat().st_size
+        except OSError:
+            of_file = 0
+        name = len(json.dumps(str(file)))
+        if part and (len(part) >= _PART_FILES or letters + name > _PART_LETTERS or size + of_file > _PART_BYTES):
+            yield part
+            part, letters, size = [], 0, 0
+        part.append(file)
+        letters, size = letters + name, size + of_file
+    if part:
+        yield part
+
+
+def detect_in_parts(
+    project: Project | None, files: Sequence[Path], model: str | None, options: Mapping[str, Any]
+) -> Iterator[DetectResult]:
+    """Detect events in recordings and yield the result of each part.
+
+    Parameters
+    ----------
+    options
+        As JSON values, see `DetectOptions`.
+    """
+    from labeltool.tasks.registry import DETECT
+
+    for part in parts_of(files):
+        is_part = {"is_part": bool(options.get("is_part")) or len(part) < len(files)}
+        names = [as_url(file) for file in part]
+        yield run_task(project, DETECT, files=names, model=model, options={**options, **is_part})
+
+
+def print_events(detected: DetectedFile, track: str) -> None:
+    """Print the events of a recording, and on stderr how many there are."""
+    click.echo(in_one_line(detected.file))
+    for event in detected.spans:
+        times = f"{_clock(event.start_s)}  {_clock(event.end_s)}"
+        click.echo(f"{times}  {event.probability:.2f}  {in_one_line(event.label)}")
+    suggested = "" if detected.suggestions is None else f", {detected.suggestions} suggested in the app"
+    speed = f"{detected.seconds / max(detected.scoring_s, 1e-3):.0f} x real time"
+    how = "searched before" if detected.was_finished else speed
+    narrate(f"{len(detected.spans)} events{suggested}, {how}; wrote {track}")
+
+
+class LabelTracks:
+    """Writes a label track of each recording; an existing file stays, a person may have edited it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._used: dict[str, int] = {}
+
+    def write(self, detected: DetectedFile) -> str:
+        """Write a recording's label track and return its path."""
+        from labeltool.exporters.annotations import one_field
+        from labeltool.exporters.audacity import Region
+        from labeltool.exporters.file_names import safe_stems
+
+        (stem,) = safe_stems([Path(detected.file).stem])
+        # Cards of several recorders have files of one name.
+        number = self._used[stem.casefold()] = self._used.get(stem.casefold(), 0) + 1
+        regions = (Region(event.start_s, event.end_s, one_field(event.label)) for event in detected.spans)
+        content = "".join(region.lines for region in sorted(regions)).encode()
+        return str(
+            _write_new(self._folder, f"{stem}.detected" if number == 1 else f"{stem}-{number}.detected", content)
+        )
+
+
+def _write_new(folder: Path, stem: str, content: bytes) -> Path:
+    """Write a file under a name that is free, or return the one with the same content."""
+    for number in range(1, 10_000):
+        path = folder / (f"{stem}.txt" if number == 1 else f"{stem}-{number}.txt")
+        try:
+            write_new(path, content)
+        except FileExistsError:
+            if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
+                continue
+        return path
+    raise LabeltoolError("too many label tracks of one recording", file=folder, remedy="-o DIR")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds * 100), 6000)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest / 100:05.2f}"
+
+
+def file_json(detected: DetectedFile, track: str) -> dict[str, Any]:
+    """Return what is known of a recording with the keys that `detect --json` promises."""
+    return {**asdict(detected), "track": track}

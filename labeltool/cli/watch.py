@@ -1,0 +1,150 @@
+"""A folder that recorders are synchronised to: what arrives is imported and searched for events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labeltool.cli.common import (
+    Number,
+    current_project,
+    engine_options,
+    narrate,
+    print_failed,
+    project_option,
+)
+from labeltool.cli.detect import events_folder, threshold_option
+from labeltool.cli.detect_parts import LabelTracks, detect_in_parts, parts_of, print_events
+from labeltool.cli.pretrained import any_model_option
+from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.util.counted import counted
+
+if TYPE_CHECKING:
+    from labeltool.project import Project
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@any_model_option
+@threshold_option
+@click.option(
+    "--interval", type=Number(min=0.1), default=30.0, show_default=True, metavar="SECONDS", help="Between two looks."
+)
+@click.option(
+    "--settle",
+    type=Number(min=0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a file must not have changed before it counts as complete.",
+)
+@click.option("--once", is_flag=True, help="End when what is complete now is searched: for cron.")
+@engine_options
+@project_option
+def watch(
+    directory: Path,
+    model: str | None,
+    thresholds: dict[str | None, float],
+    interval: float,
+    settle: float,
+    once: bool,
+) -> None:
+    """Import and search recordings as they arrive in a folder.
+
+    A sound file in DIR or below that is complete is imported and searched for events, as `import audio` and `detect`
+    do. One that cannot be read is named, and tried again when it changes. It goes on until Ctrl-C; what the model has
+    searched already is skipped when it starts again. `detect` searches anew with another threshold.
+
+    \b
+    labeltool watch ~/recorders --model yamnet
+    labeltool watch /mnt/recorders --once
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    project = current_project()
+    folder = events_folder(project, None)
+    options = {
+        "threshold": thresholds.pop(None, None),
+        "thresholds": thresholds,
+        "events": str(folder),
+        "is_part": True,
+    }
+    is_failed, tracks = False, LabelTracks(folder)
+    for files in _arrivals(directory, interval, settle, once):
+        for part in parts_of(_not_searched(project, model, files)):
+            is_failed |= _import_and_detect(project, part, model, options, tracks)
+    if once and is_failed:
+        raise click.exceptions.Exit(ExitCode.FAILED)
+
+
+def _arrivals(directory: Path, interval_s: float, settle_s: float, once: bool) -> Iterator[list[Path]]:
+    """Yield the files that became complete, at each look at the folder; without end unless `once`."""
+    from labeltool.importers.arriving import ArrivingFiles
+
+    files = ArrivingFiles(directory, settle_s)
+    named: set[str] = set()
+    files.complete(time.monotonic())  # from now on they must stay as they are
+    narrate(f"watching {directory}" + ("" if once else ", Ctrl-C ends it"))
+    wait_s = settle_s if once else min(interval_s, settle_s)
+    while True:
+        time.sleep(wait_s)
+        complete, wait_s = files.complete(time.monotonic()), interval_s
+        unlisted = {str(error) for error in files.unlisted}
+        for reason in sorted(unlisted - named):
+            narrate(f"failed: {reason}")
+        named = unlisted  # named again when it happens again
+        yield complete
+        if once:
+            if files.arriving:
+                narrate(f"{counted(files.arriving, 'file')} not complete yet")
+            return
+
+
+def _not_searched(project: Project, model: str | None, files: Sequence[Path]) -> list[Path]:
+    """Return the files without those that the model has searched since they were changed."""
+    from labeltool.store.detections.scans import searched_at
+
+    if not files:
+        return []
+    with project.open_store() as store:
+        at = searched_at(store, model)
+
+    def is_new(file: Path) -> bool:
+        when = at.get(str(file.resolve()))
+        try:
+            return when is None or datetime.fromtimestamp(file.stat().st_mtime, UTC) > when
+        except OSError:
+            return False  # removed meanwhile
+
+    return [file for file in files if is_new(file)]
+
+
+def _import_and_detect(
+    project: Project, files: Sequence[Path], model: str | None, options: Mapping[str, Any], tracks: LabelTracks
+) -> bool:
+    """Import recordings and search them for events; return whether any failed."""
+    _import(project, files)
+    is_failed = False
+    for result in detect_in_parts(project, files, model, options):
+        for one in result.files:
+            print_events(one, tracks.write(one))
+        print_failed(result.failed, len(result.files) + len(result.failed))
+        is_failed |= bool(result.failed)
+    return is_failed
+
+
+def _import(project: Project, files: Sequence[Path]) -> None:
+    """Import recordings; what cannot be read is skipped, and named where it is searched."""
+    from labeltool.importers.registry import FORMATS
+    from labeltool.store.importing import import_records
+
+    with project.open_store(to_write=True) as store:
+        try:
+            for batch in FORMATS["audio"].batches(files, lambda *_: None):
+                import_records(store, batch.records, kind=batch.kind, source=batch.source)
+        except LabeltoolError as error:
+            if error.file not in {str(file) for file in files}:
+                raise

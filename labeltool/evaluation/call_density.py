@@ -1,0 +1,261 @@
+"""Call density: how often a label was detected by hour of the day, day and site, per hour that was searched.
+
+The number of detections is not that of calls: some are wrong. Where a review of a part of them gave the precision at
+the threshold (`labeltool evaluate --detections`), the expected number of true calls is the number of detections by the
+precision, with its interval (Navine et al. 2024, "All thresholds barred: direct estimation of call density in
+bioacoustic data"). That precision is of all that was searched; at one site or hour it may be another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from labeltool.errors import LabeltoolError
+from labeltool.evaluation.detections import scanned_model
+from labeltool.evaluation.intervals import Share
+from labeltool.store import Store, groups
+from labeltool.store.detections import scans
+from labeltool.store.detections.operating_points import OperatingPoint, points_in_use
+from labeltool.store.detections.scans import Scanned
+from labeltool.store.models import ModelRow
+from labeltool.util.recorded_at import recorded_at, site_of
+
+By = Literal["hour", "day", "site"]
+"""What the calls are counted by: the hour of the day, the date, the site."""
+
+_SECONDS_PER_HOUR = 3600.0
+_Place = tuple[datetime | None, str]
+"""The beginning of an hour by the recorder's clock, None where that is not known, and the site."""
+
+
+@dataclass(frozen=True, slots=True)
+class DensityRow:
+    """The detections of a label in some hours.
+
+    Attributes
+    ----------
+    day
+        ISO 8601; None where it is not counted by, or not known.
+    hour
+        Of the day, 0 to 23; None likewise.
+    hours
+        That were searched for the label.
+    events
+        Number of detections that begin there with at least the threshold.
+    per_hour
+        Of them.
+    calls, calls_per_hour
+        Expected number of true ones and the ends of its interval; None where no review gave the precision.
+    """
+
+    day: str | None
+    hour: int | None
+    site: str | None
+    label: str
+    threshold: float
+    hours: float
+    events: int
+    per_hour: float
+    calls: Share | None
+    calls_per_hour: Share | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallDensity:
+    """What `labeltool density --json` prints.
+
+    Attributes
+    ----------
+    model
+        Its id or name.
+    as_device
+        Whether the events were detected as the device does.
+    recordings, hours
+        That were searched.
+    without_time
+        Number of recordings of which nothing says when they were made.
+    reviewed
+        The labels whose precision is known.
+    rows
+        By day, hour and site, as they are counted, then by label.
+    """
+
+    model: str
+    as_device: bool
+    recordings: int
+    hours: float
+    without_time: int
+    reviewed: tuple[str, ...]
+    by: tuple[By, ...]
+    rows: tuple[DensityRow, ...]
+
+
+def call_density(
+    store: Store, by: Sequence[By], *, model: str | None = None, labels: Collection[str] = ()
+) -> CallDensity:
+    """Count what a model detected in the recordings of the project.
+
+    Parameters
+    ----------
+    by
+        In any order; nothing counts all recordings together.
+    model
+        Its id, or a pretrained model's name; None for the one that detected last.
+    labels
+        Only these; none for all that were detected.
+
+    Raises
+    ------
+    LabeltoolError
+        When nothing was detected by the model, or it was not searched for a label.
+    """
+    row = scanned_model(store, model)
+    scanned = scans.scanned_recordings(store, row.id)
+    as_device = bool(scanned) and scanned[0].scan.is_device
+    scanned = [one for one in scanned if one.scan.is_device == as_device]
+    thresholds, reviewed = _thresholds(store, row, scanned, as_device=as_device)
+    if unknown := [label for label in labels if label not in thresholds]:
+        raise LabeltoolError(
+            f"{row.pretrained or row.id} did not search for {unknown[0]!r}",
+            remedy=f"it did for {', '.join(sorted(thresholds)[:12])}",
+        )
+    counts = _count(
+        store, row, scanned, {name: one for name, one in thresholds.items() if not labels or name in labels}
+    )
+    return CallDensity(
+        model=row.pretrained or str(row.id),
+        as_device=as_device,
+        recordings=len(scanned),
+        hours=round(sum(one.duration_s for one in scanned) / _SECONDS_PER_HOUR, 4),
+        without_time=counts.without_time,
+        reviewed=tuple(sorted(reviewed)),
+        by=tuple(by),
+        rows=tuple(_rows(counts, by, thresholds, reviewed, labels)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Seconds searched and events, by place and label."""
+
+    searched_s: dict[tuple[_Place, str], float]
+    events: Counter[tuple[_Place, str]]
+    without_time: int
+
+
+def _thresholds(
+    store: Store, row: ModelRow, scanned: Sequence[Scanned], *, as_device: bool
+) -> tuple[dict[str, float], dict[str, OperatingPoint]]:
+    """Return the threshold of each label, and the operating points of those whose precision there was reviewed.
+
+    The threshold is the operating point, or from where on all recordings were searched, if that is higher.
+    """
+    thresholds: dict[str, float] = {}
+    for one in scanned:
+        for label, value in one.scan.thresholds.items():
+            thresholds[label] = max(value, thresholds.get(label, 0.0))
+    points = points_in_use(store, row.uid, as_device=as_device)
+    for label in thresholds.keys() & points.keys():
+        thresholds[label] = max(thresholds[label], points[label].threshold)
+    reviewed = {
+        label: point
+        for label, point in points.items()
+        if point.source != "validation" and thresholds.get(label) == point.threshold
+    }
+    return thresholds, reviewed
+
+
+def _count(store: Store, row: ModelRow, scanned: Sequence[Scanned], thresholds: Mapping[str, float]) -> _Counts:
+    columns, without_time = groups.own_columns(store), 0
+    searched_s: dict[tuple[_Place, str], float] = defaultdict(float)
+    events: Counter[tuple[_Place, str]] = Counter()
+    for one in scanned:
+        own = columns.get(one.recording_id, {})
+        when, site = recorded_at(one.path, own, one.duration_s), site_of(one.path, own)
+        without_time += when is None
+        start = None if when is None else when.start
+        sought = [label for label in one.scan.thresholds if label in thresholds]
+        for hour, seconds in _hours(start, one.duration_s):
+            for label in sought:
+                searched_s[(hour, site), label] += seconds
+        for event in scans.detected_events(store, row.id, one.recording_id):
+            if event.score >= thresholds.get(event.label, 2.0):
+                events[(_hour_at(start, event.start_s), site), event.label] += 1
+    return _Counts(searched_s, events, without_time)
+
+
+def _hour_at(start: datetime | None, seconds: float) -> datetime | None:
+    return None if start is None else (start + timedelta(seconds=seconds)).replace(minute=0, second=0, microsecond=0)
+
+
+def _hours(start: datetime | None, duration_s: float) -> Iterator[tuple[datetime | None, float]]:
+    """Yield the hours of the clock that a recording lies in, and its seconds in each."""
+    at_s = 0.0
+    while start is not None and at_s < duration_s:
+        hour = _hour_at(start, at_s)
+        assert hour is not None
+        end_s = min(duration_s, (hour + timedelta(hours=1) - start).total_seconds())
+        yield hour, end_s - at_s
+        at_s = end_s
+    if start is None:
+        yield None, duration_s
+
+
+_Key = tuple[str | None, int | None, str | None, str]
+"""Day, hour of the day and site, None where it is not counted by or not known, and label."""
+
+
+def _order(key: _Key) -> tuple[bool, str, bool, int, str, str]:
+    day, hour, site, label = key
+    return day is None, day or "", hour is None, hour or 0, site or "", label
+
+
+def _rows(
+    counts: _Counts,
+    by: Sequence[By],
+    thresholds: Mapping[str, float],
+    reviewed: Mapping[str, OperatingPoint],
+    labels: Collection[str],
+) -> Iterator[DensityRow]:
+    def key(place: _Place, label: str) -> _Key:
+        hour, site = place
+        return (
+            hour.date().isoformat() if hour is not None and "day" in by else None,
+            hour.hour if hour is not None and "hour" in by else None,
+            site if "site" in by else None,
+            label,
+        )
+
+    searched_s: dict[_Key, float] = defaultdict(float)
+    events: Counter[_Key] = Counter()
+    for (place, label), seconds in counts.searched_s.items():
+        searched_s[key(place, label)] += seconds
+    for (place, label), number in counts.events.items():
+        events[key(place, label)] += number
+    shown = {label for *_, label in events} | set(labels)
+    for one in sorted(searched_s, key=_order):
+        day, hour, site, label = one
+        if label not in shown:
+            continue
+        hours, number = searched_s[one] / _SECONDS_PER_HOUR, events[one]
+        calls = None
+        if (point := reviewed.get(label)) is not None:
+            calls = Share(number * point.precision, number * point.precision_low, number * point.precision_high)
+        yield DensityRow(
+            day=day,
+            hour=hour,
+            site=site,
+            label=label,
+            threshold=thresholds[label],
+            hours=round(hours, 6),
+            events=number,
+            per_hour=round(number / hours, 6),
+            calls=calls,
+            calls_per_hour=None
+            if calls is None
+            else Share(*(one / hours for one in (calls.value, calls.low, calls.high))),
+        )

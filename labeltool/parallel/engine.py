@@ -1,0 +1,158 @@
+"""Which engine works on many items, chosen once a process, and the one map that all go through.
+
+Processes of this machine are the default. `using` sets another: Dask, with workers of this machine or a scheduler whose
+workers may be anywhere. A worker computes by itself: what it calls of this module is done in its own process.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from labeltool.errors import LabeltoolError
+from labeltool.parallel.dask_workers import DaskWorkers
+from labeltool.parallel.processes import map_in_pool
+from labeltool.parallel.worker_process import is_worker
+from labeltool.type_aliases import Progress
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where items are worked on; without either, in processes of this machine.
+
+    Attributes
+    ----------
+    scheduler
+        Address of a Dask scheduler, as `tcp://host:8786`.
+    workers
+        Number of Dask workers to start on this machine.
+    """
+
+    scheduler: str | None = None
+    workers: int | None = None
+
+    @property
+    def is_dask(self) -> bool:
+        """Whether Dask is the engine."""
+        return self.scheduler is not None or self.workers is not None
+
+
+LOCAL = Engine()
+
+# Of this process: what `using` has set, and Dask's workers once they are needed.
+_engine = LOCAL
+_shared: Path | None = None
+_dask: DaskWorkers | None = None
+
+
+@contextmanager
+def using(engine: Engine, shared: Path | None = None) -> Iterator[None]:
+    """Work on items by an engine in this process.
+
+    Parameters
+    ----------
+    shared
+        A folder that every worker must reach by this path: what they write goes there.
+    """
+    global _engine, _shared, _dask
+    before = _engine, _shared, _dask
+    _engine, _shared, _dask = engine, shared, None
+    try:
+        yield
+    finally:
+        if _dask is not None:
+            _dask.close()
+        _engine, _shared, _dask = before
+
+
+def uses_dask() -> bool:
+    """Return whether items go to Dask's workers."""
+    return _engine.is_dask and not is_worker()
+
+
+def worker_count() -> int:
+    """Return how many items are worked on at once: one a core of this machine, or one a thread of Dask's workers.
+
+    Raises
+    ------
+    LabeltoolError
+        When Dask cannot be reached.
+    """
+    if is_worker():
+        return 1
+    return _workers_of_dask().count() if _engine.is_dask else _cores()
+
+
+def processes_for(count: int, *, at_least: int) -> int | None:
+    """Return 1 where items are too few for it to be worth starting a process, else None for as many as there are."""
+    if uses_dask():
+        return None if count > 1 else 1  # its workers are there already
+    return None if count >= at_least and worker_count() > 1 else 1
+
+
+def map_in_processes(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    processes: int | None = None,
+    *,
+    report: Progress | None = None,
+    name_of: Callable[[T], str] = str,
+    apart: bool = False,
+) -> Iterator[R]:
+    """Yield a function's results for items, in the order in which they are ready.
+
+    Few items are taken, and given to workers, before their turn. Where the caller stops, those not begun are dropped.
+
+    Parameters
+    ----------
+    function
+        Of a module, or a partial of one: it is pickled.
+    processes
+        At most; with one, the items are worked on in this process and in their order. None: `worker_count`.
+    report
+        Gets what the function reports by a `PassedOn` of it.
+    name_of
+        Names an item in an error.
+    apart
+        Never in this process unless it is a worker, so that the number of threads, and the last bit, is the same.
+
+    Raises
+    ------
+    LabeltoolError
+        When a worker process of this machine was killed, or Dask cannot be reached any more.
+    dask_workers.KilledWorkers
+        After all other results, when Dask's workers were killed as often as they began some items.
+    """
+    if processes == 1 or is_worker():
+        yield from map(function, items)
+    elif _engine.is_dask:
+        yield from _workers_of_dask().map(function, items, report, name_of)
+    else:
+        processes = processes or worker_count()
+        if isinstance(items, Sized):
+            processes = min(processes, len(items))
+        if processes <= 1 and not apart:
+            yield from map(function, items)
+        else:
+            yield from map_in_pool(function, items, max(1, processes), report)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _workers_of_dask() -> DaskWorkers:
+    global _dask
+    if _dask is None:
+        if importlib.util.find_spec("distributed") is None:
+            raise LabeltoolError("Dask is not installed", remedy='`pip install "labeltool[dask]"`')
+        _dask = DaskWorkers(_engine.scheduler, _engine.workers, _shared)
+    return _dask

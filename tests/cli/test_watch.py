@@ -1,0 +1,148 @@
+"""A folder that is watched: what arrives is imported and searched, what cannot be read is named, and it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+import soundfile
+
+from helpers.command_line import labeltool_here
+from helpers.pretrained import onnx, onnx_weights, rising, written
+from helpers.progress import quiet
+from helpers.waits import DEADLINE_S
+from labeltool.cli import detect_parts
+from labeltool.cli.detect_parts import Since, parts_of, recorded_since
+from labeltool.pretrained import registry
+from labeltool.project import Project
+from labeltool.store.detections import scans
+
+RATE, WINDOW = 8000, 400
+
+
+@pytest.fixture
+def searching(project: Project, tmp_path: Path) -> Project:
+    """A project with a pretrained model that predicts "high" where samples lie above zero, else "low"."""
+    weights = (rising(WINDOW, 2) * 16 - 8 / WINDOW).astype(np.float32)
+    path = written(tmp_path / "net.onnx", onnx(onnx_weights(weights), shape=(1, WINDOW), classes=2))
+    names = written(tmp_path / "names.txt", b"low\nhigh\n")
+    registry.add(project, report=quiet, file=str(path), labels=str(names), rate_hz=RATE, name="net")
+    return project
+
+
+def recorded(path: Path, level: float = 0.9) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.full(3 * RATE, level, np.float32), RATE, subtype="PCM_16")
+    return path
+
+
+def searched(project: Project) -> set[str]:
+    with project.open_store() as store:
+        return {Path(path).name for path in scans.searched_at(store, "net")}
+
+
+def test_once_imports_and_searches_what_is_complete_and_new(searching: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "recorders"
+    recorded(folder / "POND_20240531_203000.wav")
+    (folder / "bad.wav").write_bytes(b"RIFF but no sound at all")
+    cut = recorded(folder / "cut.wav", -0.9)
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:20_000])
+    at = ("--project", searching.directory, "watch", folder, "--model", "net", "--once", "--settle", "0.01")
+    first = labeltool_here(*at, check=1)
+    assert searched(searching) == {"POND_20240531_203000.wav"}
+    assert "1.00  high" in first.stdout and "1 file not complete yet" in first.stderr
+    assert f"\nfailed: {folder / 'bad.wav'}: is not a sound file" in first.stderr
+    (folder / "bad.wav").unlink()
+    cut.write_bytes(whole)
+    second = labeltool_here(*at)
+    assert searched(searching) == {"POND_20240531_203000.wav", "cut.wav"}
+    # What the model has searched is skipped.
+    assert "cut.wav" in second.stdout and "POND" not in second.stdout
+    status = json.loads(labeltool_here("--project", searching.directory, "status", "--json").stdout)
+    assert status["recordings"] == 2
+    assert labeltool_here(*at).stdout == ""
+
+
+def test_it_goes_on_until_it_is_interrupted(searching: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "recorders"
+    folder.mkdir()
+    options = ["--model", "net", "--interval", "0.1", "--settle", "0.1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labeltool", "--project", str(searching.directory), "watch", str(folder), *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for name, level in (("a.wav", 0.9), ("b.wav", 0.8)):
+            recorded(folder / name, level)
+            deadline = time.monotonic() + DEADLINE_S
+            while name not in searched(searching):
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130 and errors.endswith("labeltool: interrupted\n")
+
+
+def test_since_counts_by_the_recorders_time_else_by_the_files(project: Project, tmp_path: Path) -> None:
+    old, new = tmp_path / "P_20240530_235959.wav", tmp_path / "P_20240531_000000.wav"
+    plain, changed = tmp_path / "x.wav", tmp_path / "y.wav"
+    for path in (old, new, plain, changed):
+        path.touch()
+    os.utime(plain, (0, 0))
+    missing = tmp_path / "missing.wav"
+    files = [old, new, plain, changed, missing]
+    assert recorded_since(project, files, datetime(2024, 5, 31)) == [new, changed, missing]
+    kind = Since()
+    assert kind.convert("2024-05-31T20:30", None, None) == datetime(2024, 5, 31, 20, 30)
+    before, since, after = datetime.now(), kind.convert("1.5w", None, None), datetime.now()
+    assert before <= since + timedelta(days=10.5) <= after
+    for wrong in ("yesterday", "7 x", "-3d", "99999999w", "999999w"):
+        with pytest.raises(click.BadParameter, match="neither a date"):
+            kind.convert(wrong, None, None)
+
+
+def test_files_go_in_parts_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [tmp_path / f"{number}.wav" for number in range(7)]
+    for number, file in enumerate(files[:-1]):  # the last one is missing
+        file.write_bytes(bytes(10 * number))
+    monkeypatch.setattr(detect_parts, "_PART_BYTES", 60)
+    monkeypatch.setattr(detect_parts, "_PART_FILES", 4)
+    assert [[int(one.stem) for one in part] for part in parts_of(files)] == [[0, 1, 2, 3], [4], [5, 6]]
+    monkeypatch.setattr(detect_parts, "_PART_LETTERS", len(str(files[0])) + 2)
+    assert [len(part) for part in parts_of(files)] == [1] * 7
+
+
+def test_a_folder_is_detected_in_parts_and_bad_files_fail_alone(
+    searching: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detect_parts, "_PART_FILES", 1)
+    folder = tmp_path / "recorders"
+    recorded(folder / "a" / "0001.wav")
+    recorded(folder / "b" / "0001.wav", -0.9)
+    (folder / "bad.wav").write_bytes(b"no sound")
+    at = ("--project", searching.directory, "detect", folder, "--model", "net", "--json")
+    result = json.loads(labeltool_here(*at, check=1).stdout)
+    assert [(Path(one["track"]).name, one["spans"][0]["label"]) for one in result["files"]] == [
+        ("0001.detected.txt", "high"),
+        ("0001-2.detected.txt", "low"),
+    ]
+    assert [Path(one["file"]).name for one in result["failed"]] == ["bad.wav"]
+    assert len({one["parquet"] for one in result["files"]}) == 2
+    again = labeltool_here(*at, check=1)
+    assert [one["was_finished"] for one in json.loads(again.stdout)["files"]] == [True, True]
+    assert "2 of 3 recordings were searched before" in again.stderr
