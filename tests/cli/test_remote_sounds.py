@@ -240,6 +240,6 @@ def test_a_folder_of_an_object_store_is_read_as_one_of_a_disk(
     needed = sum(path.stat().st_size for path in server.folder.glob("*.wav"))
     assert bucket.bytes_sent <= 1.2 * needed
     with there.open_store() as store:
-        assert "s3://bucket/night/a.wav" in clips.recording_paths(store).values()
+        assert "s3://bucket/night/a.wav" in recordings.recording_paths(store).values()
     refused = run(there, "import", "audio", "s3://bucket/night/missing.wav", check=1)
     assert "s3://bucket/night/missing.wav: no such file" in refused
