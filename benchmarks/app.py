@@ -76,7 +76,7 @@ def make_project(folder: Path, clips: int, *, suggestions: bool, labelled: float
         _add_clips(store, clips)
         _add_labels(store, order[: max(LABELLED, int(labelled * clips))])
         if suggestions:
-            _suggest(store, order)
+            suggest(store, order, LABELS)
     return project
 
 
@@ -118,24 +118,25 @@ def _add_labels(store: Store, clip_ids: Sequence[int]) -> None:
             )
 
 
-def _suggest(store: Store, order: Sequence[int]) -> None:
-    card = json.dumps({"architecture": "none", "labels": LABELS})
+def suggest(store: Store, order: Sequence[int], names: Sequence[str]) -> None:
+    """Store a model's suggestions of some labels for clips, and the clips as the queue in their order."""
+    card = json.dumps({"architecture": "none", "labels": names})
     model = models.NewModel("none", card, labels_seen=10, clip_accuracy=0.9, int8_clip_accuracy=0.9)
     model_id = models.add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
     probabilities = np.random.default_rng(1).random(len(order)).tolist()
     models.replace_suggestions(
         store,
         (
-            Suggestion(clip_id, model_id, _probabilities(clip_id, first))
+            Suggestion(clip_id, model_id, _probabilities(clip_id, first, names))
             for clip_id, first in zip(order, probabilities, strict=True)
         ),
     )
     queue.replace(store, order)
 
 
-def _probabilities(clip_id: int, first: float) -> dict[str, float]:
-    top = LABELS[clip_id % len(LABELS)]
-    return {label: first if label == top else (1 - first) / (len(LABELS) - 1) for label in LABELS}
+def _probabilities(clip_id: int, first: float, names: Sequence[str]) -> dict[str, float]:
+    top = names[clip_id % len(names)]
+    return {label: first if label == top else (1 - first) / (len(names) - 1) for label in names}
 
 
 class Screen:

@@ -65,7 +65,7 @@ def write_near_silence(path: Path, duration_s: float, level: int) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE_HZ)
-        file.writeframes(bytes([level, 0]) * round(duration_s * RATE_HZ))
+        file.writeframes(level.to_bytes(2, "little") * round(duration_s * RATE_HZ))
 
 
 def frame_of(kind: str, folder: Path) -> pd.DataFrame:

@@ -29,6 +29,7 @@ query_strategy = "default"        # the order of the queue; `labeltool simulate 
 # trunk_layers = 11               # yamnet256: layers of the pretrained YAMNet; 5 for less memory, 27 for all of it
 # head_units = 56                 # yamnet256: units of the hidden layer behind them; 0: none
 # pooling = "log-mean"            # from patches to a clip: "log-mean", "mean", "majority"; default: by validation
+cache_gb = 20.0                   # size that computed features may have; those not used for longest are deleted
 
 [labelling]
 goal = 20                         # labelled clips that each label should have, for the progress page; 0: none
@@ -123,6 +124,8 @@ class LearningSettings:
         units of the hidden layer behind them; 0: none.
     pooling
         How patches make a clip, one of `postprocessing.POOLINGS`; None: chosen on validation clips.
+    cache_gb
+        Gigabytes (10^9 bytes) that computed features may have; the default is about 300,000 clips of five seconds.
     """
 
     architecture: str = "miniresnet"
@@ -134,6 +137,7 @@ class LearningSettings:
     trunk_layers: int = 11
     head_units: _HeadUnits = 56
     pooling: str | None = None
+    cache_gb: _Gigabytes = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from functools import lru_cache
 
 from labeltool.annotation.listing import MIN_PROBABILITY
 from labeltool.pretrained.class_names import stem
-from labeltool.store.labels import LABEL_KEYS, ProjectLabel, colour_of_key
-from labeltool.store.models import by_current_names
+from labeltool.store.labels import LABEL_KEYS, ProjectLabel, by_current_names, colour_of_key
 
 ENTER = "enter"
 """The key of the first suggestion."""

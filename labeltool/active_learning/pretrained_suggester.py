@@ -121,13 +121,8 @@ def suggest_by_pretrained(
     model = _new_model(name, candidate, why, metrics, labels_seen=len(labelled))
     model_id = models.add(store, model, parent_id=None, journal_mark=mark, publish=lambda _: None)
     outputs = models.Outputs(candidate.labels, candidate.background, candidate.head == "sigmoid")
-    models.replace_suggestions(
-        store,
-        [
-            models.suggestion_from_scores(clip.id, model_id, outputs, row.tolist())
-            for clip, row in zip(predictions.clips, predictions.probabilities, strict=True)
-        ],
-    )
+    ids = [clip.id for clip in predictions.clips]
+    models.replace_by_scores(store, model_id, outputs, ids, predictions.probabilities)
     count = queue_order.order_by_predictions(project, store, _with_none(predictions), seed=seed)
     return SuggestResult(model_id, name, why, count, skipped_files(scorer.failed.values()))
 

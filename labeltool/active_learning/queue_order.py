@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,9 @@ from labeltool.type_aliases import Float32, Progress
 
 # Before the first model at most this many clips are read: the first clips to label cannot wait for a whole archive.
 _MAX_CLIPS_BEFORE_MODEL = 4096
+# With a model the order is chosen among at most this many unlabelled clips, compared with as many labelled ones: the
+# embeddings of a clip are 1.3 kB, and some forty clips are labelled before the order is computed again.
+_MAX_COMPARED = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,20 @@ class ClipPredictions:
     int8_probabilities: Float32 | None = None
 
 
+def clips_to_compare(all_clips: Sequence[StoredClip], unlabelled_ids: Collection[int], *, seed: int) -> set[int]:
+    """Return the ids of the clips whose embeddings order the queue: all, or a draw of many, always the same."""
+    unlabelled = [clip for clip in all_clips if clip.id in unlabelled_ids]
+    labelled = [clip for clip in all_clips if clip.id not in unlabelled_ids]
+    return {clip.id for some in (unlabelled, labelled) for clip in draw_clips(some, _MAX_COMPARED, seed=seed)}
+
+
 def order_by_model(
     project: Project, store: Store, embeddings: Sequence[ClipEmbedding], *, head: Head, seed: int
-) -> int:
-    """Write the queue by a model's embeddings of all clips, labelled ones too; return how many are unlabelled."""
+) -> None:
+    """Write the queue by a model's embeddings of clips, labelled ones too (`clips_to_compare`)."""
     if not embeddings:
         queue.replace(store, [])
-        return 0
+        return
     # What the network has learned to separate, and descriptors of any sound: early on the latter guide better.
     both = np.concatenate(
         [
@@ -70,12 +80,12 @@ def order_by_model(
         head=head,
         int8_probabilities=np.stack(int8) if int8 else None,
     )
-    return order_by_predictions(project, store, predictions, seed=seed)
+    order_by_predictions(project, store, predictions, seed=seed)
 
 
 def order_by_predictions(project: Project, store: Store, predictions: ClipPredictions, *, seed: int) -> int:
-    """Write the queue by predictions for all clips, labelled ones too; return how many are unlabelled."""
-    unlabelled_ids = {clip.id for clip in clips.unlabelled(store)}
+    """Write the queue by predictions for clips, labelled ones too; return how many are unlabelled."""
+    unlabelled_ids = queue.unlabelled_ids(store)
     is_unlabelled = np.array([clip.id in unlabelled_ids for clip in predictions.clips], bool)
     unlabelled = [clip for clip in predictions.clips if clip.id in unlabelled_ids]
     both = (predictions.probabilities, predictions.int8_probabilities)

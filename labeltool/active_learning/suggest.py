@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from array import array
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from labeltool.active_learning import candidates, pretrained_suggester, queue_order, strategies
 from labeltool.active_learning.result import SuggestResult
@@ -15,8 +18,8 @@ from labeltool.inference.clip_features import compute_features, feature_cache_of
 from labeltool.inference.embed import ClipEmbedding, FeatureExtractor
 from labeltool.networks import model_folder
 from labeltool.project import Project
-from labeltool.store import Store, clips, models
-from labeltool.type_aliases import Progress
+from labeltool.store import Store, clips, models, queue
+from labeltool.type_aliases import Float32, Progress
 from labeltool.util import locks
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
@@ -92,43 +95,68 @@ def suggest_by_model(
     with_int8 = project.settings.learning.query_strategy == strategies.BY_INT8
     extractor = FeatureExtractor(files, network, with_int8=with_int8)
     all_clips, batch = clips.all_clips(store), _BATCH
-    unlabelled_ids: set[int] = set()
+    unlabelled_ids = queue.unlabelled_ids(store)
     if limit != NO_LIMIT:
         batch = _BATCH_IN_A_BUDGET
-        unlabelled_ids = {clip.id for clip in clips.unlabelled(store)}
         random.Random(files.card.seed).shuffle(all_clips)
         all_clips.sort(key=lambda clip: clip.id not in unlabelled_ids)
-    embeddings: list[ClipEmbedding] = []
+    scored = _ScoredClips(queue_order.clips_to_compare(all_clips, unlabelled_ids, seed=files.card.seed))
     skipped: list[SkippedFile] = []
     longest_s, left_s = 0.0, limit.left_s
     for first in range(0, len(all_clips), batch):
         report("suggesting", first, len(all_clips))
         before_s, left_s = left_s, limit.left_s
         longest_s = max(longest_s, before_s - left_s) if limit != NO_LIMIT else 0.0
-        if embeddings and left_s <= longest_s:
+        if scored.ids and left_s <= longest_s:
             break
         features = compute_features(
             cache,
             all_clips[first : first + batch],
             report=_ignore,
             require_any=False,
-            limit=limit if embeddings else NO_LIMIT,
+            limit=limit if scored.ids else NO_LIMIT,
         )
         skipped += (one for one in features.skipped if one not in skipped)
-        embeddings += extractor.extract(features)
+        scored.add(extractor.extract(features))
     outputs = models.Outputs(files.labels, files.background, files.rule.head == "sigmoid")
-    models.replace_suggestions(
-        store,
-        [
-            models.suggestion_from_scores(one.clip.id, model_id, outputs, one.probabilities.tolist())
-            for one in embeddings
-        ],
-    )
-    unlabelled = queue_order.order_by_model(project, store, embeddings, head=files.rule.head, seed=files.card.seed)
+    models.replace_by_scores(store, model_id, outputs, scored.ids, scored.probabilities)
+    queue_order.order_by_model(project, store, scored.compared, head=files.rule.head, seed=files.card.seed)
     # The time may be up within a batch too.
-    missing, unreadable = unlabelled_ids - {one.clip.id for one in embeddings}, {one.file for one in skipped}
-    left_out = sum(clip.id in missing and clip.path not in unreadable for clip in all_clips)
-    return SuggestResult(model_id, None, "", unlabelled, tuple(skipped), left_out)
+    missing, unreadable = unlabelled_ids.difference(scored.ids), {one.file for one in skipped}
+    left_out = 0
+    if limit != NO_LIMIT:
+        left_out = sum(clip.id in missing and clip.path not in unreadable for clip in all_clips)
+    return SuggestResult(model_id, None, "", len(unlabelled_ids) - len(missing), tuple(skipped), left_out)
+
+
+class _ScoredClips:
+    """What is kept of the clips that a model scored: of a million, their embeddings would take gigabytes.
+
+    Attributes
+    ----------
+    ids, probabilities
+        Of all, in the order in which they were scored.
+    compared
+        The embeddings of those by which the queue is ordered, `compared_ids`.
+    """
+
+    def __init__(self, compared_ids: Collection[int]) -> None:
+        self.ids = array("q")
+        self.compared: list[ClipEmbedding] = []
+        self._rows: list[Float32] = []
+        self._compared_ids = compared_ids
+
+    def add(self, embeddings: Sequence[ClipEmbedding]) -> None:
+        """Keep what is needed of some clips."""
+        self.ids.extend(one.clip.id for one in embeddings)
+        if embeddings:
+            self._rows.append(np.stack([one.probabilities for one in embeddings]))
+        self.compared += (one for one in embeddings if one.clip.id in self._compared_ids)
+
+    @property
+    def probabilities(self) -> Float32:
+        """(clips, labels) float32."""
+        return np.concatenate(self._rows) if self._rows else np.empty((0, 0), np.float32)
 
 
 def _ignore(*_: object) -> None:

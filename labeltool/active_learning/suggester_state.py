@@ -13,7 +13,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.pretrained import registry
 from labeltool.project import Project
-from labeltool.store import Store, clips, models
+from labeltool.store import Store, clips, models, progress
 from labeltool.store.models import ModelRow
 from labeltool.util.atomic_write import write_text
 from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_json, read_text
@@ -90,7 +90,7 @@ def suggester_state(project: Project, store: Store) -> SuggesterState | None:
         accuracy = None if is_done else read_estimate(project, name)
         kind: Kind = "embeddings" if labels else "classes"
         return SuggesterState(kind, name, labels, accuracy=accuracy, is_done=is_done)
-    return None if row is None else _stored_state(row, models.pending(store, row.journal_mark))
+    return None if row is None else _stored_state(row, progress.pending(store, row.journal_mark))
 
 
 def stored_source(store: Store, model_id: int) -> str:
@@ -108,7 +108,7 @@ def live_pretrained(project: Project, store: Store) -> str | None:
     if name is None or name not in registry.names(project):
         return None
     row = models.suggester(store)
-    if row is None or row.pretrained is not None or models.pending(store, row.journal_mark) >= RENEWED_AFTER:
+    if row is None or row.pretrained is not None or progress.pending(store, row.journal_mark) >= RENEWED_AFTER:
         return name
     newest = models.latest(store)
     with suppress(LabeltoolError):

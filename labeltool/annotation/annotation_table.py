@@ -107,6 +107,10 @@ _RECORDINGS = """
 """
 
 
+_ROWS_AT_ONCE = 10_000
+_REPEATED = frozenset({"label", "value", "track", "annotator", "origin", "created_at", "licence", "group"})
+
+
 def annotation_table(store: Store, as_of: str | date | None = None) -> pd.DataFrame:
     """Return a row for each annotation that counts: the last of each label on each clip.
 
@@ -206,8 +210,17 @@ def _read(connection: sqlite3.Connection, statement: str, until: Until) -> pd.Da
     import pandas as pd
 
     cursor = connection.execute(statement, {"at": until.at} if until.at and ":at" in statement else {})
-    # As they are: pandas would make a type of its own of text.
-    return pd.DataFrame(map(tuple, cursor), columns=[column[0] for column in cursor.description], dtype=object)
+    names = [column[0] for column in cursor.description]
+    columns: list[list[Any]] = [[] for _ in names]
+    texts: dict[str, str] = {}
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        for name, column, values in zip(names, columns, zip(*rows, strict=True), strict=True):
+            # A million rows have few names, each of which is one object here.
+            column += (texts.setdefault(one, one) for one in values) if name in _REPEATED else values
+    # Text as it is: pandas would make a type of its own of it.
+    return pd.DataFrame(
+        {name: pd.Series(column, dtype=DTYPES[name]) for name, column in zip(names, columns, strict=True)}
+    )
 
 
 def typed(table: pd.DataFrame, dtypes: Mapping[str, Any]) -> pd.DataFrame:

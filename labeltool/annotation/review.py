@@ -11,8 +11,9 @@ from labeltool.annotation.label_errors import LabelErrorList
 from labeltool.annotation.listing import labels_with
 from labeltool.records import Value
 from labeltool.store import Store, models
-from labeltool.store.clips import current_names, labelled_since, verdicts_on
-from labeltool.store.models import by_current_names
+from labeltool.store.clips import current_names, verdicts_on
+from labeltool.store.labels import by_current_names
+from labeltool.store.progress import labelled_since
 
 MAX_LABEL_ISSUES = 1000
 """More than a person reviews in one session."""

@@ -11,7 +11,7 @@ from labeltool.annotation import listing
 from labeltool.annotation.annotation_table import typed
 from labeltool.store import Store
 from labeltool.store.clips import current_names
-from labeltool.store.models import by_current_names
+from labeltool.store.labels import by_current_names
 
 if TYPE_CHECKING:
     import pandas as pd

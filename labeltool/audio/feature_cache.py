@@ -3,14 +3,17 @@
 `directory/<frontend fingerprint>-<computation>/` has shards: `<name>.npy` is the frames of some clips, one after the
 other, `<name>.json` its index. A shard is written atomically, its index last, and never changed: an interrupted run
 keeps what was done, a damaged shard is skipped and its clips are computed again. The folder may be deleted at will.
+Where a bound on its size is given, the shards that were not used for longest are deleted, of any frontend.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,9 +30,9 @@ from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import map_in_processes, processes_for, worker_count
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
-from labeltool.util.atomic_write import open_atomic, write_text
+from labeltool.util.atomic_write import open_atomic, remove_tree, write_text
 from labeltool.util.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
-from labeltool.util.no_links import make_folder
+from labeltool.util.no_links import make_folder, open_folder
 from labeltool.util.npz import UNREADABLE
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 from labeltool.util.writable import both
@@ -104,19 +107,32 @@ class FeatureCache:
         their last bits, and a training on frames of both would depend on when they were computed.
     frames
         Computes the frames, in other processes too; default the frontend itself.
+    max_bytes
+        Size of `directory`, with all frontends, beyond which `compute` deletes shards; None: no bound. What one call
+        needs stays in any case.
     """
 
-    def __init__(self, directory: Path, frontend: Frontend, frames: FrameFunction | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        frontend: Frontend,
+        frames: FrameFunction | None = None,
+        *,
+        max_bytes: int | None = None,
+    ) -> None:
         self.frontend = frontend
         self._frames = frames or frontend.compute_frames
         self.directory = Path(directory) / f"{frontend.fingerprint}-{COMPUTATION}"
+        self._max_bytes = max_bytes
         self._places: dict[str, _Place] = {}
+        self._contents: dict[Path, tuple[int, int]] = {}
         self._maps: dict[Path, Float32] = {}
         self._seen_shards: set[Path] = set()
+        self._used: set[Path] = set()
         self._read_indexes()
 
     def __contains__(self, clip: StoredClip) -> bool:
-        return clip.key in self._places
+        return self._find(clip) is not None
 
     def compute(
         self,
@@ -147,6 +163,7 @@ class FeatureCache:
         missing = list({clip.key: clip for clip in clips if clip not in self}.values())  # one computation per key
         if limit == NO_LIMIT:
             missing.sort(key=lambda clip: (clip.path, clip.key))  # neighbours on disk go together
+        self._use(clips)
         if not missing or limit.has_passed:
             return {}
         self._make_directory()
@@ -161,6 +178,8 @@ class FeatureCache:
             if progress is not None:
                 progress(done, len(missing))
         self._read_indexes()
+        self._use(clips)
+        self._evict()
         return failed
 
     def _write_shards(
@@ -186,10 +205,61 @@ class FeatureCache:
         LabeltoolError
             When they were not computed.
         """
-        place = self._places.get(clip.key)
+        place = self._find(clip)
         if place is None:
             raise LabeltoolError("the features of a clip are not in the cache", file=clip.path)
         return self._maps[place.shard][place.first : place.first + place.frames]
+
+    def _find(self, clip: StoredClip) -> _Place | None:
+        """Return where a clip's frames are; None where they are not, or their shard is damaged or was deleted.
+
+        A shard is opened and checked when it is first needed: a cache of gigabytes costs only what is read of it.
+        """
+        place = self._places.get(clip.key)
+        if place is None or place.shard in self._maps:
+            return place
+        frames = _open_shard(place.shard, self.frontend, *self._contents[place.shard])
+        if frames is None:
+            self._forget({place.shard})
+            return None
+        self._maps[place.shard] = frames
+        return place
+
+    def _forget(self, shards: Collection[Path]) -> None:
+        self._places = {key: place for key, place in self._places.items() if place.shard not in shards}
+        for shard in shards:
+            self._maps.pop(shard, None)
+
+    def _use(self, clips: Sequence[StoredClip]) -> None:
+        """Mark the shards of some clips as used now: they are the last to be deleted, and are not deleted here."""
+        used = {self._places[clip.key].shard for clip in clips if clip.key in self._places}
+        for shard in used - self._used:
+            # A project that is only read has no use marked.
+            with suppress(OSError, LabeltoolError), open_folder(shard.parent) as folder:
+                os.utime(f"{shard.stem}.json", dir_fd=folder, follow_symlinks=False)
+        self._used = used
+
+    def _evict(self) -> None:
+        """Delete the shards that were not used for longest, as many as exceed the bound.
+
+        What another process has opened stays readable for it; what it has not, it computes again.
+        """
+        if self._max_bytes is None:
+            return
+        shards = _shards(self.directory.parent)
+        excess = sum(size for _, _, size in shards) - self._max_bytes
+        deleted = set()
+        for _, shard, size in sorted(shards):
+            if excess <= 0:
+                break
+            if shard not in self._used:
+                with suppress(OSError, LabeltoolError):
+                    # The index first: frames without an index are nobody's.
+                    remove_tree(shard.with_suffix(".json"))
+                    remove_tree(shard)
+                    excess -= size
+                    deleted.add(shard)
+        self._forget(deleted)
 
     def _make_directory(self) -> None:
         try:
@@ -207,17 +277,35 @@ class FeatureCache:
             try:
                 content = parse_json(read_bytes(index, MAX_TABLE_BYTES))
                 places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in content["clips"]}
-                frames = np.load(shard, mmap_mode="r", allow_pickle=False)
-                whole = (
-                    frames.dtype == self.frontend.dtype
-                    and frames.shape == (sum(place.frames for place in places.values()), self.frontend.columns)
-                    and zlib.crc32(frames.data) == content["crc32"]
-                )
+                frames = sum(place.frames for place in places.values())
+                self._contents[shard] = frames, int(content["crc32"])
             except UNREADABLE:
                 continue
-            if whole:
-                self._places.update(places)
-                self._maps[shard] = frames
+            self._places.update(places)
+
+
+def _open_shard(shard: Path, frontend: Frontend, count: int, crc32: int) -> Float32 | None:
+    """Map the frames of a shard, (count, columns); None where they are not what was written."""
+    try:
+        frames: Float32 = np.load(shard, mmap_mode="r", allow_pickle=False)
+        whole = (
+            frames.dtype == frontend.dtype
+            and frames.shape == (count, frontend.columns)
+            and zlib.crc32(frames.data) == crc32
+        )
+    except UNREADABLE:
+        return None
+    return frames if whole else None
+
+
+def _shards(root: Path) -> list[tuple[int, Path, int]]:
+    """Return when each shard of any frontend was last used, nanoseconds, its path, and its size with its index."""
+    found = []
+    for shard in (one for folder in root.iterdir() if not folder.is_symlink() for one in folder.glob("*.npy")):
+        with suppress(OSError):  # another process deletes, too; frames without their index are still being written
+            index = shard.with_suffix(".json").lstat()
+            found.append((index.st_mtime_ns, shard, shard.lstat().st_size + index.st_size))
+    return found
 
 
 def _write_shard(

@@ -51,13 +51,14 @@ def status(as_json: bool) -> None:
     """Show how many clips and labels there are, and the model."""
     from labeltool.active_learning.suggester_state import suggester_state
     from labeltool.annotation.remote_clips import remote_clips
-    from labeltool.store import clips, models
+    from labeltool.store import clips, models, progress
 
     project = current_project()
     with project.open_store() as store:
         counts = clips.counts(store)
+        hours = progress.hours(store, any_excluded=counts.excluded > 0)
         model = models.latest(store)
-        pending = models.pending(store, model.journal_mark if model else "")
+        pending = progress.pending(store, model.journal_mark if model else "")
         suggester, read_only = models.suggester(store), store.read_only
         state = suggester_state(project, store)
         remote = remote_clips(store)
@@ -69,6 +70,7 @@ def status(as_json: bool) -> None:
                 "labelled": counts.labelled,
                 "unlabelled": counts.unlabelled,
                 "set_aside": counts.excluded,
+                "hours": {"labelled": hours.labelled, "all": hours.all},
                 "labels": counts.labels,
                 "model": model.id if model else None,
                 "pending_retrain": pending,
@@ -81,6 +83,7 @@ def status(as_json: bool) -> None:
         return
     click.echo(f"recordings  {counts.recordings}")
     click.echo(f"clips       {counts.clips}: {counts.labelled} labelled, {counts.unlabelled} unlabelled")
+    click.echo(f"hours       {_hours(hours.all)}: {_hours(hours.labelled)} labelled")
     if remote:
         click.echo(f"remote      {remote.clips} clips; without a network {remote.on_disk} of them can be played")
     names = {name: quoted(name) for name in counts.labels}
@@ -97,6 +100,11 @@ def status(as_json: bool) -> None:
         click.echo(f"suggests    {in_one_line('; '.join(filter(None, (str(state), why))))}")
     if read_only:
         click.echo(f"read only   {read_only.removeprefix('read-only: ')}: nothing can be labelled")
+
+
+def _hours(hours: float) -> str:
+    """Return hours as text, with as many digits as tell a minute of a few hours from none."""
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2f}"
 
 
 def _suggests(suggester: ModelRow | None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.feature_cache import FeatureCache, FrameFunction
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import SkippedFile, skipped_files
@@ -52,7 +52,7 @@ def feature_cache_of(project: Project, frontend: Frontend, pretrained_name: str 
     LabeltoolError
         When the frontend needs a pretrained model that the project does not have.
     """
-    return FeatureCache(project.features, frontend, frame_function(frontend, [project.models], pretrained_name))
+    return bounded_cache(project, frontend, frame_function(frontend, [project.models], pretrained_name))
 
 
 def feature_cache_of_model(project: Project, files: ModelFiles) -> FeatureCache:
@@ -67,7 +67,12 @@ def feature_cache_of_model(project: Project, files: ModelFiles) -> FeatureCache:
     if not isinstance(frontend, TrunkFrontend):
         return feature_cache_of(project, frontend, files.pretrained)
     frames = trunk_frames_of_model(files.directory / INT8, frontend, project.cache / "trunks")
-    return FeatureCache(project.features, frontend, frames)
+    return bounded_cache(project, frontend, frames)
+
+
+def bounded_cache(project: Project, frontend: Frontend, frames: FrameFunction) -> FeatureCache:
+    """Return the project's cache of frames that a function computes, of the size that the settings allow."""
+    return FeatureCache(project.features, frontend, frames, max_bytes=round(project.settings.learning.cache_gb * 1e9))
 
 
 def compute_features(
@@ -106,13 +111,18 @@ def compute_features(
 
 
 def draw_clips(clips: Sequence[StoredClip], max_clips: int, *, seed: int) -> list[StoredClip]:
-    """Draw at most `max_clips` clips, kept in their order.
-
-    The draw depends on each clip's key alone, so that features computed for one model serve the next, however many
-    clips were labelled in between.
-    """
+    """Draw at most `max_clips` clips, kept in their order; the same ones as far as the clips are the same."""
     if len(clips) <= max_clips:
         return list(clips)
-    digests = {clip.id: hashlib.sha256(f"{seed} {clip.key}".encode()).digest() for clip in clips}
-    drawn = set(sorted(digests, key=digests.__getitem__)[:max_clips])
-    return [clip for clip in clips if clip.id in drawn]
+    drawn = set(by_chance(clips, seed=seed)[:max_clips])
+    return [clip for index, clip in enumerate(clips) if index in drawn]
+
+
+def by_chance(clips: Sequence[StoredClip], *, seed: int) -> list[int]:
+    """Return the indices of clips in an order of chance.
+
+    It depends on each clip's key alone, so that features computed for one model serve the next, however many clips were
+    labelled in between.
+    """
+    digests = [hashlib.sha256(f"{seed} {clip.key}".encode()).digest() for clip in clips]
+    return sorted(range(len(clips)), key=digests.__getitem__)

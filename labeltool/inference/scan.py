@@ -131,12 +131,13 @@ class Scan:
 
         Most scores of a model with hundreds of classes are next to zero: YAMNet's take a tenth.
         """
-        plain = io.BytesIO()
-        np.save(plain, scores.astype(np.float16))
-        packed = zlib.compress(plain.getbuffer(), level=1)
+        saved = io.BytesIO()
+        np.save(saved, scores.astype(np.float16))
+        plain = saved.getbuffer()
+        packed = zlib.compress(plain, level=1)
         try:
             with open_atomic(self._file(block)) as file:
-                file.write(packed if 2 * len(packed) < plain.tell() else plain.getbuffer())
+                file.write(packed if 2 * len(packed) < len(plain) else plain)
         except OSError as error:
             raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 

@@ -23,7 +23,7 @@ from labeltool.inference.whisper import (
 from labeltool.project import Project
 from labeltool.records import Segment, StoredClip, Transcript, Word, label_name
 from labeltool.store import Store, clips, recordings, transcripts
-from labeltool.store.models import by_current_names
+from labeltool.store.labels import by_current_names
 from labeltool.store.spans import MIN_SUGGESTED_PROBABILITY
 from labeltool.type_aliases import Float32, Progress
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -98,8 +99,13 @@ def described(pretrained: PretrainedModel, directory: Path, clip: StoredClip) ->
         return found
     files.require_content(clip.path, clip.sha256, clip.samples_sha256)
     computed = pretrained.describe(files.read_pcm(clip.path, clip.start_s, clip.end_s, pretrained.card.rate_hz))
+    if computed.embedding is not None:
+        # In the cache or not yet, an embedding has the same numbers.
+        computed = replace(computed, embedding=_in_half(computed.embedding).astype(np.float32))
     for kind, values in zip(
-        _kinds(pretrained.card), (computed.embedding, computed.scores, computed.peaks), strict=True
+        _kinds(pretrained.card),
+        (None if computed.embedding is None else _in_half(computed.embedding), computed.scores, computed.peaks),
+        strict=True,
     ):
         if values is not None:
             with open_atomic(_path(directory, pretrained.card, clip.key, kind)) as file:
@@ -163,9 +169,21 @@ def cached(
         report()
     files.require_content(clip.path, clip.sha256, clip.samples_sha256)
     computed = compute(files.read_pcm(clip.path, *span, pretrained.card.rate_hz))
+    if kind == _EMBEDDING:
+        computed = _in_half(computed)
     with open_atomic(path) as file:
         np.save(file, computed)
     return np.asarray(computed, np.float32)
+
+
+def _in_half(embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return an embedding as float16, half of the disk; unchanged where that is too narrow for it.
+
+    Of YAMNet's nearest clips none changes, see `benchmarks/NOTES.md`.
+    """
+    with np.errstate(over="ignore"):
+        half = embedding.astype(np.float16)
+    return half if np.isfinite(half).all() else embedding
 
 
 def _kinds(card: PretrainedCard) -> tuple[str, str, str]:

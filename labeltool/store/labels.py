@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
@@ -331,3 +331,15 @@ def _current_names(connection: sqlite3.Connection) -> dict[str, str]:
             "SELECT l.name, COALESCE(t.name, l.name) FROM labels l LEFT JOIN labels t ON t.id = l.merged_into"
         ).fetchall()
     )
+
+
+def by_current_names(probabilities: Mapping[str, float], renamed: Mapping[str, str]) -> dict[str, float]:
+    """Return probabilities by the labels' current names, largest first; those of merged labels are added up.
+
+    `renamed` is what `clips.current_names` returns.
+    """
+    summed: dict[str, float] = {}
+    for name, probability in probabilities.items():
+        current = renamed.get(name, name)
+        summed[current] = min(1.0, summed.get(current, 0.0) + probability)
+    return dict(sorted(summed.items(), key=lambda item: -item[1]))

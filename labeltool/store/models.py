@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
-from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names, labelled_since, retired_names
+from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names, retired_names
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import ALL_ROWS, Until
+from labeltool.store.labels import by_current_names
 from labeltool.store.stored_card import StoredCard, stored_card
 from labeltool.util.lifetime import exit_if_stopped
+
+if TYPE_CHECKING:
+    from labeltool.type_aliases import Float32  # its numpy is not needed to read a store
 
 PRETRAINED = "pretrained"
 """The architecture of a row for a pretrained model that made suggestions; its card has the model's name."""
@@ -257,11 +263,6 @@ def add(
         return model_id
 
 
-def pending(store: Store, journal_mark: str) -> int:
-    """Return the number of clips with labels that a model with this mark was not trained on."""
-    return len(labelled_since(store, journal_mark))
-
-
 def by_int8_hash(store: Store, beginning: str) -> ModelRow:
     """Return the model whose int8 file's SHA-256 has a given beginning.
 
@@ -298,25 +299,35 @@ def suggestion_from_scores(clip_id: int, model_id: int, outputs: Outputs, scores
 def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None:
     """Replace all suggestions by those of one model.
 
-    Suggestions of earlier models are deleted: they can be computed again, and the queue uses the newest. Detections in
-    long recordings stay, for they took long (`detections.replacing`). A million suggestions take a while to write:
-    it is done in short transactions, so that a person who is labelling can write between them. Until the end the last
-    clips have their earlier suggestions.
+    Those of earlier models are deleted: they can be computed again. Detections in long recordings stay
+    (`detections.replacing`). A million take a while to write: short transactions let a person who is labelling write
+    between them, and until the end the last clips have their earlier ones.
     """
     ordered = sorted(suggestions, key=lambda one: one.clip_id)
-    replaced_to = 0
-    for first in range(0, len(ordered) or 1, _ROWS_PER_TRANSACTION):
+    _replace(store, [one.clip_id for one in ordered], ordered)
+
+
+def replace_by_scores(store: Store, model_id: int, outputs: Outputs, clip_ids: Sequence[int], scores: Float32) -> None:
+    """Replace all suggestions by a model's scores of clips, (clips, outputs); as `replace_suggestions`."""
+    order = sorted(range(len(clip_ids)), key=clip_ids.__getitem__)
+    made = (suggestion_from_scores(clip_ids[one], model_id, outputs, scores[one].tolist()) for one in order)
+    _replace(store, [clip_ids[one] for one in order], made)
+
+
+def _replace(store: Store, clip_ids: Sequence[int], suggestions: Iterable[Suggestion]) -> None:
+    rest, replaced_to = iter(suggestions), 0
+    for first in range(0, len(clip_ids) or 1, _ROWS_PER_TRANSACTION):
         if first:
             time.sleep(_PAUSE_S)
-        rows = ordered[first : first + _ROWS_PER_TRANSACTION]
-        to = rows[-1].clip_id if first + len(rows) < len(ordered) else LARGEST_ID
+        rows = [_suggestion_row(one) for one in itertools.islice(rest, _ROWS_PER_TRANSACTION)]
+        to = clip_ids[first + len(rows) - 1] if first + len(rows) < len(clip_ids) else LARGEST_ID
         with store.transaction() as connection:
             connection.execute(
                 "DELETE FROM suggestions WHERE clip_id > ? AND clip_id <= ? "
                 f"AND clip_id NOT IN (SELECT c.id FROM clips c WHERE {UNLABELLED_REGION})",
                 (replaced_to, to),
             )
-            connection.executemany(_INSERT_SUGGESTION, map(_suggestion_row, rows))
+            connection.executemany(_INSERT_SUGGESTION, rows)
         replaced_to = to
 
 
@@ -383,15 +394,3 @@ def suggestion(store: Store, clip_id: int) -> Suggestion | None:
     predicted = {name: share for name, share in json.loads(row["probabilities"]).items() if name not in retired}
     probabilities = by_current_names(predicted, current_names(store))
     return Suggestion(clip_id, row["model_id"], probabilities, row["background"], bool(row["is_independent"]))
-
-
-def by_current_names(probabilities: Mapping[str, float], renamed: Mapping[str, str]) -> dict[str, float]:
-    """Return probabilities by the labels' current names, largest first; those of merged labels are added up.
-
-    `renamed` is what `clips.current_names` returns.
-    """
-    summed: dict[str, float] = {}
-    for name, probability in probabilities.items():
-        current = renamed.get(name, name)
-        summed[current] = min(1.0, summed.get(current, 0.0) + probability)
-    return dict(sorted(summed.items(), key=lambda item: -item[1]))

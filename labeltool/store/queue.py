@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from labeltool.store.clips import UNLABELLED
 from labeltool.store.database import Store
 
 _MAX_CLIPS = 10_000
@@ -21,3 +22,8 @@ def is_empty(store: Store) -> bool:
     """Return whether no order was computed yet."""
     (exists,) = store.connection.execute("SELECT EXISTS (SELECT 1 FROM queue)").fetchone()
     return not exists
+
+
+def unlabelled_ids(store: Store) -> set[int]:
+    """Return the ids of the unlabelled clips, in the queue or not."""
+    return {clip_id for (clip_id,) in store.connection.execute(f"SELECT id FROM active_clips c WHERE {UNLABELLED}")}

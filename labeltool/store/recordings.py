@@ -180,3 +180,23 @@ def all_recordings(store: Store) -> list[tuple[StoredRecording, str]]:
 
 def _recording(store: Store, row: sqlite3.Row) -> StoredRecording:
     return StoredRecording(**{**row, "path": store.absolute_path(row["path"])})
+
+
+def relocate(store: Store, found: Sequence[tuple[str, str]]) -> int:
+    """Store new places of recordings, given as (SHA-256, absolute path); return how many changed."""
+    with store.transaction() as connection:
+        return sum(
+            connection.execute(
+                "UPDATE recordings SET path = ? WHERE sha256 = ? AND path <> ?",
+                (store.stored_path(path), sha256, store.stored_path(path)),
+            ).rowcount
+            for sha256, path in found
+        )
+
+
+def recording_paths(store: Store) -> dict[str, str]:
+    """Return the last known absolute path of every recording, by its SHA-256."""
+    return {
+        sha256: store.absolute_path(path)
+        for sha256, path in store.connection.execute("SELECT sha256, path FROM active_recordings")
+    }

@@ -11,7 +11,7 @@ from labeltool.audio import files
 from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.listing import sounds_at
 from labeltool.errors import LabeltoolError
-from labeltool.store import Store, clips, recordings
+from labeltool.store import Store, recordings
 from labeltool.store.importing.imported_recordings import store_samples_hashes
 from labeltool.util.urls import is_there
 
@@ -79,7 +79,7 @@ class Relocation:
         """Store the new places, and hashes of samples that were not known; return how many recordings were found."""
         if self._samples:
             store_samples_hashes(self._store, self._samples)
-        return clips.relocate(self._store, list(self._found.items())) if self._found else 0
+        return recordings.relocate(self._store, list(self._found.items())) if self._found else 0
 
     def _is_lost(self, sha256: str) -> bool:
         """Whether a recording is not where it was, or another sound is there now."""

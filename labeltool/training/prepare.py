@@ -14,7 +14,7 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import Pools
 from labeltool.errors import LabeltoolError, SkippedFile
-from labeltool.inference.clip_features import ClipFeatures, compute_features
+from labeltool.inference.clip_features import ClipFeatures, by_chance, compute_features
 from labeltool.networks.architectures import architecture, frontend_of
 from labeltool.networks.model_card import Comparison, ModelCard
 from labeltool.networks.postprocessing import ClipRule
@@ -36,6 +36,9 @@ from labeltool.type_aliases import Int64, Progress
 if TYPE_CHECKING:
     import keras
 
+# A training may use this many labelled clips however short it is: their features serve the next ones, and a tenth of
+# them validates.
+_LEAST_DRAWN = 20_000
 # Sample rate of a bare model file that does not give one.
 _TEACHER_RATE_HZ = 16_000
 
@@ -228,6 +231,7 @@ def prepare(
     cache
         Of what the network is trained on.
     """
+    training_set = _drawn(training_set, request, settings, report, warm=parent is not None)
     report("computing features", 0, 0)
     features = _labelled_features(cache, training_set, request, report)
     training_set = training_set.only(features.clips)
@@ -258,6 +262,20 @@ def prepare(
     return Prepared(training_set, data, held_out, train, beside, teacher, skipped, features.left_out)
 
 
+def _drawn(
+    training_set: TrainingSet, request: TrainingRequest, settings: TrainingSettings, report: Progress, *, warm: bool
+) -> TrainingSet:
+    """Return as many of the labelled clips as a training can draw patches of, so that the labels take turns."""
+    patches = round(settings.most_patches * (settings.warm_share if warm else 1))
+    first, others = _in_turns(training_set, request.seed)
+    if len(training_set.clips) <= (most := max(patches, _LEAST_DRAWN, len(first))):
+        return training_set
+    text = f"trains on {most:,} of {len(training_set.clips):,} labelled clips: it draws no more patches"
+    report("reading", 0, 0, text)
+    drawn = {clip.id for clip in [*first, *others][:most]}
+    return training_set.only([clip for clip in training_set.clips if clip.id in drawn])
+
+
 def _labelled_features(
     cache: FeatureCache, training_set: TrainingSet, request: TrainingRequest, report: Progress
 ) -> ClipFeatures:
@@ -272,11 +290,14 @@ def _labelled_features(
 
 
 def _in_turns(training_set: TrainingSet, seed: int) -> tuple[list[StoredClip], list[StoredClip]]:
-    """Return a clip for each label, and the others so that the labels take turns; by chance among those of a label."""
+    """Return a clip for each label, and the others so that the labels take turns; by chance among those of a label.
+
+    The chance depends on a clip's key alone, as in `draw_clips`: of most clips the next training has the features.
+    """
     present = training_set.present
     label = np.where(present.any(axis=1), present.argmax(axis=1), -1)
     turns: dict[int, list[StoredClip]] = {}
-    for index in np.random.default_rng(seed).permutation(len(present)):
+    for index in by_chance(training_set.clips, seed=seed):
         turns.setdefault(int(label[index]), []).append(training_set.clips[index])
     first, *others = zip_longest(*turns.values())
     return list(first), [clip for turn in others for clip in turn if clip is not None]

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.trunk_frontend import Pools, TrunkFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.inference.clip_features import ClipFeatures
+from labeltool.inference.clip_features import ClipFeatures, bounded_cache
 from labeltool.networks import build as networks
 from labeltool.networks import dense_head, model_folder
 from labeltool.networks.calibration import choose_rule, pooling_named
@@ -143,7 +142,7 @@ def _prepared(
 ) -> Prepared:
     """Compute features and gather what there is to train on."""
     frames = trunk_frames(trunk, project.cache / "trunks")
-    cache = FeatureCache(project.features, frames.frontend, frames)
+    cache = bounded_cache(project, frames.frontend, frames)
     prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
     report("training", 0, 0)
     return prepared

@@ -13,7 +13,7 @@ import pytest
 from helpers.app import fill
 from helpers.exports import add_model
 from helpers.progress import quiet
-from labeltool.active_learning import suggest
+from labeltool.active_learning import queue_order, suggest
 from labeltool.inference.clip_features import ClipFeatures
 from labeltool.inference.embed import ClipEmbedding
 from labeltool.project import Project
@@ -48,3 +48,26 @@ def test_the_unlabelled_clips_come_first_and_none_is_begun_after_the_end(
         suggested = [clip.id for clip in clips.all_clips(store) if models.suggestion(store, clip.id)]
     assert (len(suggested), result.suggestions) == (expected, 2)
     assert expected == 5 or not set(suggested) & set(labelled)
+
+
+def test_of_very_many_clips_a_draw_is_compared_and_all_get_suggestions(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(project, tmp_path / "sounds", 8)
+    model, compared = add_model(project), list[int]()
+    monkeypatch.setattr(suggest, "FeatureExtractor", Extractor)
+    monkeypatch.setattr(queue_order, "_MAX_COMPARED", 2)
+    order = queue_order.order_by_model
+
+    def count(*given: Any, **more: Any) -> None:
+        compared.append(len(given[2]))
+        order(*given, **more)
+
+    monkeypatch.setattr(queue_order, "order_by_model", count)
+    with project.open_store() as store:
+        for clip in clips.all_clips(store)[:3]:
+            journal.annotate(store, clip.id, "dog", annotator="ann")
+        result = suggest.suggest_by_model(project, store, model, report=quiet)
+        suggested = [clip.id for clip in clips.all_clips(store) if models.suggestion(store, clip.id)]
+        (queued,) = store.connection.execute("SELECT COUNT(*) FROM queue").fetchone()
+    assert (len(suggested), result.suggestions, compared, queued) == (8, 5, [4], 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -211,3 +212,62 @@ def test_real_recordings_give_librosas_log_mels(tmp_path: Path, real_data: Path)
         )
         expected = (10 * np.log10(power + FRONTEND.floor) - FRONTEND.offset_db) / FRONTEND.scale_db
         np.testing.assert_allclose(cache.log_mel(stored), expected.T, atol=5e-4)
+
+
+def test_shards_that_were_not_used_for_longest_are_deleted(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    clips = [clip(write_tone(f"{name}.wav", seconds=2.0)) for name in "abcd"]
+    root = tmp_path / "cache"
+    for stored in clips[:3]:
+        FeatureCache(root, FRONTEND).compute([stored])
+    sizes = {index: index.stat().st_size for index in root.glob("*/*")}
+    of_another = root / "other" / "old.npy"
+    of_another.parent.mkdir()
+    for number, path in enumerate((of_another.with_suffix(".json"), *sorted(root.glob("*/*.json")))):
+        path.touch()
+        os.utime(path, ns=(number, number))
+    of_another.write_bytes(bytes(100))
+    bound = sum(sizes.values()) + 50  # an index may be a few digits longer
+    cache = FeatureCache(root, FRONTEND, max_bytes=bound)
+    oldest, *_ = sorted((one for one in clips[:3]), key=lambda one: index_of(cache, one).stat().st_mtime_ns)
+    assert cache.compute([oldest]) == {}  # used again: no longer the oldest
+    assert cache.compute([clips[3]]) == {}
+    assert not list(of_another.parent.iterdir())  # of a frontend that is not used any more
+    assert oldest in cache and clips[3] in cache
+    assert sum(one in cache for one in clips) == sum(one in FeatureCache(root, FRONTEND) for one in clips) == 3
+    assert sum(path.stat().st_size for path in root.glob("*/*")) <= bound
+
+
+def test_what_one_call_needs_stays_whatever_the_bound(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    clips = [clip(write_tone(f"{name}.wav", seconds=2.0)) for name in "abc"]
+    cache = FeatureCache(tmp_path / "cache", FRONTEND, max_bytes=1)
+    for stored in clips:
+        cache.compute([stored])
+    assert [one in cache for one in clips] == [False, False, True]
+    cache.compute(clips)
+    assert all(one in cache for one in clips)
+
+
+def test_eviction_follows_no_link(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("kept.npy", "kept.json"):
+        (outside / name).write_bytes(bytes(1000))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "link").symlink_to(outside)
+    FeatureCache(tmp_path / "cache", FRONTEND, max_bytes=1).compute([clip(write_tone("a.wav", seconds=2.0))])
+    assert len(list(outside.iterdir())) == 2
+
+
+def test_only_what_is_needed_is_read_of_the_cache(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    clips = [clip(write_tone(f"{name}.wav", seconds=2.0)) for name in "ab"]
+    for stored in clips:
+        FeatureCache(tmp_path / "cache", FRONTEND).compute([stored])
+    again = FeatureCache(tmp_path / "cache", FRONTEND)
+    index_of(again, clips[1]).with_suffix(".npy").unlink()
+    assert again.compute([clips[0]], progress=lambda *_: pytest.fail("computed again")) == {}
+    assert clips[1] not in again  # found out when it is needed
+
+
+def index_of(cache: FeatureCache, stored: StoredClip) -> Path:
+    """Return the index of the shard with a clip."""
+    return next(path for path in cache.directory.glob("*.json") if stored.key in path.read_text())

@@ -47,11 +47,13 @@ def labelled(store: Store) -> Store:
 
 def test_status(labelled: Store, run: Callable[..., Any]) -> None:
     found = run("status")
+    assert found.pop("hours") == {"labelled": pytest.approx(1 / 3600), "all": pytest.approx(2 / 3600)}
     assert found == {
         **{"recordings": 2, "clips": 2, "labelled": 1, "unlabelled": 1, "set_aside": 0, "labels": {"dog": 1, "owl": 0}},
         **{"model": 1, "pending_retrain": 1},
         "suggests": {"model": 1, "ear": None, "clip_accuracy": None, "why": None},  # promised name
         "suggester": {"kind": "network", "name": "model 1", "labels": 1, "pending": 1, "rest": None},
+        "remote": None,
         "read_only": None,
     }
 

@@ -19,7 +19,7 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.remote import block_cache, fetching, reference
 from labeltool.project import Project
-from labeltool.store import clips
+from labeltool.store import clips, recordings
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("fsspec")
@@ -117,7 +117,7 @@ def test_a_table_of_labels_names_urls_and_lists_name_no_local_file(tmp_path: Pat
         result = run(project, "import", "audio", source, check=1)
         assert result["recordings"] == added and len(result["failed"]) == 3
     with project.open_store() as store:
-        assert all(path.startswith(server.url) for path in clips.recording_paths(store).values())
+        assert all(path.startswith(server.url) for path in recordings.recording_paths(store).values())
 
 
 def test_a_password_is_neither_stored_nor_shown(tmp_path: Path, server: SoundServer) -> None:

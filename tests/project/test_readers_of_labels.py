@@ -40,7 +40,6 @@ READERS = {
     ("labeltool/tasks/simulate.py", "clips.unlabelled"): "counts, in a scratch project",
     ("labeltool/tasks/other_run.py", "clips.unlabelled"): "counts",
     ("labeltool/active_learning/queue_order.py", "clips.unlabelled"): "the order of the queue",
-    ("labeltool/active_learning/suggest.py", "clips.unlabelled"): "the order of predicting",
     ("labeltool/pretrained/describe.py", "clips.labelled"): "features only",
     ("labeltool/pretrained/describe.py", "clips.drawn"): "features only",
     ("tui/background/live.py", "clips.drawn"): "compared with, to propose classes and to estimate; no labels",

@@ -9,7 +9,7 @@ from helpers.store import current, fill
 from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.records import Checked, Value
-from labeltool.store import Store, checked, clips, journal, labels, models, recordings, spans
+from labeltool.store import Store, checked, clips, journal, labels, progress, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
@@ -71,7 +71,7 @@ def test_a_check_is_of_the_labels_of_its_time_by_their_names_of_today(store: Sto
     store.connection.execute("UPDATE labels SET created_at = '9999' WHERE name = 'owl'")
     (part,) = checked.checked_parts(store)
     assert (part.labels, part.newer_labels) == ({"hound"}, {"owl"})
-    clips.relocate(store, [("a" * 4, "/elsewhere/a.wav")])
+    recordings.relocate(store, [("a" * 4, "/elsewhere/a.wav")])
     (part,) = checked.checked_parts(store)
     assert part.clip.path == "/elsewhere/a.wav"
 
@@ -106,4 +106,4 @@ def test_a_check_that_was_imported_is_not_imported_twice(store: Store, recording
 def test_a_check_makes_a_model_out_of_date(store: Store, recording: StoredRecording) -> None:
     mark = journal.newest_id(store)
     checked.mark_checked(store, recording, annotator="ann")
-    assert models.pending(store, mark) == 1
+    assert progress.pending(store, mark) == 1

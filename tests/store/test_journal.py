@@ -15,7 +15,7 @@ from helpers.store import current, fill
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Value
-from labeltool.store import Store, clips, journal, journal_rows, labels, models
+from labeltool.store import Store, clips, journal, journal_rows, labels, progress
 from labeltool.store.importing import import_records
 from labeltool.store.stored_card import stored_card
 
@@ -84,14 +84,14 @@ def test_what_is_newer_than_a_model_is_clips_with_other_labels(store: Store) -> 
         journal.redo(store, annotator="ann")
     labels.rename(store, "dog", "hound", annotator="ann")
     journal.exclude(store, 2, "skip", annotator="ann")
-    assert models.pending(store, mark) == 0
+    assert progress.pending(store, mark) == 0
     journal.annotate(store, 2, "dog", annotator="ann")
     journal.annotate(store, 2, "cat", annotator="ann")
     journal.annotate(store, 3, "cat", annotator="ann")
-    assert clips.labelled_since(store, mark) == {2, 3}
-    assert clips.labelled_since(store, mark, among=[1, 3]) == {3}
+    assert progress.labelled_since(store, mark) == {2, 3}
+    assert progress.labelled_since(store, mark, among=[1, 3]) == {3}
     journal.undo(store, annotator="ann")
-    assert clips.labelled_since(store, mark) == {2}
+    assert progress.labelled_since(store, mark) == {2}
 
 
 def test_a_note_is_kept_and_is_no_label(store: Store) -> None:

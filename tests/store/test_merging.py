@@ -24,7 +24,7 @@ from helpers.store import current, dump
 from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
-from labeltool.store import Store, clips, journal, labels, models
+from labeltool.store import Store, clips, journal, labels, models, progress
 from labeltool.store.importing import import_records
 from labeltool.store.text_journal.lines import export_lines
 from labeltool.store.text_journal.reading import import_journal
@@ -177,9 +177,9 @@ def test_models_trained_since_have_not_seen_the_rows_that_are_merged(new_store: 
         journal.annotate(ann, 1, "dog", annotator="ann")
         model = models.NewModel("miniresnet", "{}", labels_seen=1)
         models.add(ann, model, parent_id=None, journal_mark=journal.newest_id(ann), publish=lambda _: None)
-        assert models.pending(ann, models.model(ann).journal_mark) == 0
+        assert progress.pending(ann, models.model(ann).journal_mark) == 0
         add(ann, exported(bob))
-        assert models.pending(ann, models.model(ann).journal_mark) == 2
+        assert progress.pending(ann, models.model(ann).journal_mark) == 2
 
 
 @pytest.fixture

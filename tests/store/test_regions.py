@@ -15,8 +15,9 @@ from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity, audio_files
 from labeltool.project import Project
-from labeltool.records import Suggestion, Value
+from labeltool.records import Event, Recording, Suggestion, Value
 from labeltool.store import Store, clips, journal, models, recordings, spans
+from labeltool.store.detections.replacing import replace_detections
 from labeltool.store.importing import import_records
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Kind, Region
@@ -141,3 +142,28 @@ def test_an_undone_region_that_an_import_has_too_goes_into_the_queue(
     track.write_text("3.250000\t4.500000\t\n")  # a clip without a title: no verdict
     import_records(store, read_audacity([track], Path(recording.path)), kind="audacity", source="test")
     assert clips.counts(store).unlabelled == unlabelled + 1
+
+
+def test_replacing_detections_takes_no_longer_where_a_model_detected_much_elsewhere(store: Store) -> None:
+    model_id = models.detection_model_id(store, "yamnet")
+    records = [Recording(f"/{name}.wav", name * 64, 16_000, 1, 57_600_000, name) for name in "ab"]
+    import_records(store, records, kind="audio", source="test")
+    here, elsewhere = (recording for recording, _ in recordings.all_recordings(store))
+    ten = [Event("owl", float(place), place + 0.5, 0.9) for place in range(10)]
+    replace_detections(store, here, model_id, ten)
+
+    def instructions() -> int:
+        steps = 0
+
+        def count() -> None:
+            nonlocal steps
+            steps += 1
+
+        store.connection.set_progress_handler(count, 10)
+        replace_detections(store, here, model_id, ten)
+        store.connection.set_progress_handler(None, 0)
+        return steps
+
+    before = instructions()
+    replace_detections(store, elsewhere, model_id, [Event("owl", float(i), i + 0.5, 0.9) for i in range(3000)])
+    assert instructions() < 1.2 * before

@@ -17,7 +17,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import predict, pretrained_weights
 from labeltool.networks.heads import Head
-from labeltool.pretrained.clip_cache import embed_clips
+from labeltool.pretrained.clip_cache import cached, embed_clips
 from labeltool.pretrained.probe import open_model
 from labeltool.records import StoredClip
 from labeltool.training import fit as training_fit
@@ -206,8 +206,14 @@ def test_a_pretrained_model_embeds_a_clip_once(
     assert first.shape == (2, 14) and len(embedded) == 2 and np.abs(first[0] - first[1]).max() > 0
     np.testing.assert_array_equal(first, embed())
     assert len(embedded) == 2
+    assert {np.load(path).dtype.name for path in (tmp_path / "cache").rglob("*.npy")} == {"float16"}
+    wide = np.array([1e6, 1.0], np.float32)  # beyond what float16 has
+    for _ in range(2):
+        span = (0.0, 0.25)
+        kept = cached(tmp_path / "cache", pretrained, stored[0], span, "", lambda _: wide, lambda: None)
+        np.testing.assert_array_equal(kept, wide)
     # A damaged file in the cache is computed again.
-    next((tmp_path / "cache").rglob("*.npy")).write_bytes(b"")
+    next(path for path in (tmp_path / "cache").rglob("*.npy") if np.load(path).dtype == np.float16).write_bytes(b"")
     np.testing.assert_array_equal(first, embed())
     assert len(embedded) == 3
     assert (

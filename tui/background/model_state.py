@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from labeltool.active_learning.suggester_state import SuggesterState
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
-from labeltool.store import Store, clips, journal, models
+from labeltool.store import Store, journal, models, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class _PendingClips:
         with store.snapshot():
             changed = journal.changed_clips(store, self._read_row) if mark == self._mark else None
             if changed is None:
-                self._clips = clips.labelled_since(store, mark)
+                self._clips = progress.labelled_since(store, mark)
             else:
-                self._clips = self._clips - changed | clips.labelled_since(store, mark, changed)
+                self._clips = self._clips - changed | progress.labelled_since(store, mark, changed)
             self._mark, self._read_row = mark, journal.newest_id(store)
         return len(self._clips)
 

@@ -89,10 +89,12 @@ def _write_detections(
 ) -> int:
     connection, replaced = store.connection, json.dumps([model_id, *older_networks(store, model_id)])
     connection.execute(
-        f"DELETE FROM suggestions WHERE model_id IN (SELECT value FROM json_each(?)) AND clip_id IN "
+        # By the recording's clips: by `model_id`, SQLite would go through all that the model ever detected.
+        "DELETE FROM suggestions WHERE clip_id IN (SELECT id FROM clips WHERE recording_id = ? AND is_region) "
+        "AND +model_id IN (SELECT value FROM json_each(?)) "
         # The model's own go from labelled regions too: only what was detected last is its detection.
-        f"(SELECT c.id FROM clips c WHERE c.recording_id = ? AND ({DETECTED} OR (c.is_region AND model_id = ?)))",
-        (replaced, recording.id, model_id),
+        f"AND (model_id = ? OR EXISTS (SELECT 1 FROM clips c WHERE c.id = clip_id AND {DETECTED}))",
+        (recording.id, replaced, model_id),
     )
     connection.execute(
         "DELETE FROM detection_scans WHERE model_id IN (SELECT value FROM json_each(?)) AND recording_id = ?",

@@ -9,8 +9,8 @@ from typing import IO
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Skipped
-from labeltool.store.clips import recording_paths
 from labeltool.store.database import Store
+from labeltool.store.recordings import recording_paths
 from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import read_lines
 from labeltool.store.text_journal.union import Union

@@ -1,0 +1,59 @@
+"""Of very many labelled clips a training reads only those that it can draw patches of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers.progress import quiet
+from labeltool.records import StoredClip
+from labeltool.training import prepare
+from labeltool.training.fit import settings_for
+from labeltool.training.prepare import TrainingRequest
+from labeltool.training.targets import TrainingSet
+
+COUNTS = {"dog": 90, "owl": 6, "rain": 4}
+
+
+def training_set(extra: int = 0) -> TrainingSet:
+    """Return clips of three labels, and some more of the first."""
+    labels = [number for number, count in enumerate(COUNTS.values()) for _ in range(count)] + [0] * extra
+    stored = tuple(
+        StoredClip(n, n, f"{n}.wav", f"{n:064x}", 0.0, 5.0, None, f"group {n}") for n in range(1, len(labels) + 1)
+    )
+    present = np.eye(3, dtype=np.float32)[labels]
+    return TrainingSet(stored, tuple(COUNTS), "softmax", None, present, np.zeros_like(present), 0, ())
+
+
+def drawn(clips: TrainingSet, *, warm: bool = False) -> TrainingSet:
+    """Draw from clips for a training of 20 patches from scratch, or 10 of a warm start."""
+    settings = replace(settings_for("miniresnet"), most_patches=20, warm_share=0.5)
+    return prepare._drawn(clips, TrainingRequest("miniresnet"), settings, quiet, warm=warm)
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few clips be many."""
+    monkeypatch.setattr(prepare, "_LEAST_DRAWN", 5)
+
+
+def test_labels_take_turns_so_that_rare_ones_lose_nothing() -> None:
+    for warm, most in ((False, [10, 6, 4]), (True, [4, 3, 3])):
+        found = drawn(training_set(), warm=warm)
+        assert found.present.sum(axis=0).tolist() == most
+        assert len(found.clips) == sum(most)
+        assert sorted(clip.id for clip in found.clips) == [clip.id for clip in found.clips]  # in their order
+
+
+def test_few_clips_are_all_read() -> None:
+    whole = training_set().only(training_set().clips[:20])
+    assert drawn(whole) is whole
+
+
+def test_what_one_training_drew_the_next_draws_again() -> None:
+    before = {clip.id for clip in drawn(training_set()).clips}
+    after = {clip.id for clip in drawn(training_set(extra=5)).clips}
+    assert len(before & after) >= 19 - 5
+    assert before == {clip.id for clip in drawn(training_set()).clips}
