@@ -175,8 +175,9 @@ class Source:
     def split_clips(self) -> list[LabelledClip]:
         """The clips with a present label in the table of annotations, as far as a split needs them."""
         table = self.annotations
-        present = table[(table["value"] == Value.PRESENT) & table["label"].notna()].sort_values("clip_id")
         columns = ["clip_id", "recording_id", "path", "recording_sha256", "start_s", "end_s", "fold", "group"]
+        is_present = (table["value"] == Value.PRESENT) & table["label"].notna()
+        present = table.loc[is_present, [*columns, "label"]].sort_values("clip_id")
         of_clip = present.drop_duplicates("clip_id")[columns].astype(object)
         labels = present.groupby("clip_id")["label"].agg(set)
         return [
