@@ -1,6 +1,7 @@
 """What a kill, a full disk and many writers do to a project: labels lost, damage, processes left behind.
 
     python benchmarks/durability.py [--kills 1000] [--full-disks 100] [--writers 4 --minutes 5] [--task-kills 100]
+        [--tasks retrain detect ...] [--clips 400]
 
 Every part uses the command line and the app as a person does. A label counts as acknowledged when `mark` has printed
 its row, or when the app's header counts it. After each part: how many acknowledged labels the database lacks (0 is
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +41,11 @@ from labeltool import project as projects  # noqa: E402
 from labeltool.settings import SETTINGS_FILE  # noqa: E402
 from labeltool.store import clips, journal  # noqa: E402
 
-CLIPS = 400
 RATE_HZ = 16_000
 LABELS = ("hum", "whine", "rattle")
+NEARLY_FULL_BYTES = 300_000  # about what the labels of a full disk's turn would take
 LEFT_AFTER_S = 3.0
+LONG_S_PER_CLIP = 0.75  # of the recording for `detect`: it grows with the project
 BETWEEN_KEYS_S = 0.35  # a repeat of the same key at once is ignored
 COUNT = r"(\d+) of \d+ labelled"
 TASKS = {
@@ -91,22 +94,23 @@ class Outcome:
 HEAD = "| part | times | acknowledged | lost | damaged | processes left | the same again |\n|" + " --- |" * 7
 
 
-def make_project(folder: Path) -> Path:
+def make_project(folder: Path, clip_count: int) -> Path:
     """Make a project of noisy tones, half of them labelled, and a long recording for `detect`."""
     rng = np.random.default_rng(1)
-    for name, count in (("sounds", CLIPS), ("more", 60)):
+    for name, count in (("sounds", clip_count), ("more", 60)):
         (folder / name).mkdir(parents=True)
         for place in range(count):
             at = np.arange(RATE_HZ // 2) / RATE_HZ
             tone = 0.3 * np.sin(2 * np.pi * (300 + 400 * (place % 3)) * at) + rng.normal(0, 0.02, len(at))
             soundfile.write(folder / name / f"{place}-{name}.flac", tone.astype(np.float32), RATE_HZ)
-    soundfile.write(folder / "long.flac", rng.normal(0, 0.02, 300 * RATE_HZ).astype(np.float32), RATE_HZ)
+    long = rng.normal(0, 0.02, round(LONG_S_PER_CLIP * clip_count * RATE_HZ)).astype(np.float32)
+    soundfile.write(folder / "long.flac", long, RATE_HZ)
     run(folder, "init", ".")
     run(folder, "import", "audio", "sounds")
     # The app would train by itself; here only what is asked for may run.
     (folder / SETTINGS_FILE).write_text("[learning]\nretrain_after = 0\n")
     with projects.load(folder).open_store() as store:
-        for clip in clips.all_clips(store)[: CLIPS // 2]:
+        for clip in clips.all_clips(store)[: clip_count // 2]:
             label = LABELS[int(Path(clip.path).name.partition("-")[0]) % 3]
             journal.annotate(store, clip.id, label, annotator="before")
     return folder
@@ -177,7 +181,7 @@ def kill_marks(scratch: Path, times: int, rng: random.Random) -> Outcome:
     run(project, "mark", "1", LABELS[0])
     whole_s = time.monotonic() - began
     for turn in range(times):
-        process = start(project, "mark", str(turn % CLIPS + 1), LABELS[turn % 3], "--json")
+        process = start(project, "mark", *nth_label(project, turn), "--json")
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(rng.random() * 1.5 * whole_s)
         rows |= row_of(kill(process))
@@ -193,7 +197,7 @@ def kill_apps(scratch: Path, times: int, rng: random.Random) -> Outcome:
     project = copied(scratch)
     for _ in range(times):
         before = labelled(project)
-        if before > CLIPS - 40:
+        if before > clip_count(project) - 40:
             project = copied(scratch)
             before = labelled(project)
         shown = before
@@ -236,7 +240,7 @@ def fill_disks(scratch: Path, times: int, rng: random.Random) -> Outcome:
             shutil.copy(original, disk)
             rows, failures = set(), 0
             free = shutil.disk_usage(disk).free
-            (disk / "filler").write_bytes(bytes(rng.randrange(free // 2, free)))
+            (disk / "filler").write_bytes(bytes(free - rng.randrange(NEARLY_FULL_BYTES)))
             for turn in range(12):
                 done = run(disk, "mark", str(turn + 1), LABELS[turn % 3], "--json")
                 rows |= row_of(done.stdout)
@@ -261,7 +265,7 @@ def write_at_once(scratch: Path, writers: int, minutes: float) -> Outcome:
     def write(number: int) -> None:
         turn = number
         while time.monotonic() < end_s:
-            done = run(project, "mark", str(turn % CLIPS + 1), LABELS[turn % 3], "--json", "--annotator", f"w{number}")
+            done = run(project, "mark", *nth_label(project, turn), "--json", "--annotator", f"w{number}")
             rows.extend(row_of(done.stdout))
             if done.returncode:
                 failed.append(done.stderr)
@@ -278,10 +282,10 @@ def write_at_once(scratch: Path, writers: int, minutes: float) -> Outcome:
     return outcome
 
 
-def kill_tasks(scratch: Path, times: int, rng: random.Random) -> list[Outcome]:
-    """Kill each long command at any moment of its run."""
-    outcomes = []
-    for name, arguments in TASKS.items():
+def kill_tasks(scratch: Path, names: Sequence[str], times: int, rng: random.Random) -> None:
+    """Kill long commands at any moment of their run, and print a line for each."""
+    for name in names:
+        arguments = TASKS[name]
         project = copied(scratch)
         outcome = Outcome(f"kill -9 of `{' '.join(arguments)}`", times)
         began = time.monotonic()
@@ -290,16 +294,24 @@ def kill_tasks(scratch: Path, times: int, rng: random.Random) -> list[Outcome]:
         for turn in range(times if outcome.again == "works" else 0):
             if name in {"import", "detect"}:  # each time anew, not what the last one left
                 project = copied(scratch)
-            marked = run(project, "mark", str(turn % CLIPS + 1), LABELS[turn % 3], "--json")
+            marked = run(project, "mark", *nth_label(project, turn), "--json")
             process = start(project, *arguments)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(rng.random() * 1.1 * whole_s)
             kill(process)
             outcome.add(project, row_of(marked.stdout))
         outcome.again = works(project, *arguments)
-        outcomes.append(outcome)
         print(outcome.row(), flush=True)
-    return outcomes
+
+
+def clip_count(project: Path) -> int:
+    """Return the number of clips of a project, one a sound."""
+    return len(list((project / "sounds").iterdir()))
+
+
+def nth_label(project: Path, turn: int) -> tuple[str, str]:
+    """Return a clip's id and a label for `mark`, others each turn."""
+    return str(turn % clip_count(project) + 1), LABELS[turn % 3]
 
 
 def copied(scratch: Path) -> Path:
@@ -317,12 +329,14 @@ def main() -> None:
     parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--task-kills", type=int, default=100, help="of each long command")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="of the long commands, these")
+    parser.add_argument("--clips", type=int, default=400, help="of the project, and with them a long recording")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="labeltool-durability-") as folder:
         scratch = Path(folder)
-        original = make_project(scratch / "original")
+        original = make_project(scratch / "original", options.clips)
         run(original, "retrain", "--budget", "60")
         print(HEAD, flush=True)
         if options.kills:
@@ -333,7 +347,7 @@ def main() -> None:
         if options.minutes:
             print(write_at_once(scratch, options.writers, options.minutes).row(), flush=True)
         if options.task_kills:
-            kill_tasks(scratch, options.task_kills, rng)
+            kill_tasks(scratch, options.tasks, options.task_kills, rng)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ SUGGESTION_DTYPES = {
 }
 """Columns of the table of suggestions and their types."""
 
+_BAND = ["low_hz", "high_hz"]
+
 NOT_EXPORTED = "not_exported.csv"
 """Name of the list of what a product could not carry."""
 
@@ -42,6 +44,11 @@ _RECORDINGS = (
     'SELECT id AS recording_id, path, sha256 AS recording_sha256, group_name AS "group", licence, sample_rate_hz, '
     "frames FROM recordings"
 )
+
+
+def without_zeros(label: str) -> str:
+    """Return a label with a space for each zero character: no reader of tables takes a file with one for text."""
+    return label.replace("\0", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class Carries:
     frequencies, confidence
         The columns of these names.
     decimals
-        Digits of a time after the point; None: all that it has.
+        Digits of a time or a frequency after the point; None: all that it has.
     text
         A label as the format can contain it.
     """
@@ -67,7 +74,7 @@ class Carries:
     frequencies: bool = False
     confidence: bool = False
     decimals: int | None = None
-    text: Callable[[str], str] = str
+    text: Callable[[str], str] = without_zeros
 
 
 def suggestions(store: Store, as_of: str | None = None) -> pd.DataFrame:
@@ -128,6 +135,8 @@ def exportable(table: pd.DataFrame, carries: Carries) -> pd.DataFrame:
             "no clip has a label yet", remedy="add labels with `labeltool import` or `labeltool label`"
         )
     rows["start_s"], rows["end_s"] = _bounds(rows, carries)
+    if carries.decimals is not None:
+        rows[_BAND] = rows[_BAND].round(carries.decimals)
     rows["label"] = rows["label"].map(carries.text)
     keys = ["recording_sha256", "start_s", "end_s", "label"]
     rows = rows.sort_values(["path", *keys, "low_hz", "high_hz"])
@@ -170,12 +179,15 @@ def not_exported(table: pd.DataFrame, carries: Carries, *more: tuple[pd.Series[b
     if not carries.regions:
         reasons.append((expressible & is_region, "without its bounds inside the clip"))
     if not carries.frequencies:
-        reasons.append((expressible & table[["low_hz", "high_hz"]].notna().any(axis=1), "without its frequency range"))
+        reasons.append((expressible & table[_BAND].notna().any(axis=1), "without its frequency range"))
     if not carries.confidence:
         reasons.append((expressible & table["confidence"].notna(), "without its confidence"))
     if carries.decimals is not None:
         rounded = (start_s.round(carries.decimals) != start_s) | (end_s.round(carries.decimals) != end_s)
         reasons.append((expressible & rounded, f"its times are rounded to {carries.decimals} decimals"))
+    if carries.decimals is not None and carries.frequencies:
+        rounded = (table[_BAND].notna() & (table[_BAND].round(carries.decimals) != table[_BAND])).any(axis=1)
+        reasons.append((expressible & rounded, f"its frequencies are rounded to {carries.decimals} decimals"))
     is_other = table["label"].notna() & (table["label"].map(carries.text, na_action="ignore") != table["label"])
     reasons.append((expressible & is_other, "characters of its label are replaced"))
     reasons += [(expressible & mask, reason) for mask, reason in more]

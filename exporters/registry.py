@@ -258,39 +258,48 @@ def export(
         Naming the product that could not be made.
     """
     from labeltool.exporters.source import Source
-    from labeltool.tasks.locking import lock
     from labeltool.tasks.split_project import SplitOptions
 
-    exporters, folder, written = _exporters(products, as_of), Path(output), list[str]()
-    needs_model = any(exporter.needs_model for exporter in exporters)
+    exporters = _exporters(products, as_of)
     options = SplitOptions(**split, force=force)
     options.check()
     with project.open_store(to_write=options.lock) as store:
         source = Source(project, store, model_id, report, st_applications, arch, as_of, options)
-        for exporter in (one for one in exporters if one.needs_model):
+        _check_source(exporters, source, force=force)
+        written = _write_all(exporters, source, Path(output), lock_test_set=options.lock)
+        about = source.lost, skipped_files(source.failed), tuple(dict.fromkeys(source.notes))
+        if not any(exporter.needs_model for exporter in exporters):
+            return ExportResult(written, None, None, "", *about)
+        better = source.better_model() if model_id is None else ""
+        return ExportResult(written, source.model_id, source.model.card.int8_clip_accuracy, better, *about)
+
+
+def _check_source(exporters: Sequence[Exporter], source: Source, *, force: bool) -> None:
+    """Refuse a model that is not to be exported, and note what a person should know of the labels."""
+    for exporter in (one for one in exporters if one.needs_model):
+        with _errors_of(exporter):
+            source.check_model(force=force)
+            source.note_other_labels()
+    if any(exporter.of_labels for exporter in exporters):
+        source.note_retired_labels()
+
+
+def _write_all(exporters: Sequence[Exporter], source: Source, folder: Path, *, lock_test_set: bool) -> tuple[str, ...]:
+    """Write the products and return their folders."""
+    from labeltool.tasks.locking import lock
+
+    written = []
+    # Every product is complete before the first one gets its name: the stack renames them all at the end.
+    with locked_folder(folder), ExitStack() as ready:
+        for exporter in exporters:
+            source.report(f"exporting {exporter.name}", 0, 0)
             with _errors_of(exporter):
-                source.check_model(force=force)
-                source.note_other_labels()
-        if any(exporter.of_labels for exporter in exporters):
-            source.note_retired_labels()
-        # Every product is complete before the first one gets its name: the stack renames them all at the end.
-        with locked_folder(folder), ExitStack() as ready:
-            for exporter in exporters:
-                report(f"exporting {exporter.name}", 0, 0)
-                with _errors_of(exporter):
-                    target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
-                    exporter.write(source, ready.enter_context(atomic_folder(target)))
-                written.append(str(target))
-            if options.lock:
-                locked = lock(store, source.split, annotator=project.annotator())
-                source.notes.append(locked)
-        return ExportResult(
-            tuple(written),
-            source.model_id if needs_model else None,
-            source.model.card.int8_clip_accuracy if needs_model else None,
-            source.better_model() if needs_model and model_id is None else "",
-            *(source.lost, skipped_files(source.failed), tuple(dict.fromkeys(source.notes))),
-        )
+                target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
+                exporter.write(source, ready.enter_context(atomic_folder(target)))
+            written.append(str(target))
+        if lock_test_set:
+            source.notes.append(lock(source.store, source.split, annotator=source.project.annotator()))
+    return tuple(written)
 
 
 def require_of_labels(products: Sequence[str]) -> None:

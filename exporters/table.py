@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.annotations import DTYPES, SUGGESTION_DTYPES, suggestions, write_csv
+from labeltool.exporters.annotations import DTYPES, SUGGESTION_DTYPES, suggestions, without_zeros, write_csv
 from labeltool.exporters.labels import write_labels
 from labeltool.exporters.source import Source
 
@@ -51,7 +51,8 @@ path, recording_sha256, start_s, end_s, label, probability, and the unique id of
 `=SUM(A1)` as a formula: import that column as text.
 
 Not in these tables: notes, skipped clips and bad audio, checked parts, transcripts, and what was undone or replaced.
-`labeltool journal export` writes everything. `not_exported.csv` is empty: no annotation is lost.
+`labeltool journal export` writes everything. No annotation is lost; `not_exported.csv` lists labels with a zero
+character, in whose place is a space, if there are any.
 """
 
 
@@ -66,6 +67,9 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     table = source.annotations[list(DTYPES)]
     if table.empty:
         raise LabeltoolError("nothing is labelled yet", remedy="use `labeltool import` or `labeltool label`")
+    label = table["label"].map(without_zeros, na_action="ignore").astype(object)
+    lost = table[(label != table["label"]) & label.notna()]
+    table = table.assign(label=label)
     tables = {"annotations": table, "suggestions": suggestions(source.store, source.as_of)[list(SUGGESTION_DTYPES)]}
     for name, frame in tables.items():
         write_csv(frame, directory / f"{name}.csv")
@@ -75,4 +79,4 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
             frame.astype(text).to_parquet(directory / f"{name}.parquet", engine="pyarrow", index=False)
     (directory / "README.md").write_text(_README, encoding="utf-8")
     write_labels(source.store, directory, as_of=source.as_of)
-    return table.head(0).assign(exported="", reason="")
+    return lost.assign(exported="in part", reason="characters of its label are replaced")

@@ -67,6 +67,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     """
     clips = exportable(source.annotations, CARRIES).drop_duplicates("clip_id").set_index("clip_id", drop=False)
     on_label = source.annotations[source.annotations["label"].notna()]
+    on_label = on_label.assign(label=on_label["label"].map(CARRIES.text))
     for value, column in {Value.PRESENT: "labels", Value.ABSENT: "absent", Value.UNSURE: "unsure"}.items():
         lists = on_label[on_label["value"] == value].groupby("clip_id")["label"].agg(lambda labels: sorted(set(labels)))
         clips[column] = lists.reindex(clips.index).map(lambda labels: labels if isinstance(labels, list) else [])
@@ -85,14 +86,18 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
         in_part = written[written["part"] == part]
         in_part = in_part.assign(file_name=in_part["file_name"].str.removeprefix(f"{part}/"))
         write_csv(in_part[list(_COLUMNS)], directory / part / METADATA)
-    lost = not_exported(source.annotations, CARRIES)
-    # Absent and unsure labels of these clips are in their columns.
-    is_there = (
-        (lost["exported"] == "no") & lost["label"].notna() & source.annotations["clip_id"][lost.index].isin(clips.index)
-    )
-    lost = lost[~is_there]
+    lost = _lost(source.annotations, clips)
     _describe(source, written, parts, lost["reason"], int((reasons != "").sum()), directory)
     return with_failed(lost, clips, reasons)
+
+
+def _lost(annotations: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Return `not_exported`; absent and unsure labels of clips with a file are in its row, as present ones are."""
+    not_present = annotations["label"].notna() & (annotations["value"] != Value.PRESENT)
+    listed = annotations[not_present & annotations["clip_id"].isin(clips.index)]
+    in_part = not_exported(listed.assign(value=Value.PRESENT), CARRIES)
+    in_part["value"] = listed["value"].reindex(in_part.index)
+    return pd.concat([not_exported(annotations.drop(listed.index), CARRIES), in_part]).sort_index()
 
 
 def _describe(

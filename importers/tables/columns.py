@@ -104,17 +104,26 @@ class Columns:
         return pd.Series(texts[codes], index=column.index, dtype=object)
 
     def numbers(self, meaning: str, unit: str) -> Float64 | None:
-        """Return a column as finite numbers, NaN where it has none; None without such a column.
+        """Return a column as finite numbers, NaN where it has none; None without such a column. Of several, as `names`.
 
         Decimal commas are read, and clock times of seconds. A row with anything else is skipped where it is a time,
         else taken without it. A column of texts only, where no time is wanted, is the file's own.
         """
         import numpy as np
+
+        names = list(self.names.get(meaning, ()))
+        found = [one for name in names if (one := self._numbers(meaning, name, unit)) is not None]
+        if not found:
+            return None
+        numbers = found[0]
+        for other in found[1:]:
+            numbers = np.where(np.isnan(numbers), other, numbers)
+        return numbers
+
+    def _numbers(self, meaning: str, name: str, unit: str) -> Float64 | None:
+        import numpy as np
         import pandas as pd
 
-        name = self.first_name(meaning)
-        if name is None:
-            return None
         column = self.table.frame[name]
         if pd.api.types.is_numeric_dtype(column.dtype):
             numbers = column.astype("float64").to_numpy()

@@ -42,7 +42,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("tags", "commonname", "species", "scientificname", "speciescode", "primarylabel", "positivelabels"),
             *("event", "soundclass", "call", "calltype", "code"),
         ),
-        "value": ("value", "labeltype", "presence", "verdict"),
+        "value": ("value", "labeltype", "presence", "present", "verdict"),
         "low_hz": (
             "lowhz",
             "lowfreqhz",
@@ -76,7 +76,7 @@ LIST_COLUMNS = frozenset({"labels", "eventlabels", "tags", "positivelabels"})
 VALUES: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("present", "positive", "1", "1.0", "true", "yes", "y"), "present"),
-        **dict.fromkeys(("absent", "negative", "0", "0.0", "false", "no", "n"), "absent"),
+        **dict.fromkeys(("absent", "negative", "not_present", "0", "0.0", "false", "no", "n"), "absent"),
         **dict.fromkeys(("unsure", "uncertain", "unknown", "maybe", "?"), "unsure"),
     }
 )
@@ -113,6 +113,8 @@ class TableProfile:
         A column of true and false, and the licence of each.
     value_columns
         Columns with a JSON list of labels that have the value by which the column is called.
+    nothing
+        What it has in place of a label where there is none.
     is_whole
         Whether its times are not those of the sound files: each label is of the whole file.
     """
@@ -129,6 +131,7 @@ class TableProfile:
     licence: str | None = None
     licence_of: tuple[str, Mapping[bool, str]] | None = None
     value_columns: tuple[str, ...] = ()
+    nothing: str | None = None
     is_whole: bool = False
 
     @property
@@ -177,6 +180,13 @@ _RAVEN = {
 PROFILES = (
     ESC50,
     URBANSOUND8K,
+    # What `exporters.table` writes: bounds inside a clip where a verdict has some, else the clip's.
+    TableProfile(
+        "annotations",
+        "a table of annotations that labeltool exported",
+        ("recording_sha256", "value", "region_start_s", "region_end_s"),
+        columns={"start_s": ("region_start_s", "start_s"), "end_s": ("region_end_s", "end_s")},
+    ),
     # What `exporters.data_sets` writes: the files are cut, the times are those of the recordings.
     TableProfile(
         "cut sound",
@@ -187,7 +197,11 @@ PROFILES = (
         is_whole=True,
     ),
     TableProfile(
-        "birdnet table", "a selection table of BirdNET", ("Selection", "Begin Time (s)", "Species Code"), columns=_RAVEN
+        "birdnet table",
+        "a selection table of BirdNET",
+        ("Selection", "Begin Time (s)", "Species Code"),
+        columns=_RAVEN,
+        nothing="nocall",
     ),
     TableProfile("raven", "a selection table of Raven", ("Begin Time (s)",), columns=_RAVEN),
     TableProfile("birdnet", "a result table of BirdNET", ("Start (s)", "End (s)", "Scientific name", "Common name")),

@@ -120,7 +120,8 @@ def _frame(columns: Columns, classes: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     table = columns.table
-    found: dict[str, object] = {"line": table.lines, "recording": _recordings(columns), "label": columns.text("label")}
+    found: dict[str, object] = {"line": table.lines, "recording": _recordings(columns)}
+    found["label"] = _labels(columns)
     found["start_s"], found["end_s"] = columns.times()
     found["low_hz"], found["high_hz"] = columns.bounds_hz()
     found["confidence"] = columns.numbers("confidence", "confidence")
@@ -135,6 +136,11 @@ def _frame(columns: Columns, classes: Sequence[str]) -> pd.DataFrame:
             text = columns.field_texts(name)
             found[f"{name} (own)" if name in LABEL_COLUMNS else str(name)] = text.where(text != "", None)
     return pd.DataFrame({name: one for name, one in found.items() if one is not None}, index=table.frame.index)
+
+
+def _labels(columns: Columns) -> pd.Series[str] | None:
+    label, profile = columns.text("label"), columns.profile
+    return label if label is None or profile is None else label.mask(label == profile.nothing, "")
 
 
 def _require_labels(columns: Columns) -> list[str]:
@@ -241,8 +247,8 @@ def _one_row_a_label(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _rows_of_value(path: Path, frame: pd.DataFrame, value: str) -> pd.DataFrame:
     """Return a row for each label in the lists of the column that is called after a value."""
-    has_any = ~frame[value].fillna("").isin(["", "[]"])
-    return _one_row_a_label(path, frame[has_any].assign(label=frame[value], value=value))
+    with_any = frame[~frame[value].fillna("").isin(["", "[]"])]
+    return _one_row_a_label(path, with_any.assign(label=with_any[value], value=value))
 
 
 def _with_listed(frame: pd.DataFrame, listed: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -114,7 +114,9 @@ class Work(OfProject):
         imported = ImportResult()
         with self._open_store(to_write=True) as store:
             for batch in reader.batches([Path(source) for source in sources], progress, group_by, **options):
-                imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source))
+                imported.add(
+                    import_records(store, batch.records, kind=batch.kind, source=batch.source, report=progress)
+                )
         return imported
 
     def retrain(
@@ -210,12 +212,15 @@ class Work(OfProject):
         >>> 0 <= found.result.clip_accuracy <= 1
         True
         """
-        import pandas as pd
-
         from labeltool.tasks.registry import EVALUATE
 
         options = {"model_id": model, "fold": fold, "cross_validate": cross_validate, "seed": seed}
-        result = self._run(EVALUATE, progress, in_process, locked=locked, **options)
+        return self._tables(self._run(EVALUATE, progress, in_process, locked=locked, **options))
+
+    @staticmethod
+    def _tables(result: EvaluateResult) -> Evaluation:
+        import pandas as pd
+
         names = pd.Index(result.labels, name="label", dtype=object)
         by_label = {one.label: one for one in result.by_label}
         columns = {"clips": "int64"} | dict.fromkeys(
@@ -263,11 +268,6 @@ class Work(OfProject):
         split
             `shares` (three whole numbers, per cent), `folds`, `seed`, `block_hours`, `lock`, as of `labeltool export`.
 
-        Returns
-        -------
-        ExportResult
-            `written`, the folders; `model`, the id of the model, None without one.
-
         Raises
         ------
         LabeltoolError
@@ -286,19 +286,11 @@ class Work(OfProject):
 
         if not products:
             raise LabeltoolError("name at least one product", remedy="`labeltool formats` lists them")
-        return self._run(
-            EXPORT,
-            progress,
-            in_process,
-            products=list(products),
-            model_id=model,
-            arch=arch,
-            output=str(Path(output).resolve() if output else self._project.exports),
-            force=force,
-            as_of=as_of.isoformat() if isinstance(as_of, datetime) else as_of,
-            st_applications=list(st_applications),
-            **split,
-        )
+        folder = Path(output).resolve() if output else self._project.exports
+        until = as_of.isoformat() if isinstance(as_of, datetime) else as_of
+        options = {"model_id": model, "arch": arch, "force": force, "as_of": until, **split}
+        options |= {"products": list(products), "output": str(folder), "st_applications": list(st_applications)}
+        return self._run(EXPORT, progress, in_process, **options)
 
     def _run(self, task: Task[R], progress: Progress, in_process: bool, **options: Any) -> R:
         if in_process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,9 @@ from labeltool.cli.common import (
     run_task,
 )
 from labeltool.errors import LabeltoolError, in_one_line
+
+if TYPE_CHECKING:
+    from labeltool.exporters.registry import ExportResult
 
 _DIVIDED = {"splits", "audiofolder"}
 """Products with a test set."""
@@ -126,18 +130,9 @@ def export(
     products = [name.replace("_", "-") for name, wanted in chosen.items() if wanted]
     if not products:
         raise click.UsageError("name at least one of " + ", ".join(f"--{name}".replace("_", "-") for name in chosen))
-    if st_applications and "stm32" not in products:
-        raise click.UsageError("--for goes with --stm32")
     if model_id is not None and arch is not None:
         raise click.UsageError("--model and --arch exclude each other")
-    if lock and not _DIVIDED.intersection(products):
-        raise click.UsageError("--lock goes with --splits or --audiofolder")
-    if folds is not None and "splits" not in products:
-        raise click.UsageError("--folds goes with --splits")
-    if lock and as_of is not None:
-        raise click.UsageError("--lock freezes a test set of now: it does not go with --as-of")
-    if as_of is not None:
-        _require_of_labels(products)
+    _check_products(products, as_of, folds, lock=lock, has_st_applications=bool(st_applications))
     project = current_project()
     result = run_task(
         project,
@@ -159,16 +154,34 @@ def export(
     if as_json:
         emit(result)
     else:
-        for directory in result.written:
-            narrate(f"wrote {directory}")
-        if lost := [f"{product} {count}" for product, count in result.lost.items() if count]:
-            narrate(
-                f"annotations not exported, or in part: {', '.join(lost)}; not_exported.csv in each folder says why"
-            )
-        for note in (*result.notes, result.better_model):
-            if note:
-                narrate(note)
+        _narrate_result(result)
     exit_for_failed(result.skipped)
+
+
+def _check_products(
+    products: list[str], as_of: str | None, folds: int | None, *, lock: bool, has_st_applications: bool
+) -> None:
+    """Refuse options of products that are not exported."""
+    if has_st_applications and "stm32" not in products:
+        raise click.UsageError("--for goes with --stm32")
+    if lock and not _DIVIDED.intersection(products):
+        raise click.UsageError("--lock goes with --splits or --audiofolder")
+    if folds is not None and "splits" not in products:
+        raise click.UsageError("--folds goes with --splits")
+    if lock and as_of is not None:
+        raise click.UsageError("--lock freezes a test set of now: it does not go with --as-of")
+    if as_of is not None:
+        _require_of_labels(products)
+
+
+def _narrate_result(result: ExportResult) -> None:
+    for directory in result.written:
+        narrate(f"wrote {directory}")
+    if lost := [f"{product} {count}" for product, count in result.lost.items() if count]:
+        narrate(f"annotations not exported, or in part: {', '.join(lost)}; not_exported.csv in each folder says why")
+    for note in (*result.notes, result.better_model):
+        if note:
+            narrate(note)
 
 
 def _require_of_labels(products: list[str]) -> None:

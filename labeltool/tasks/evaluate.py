@@ -141,42 +141,38 @@ def evaluate(
         When the model has seen what it is to be measured on, or no clip is left to measure on.
     """
     with project.open_store() as store:
-        accepted = clips.auto_accepted(store)
-        labelled = usable_for_training(clips.labelled(store))
+        accepted, labelled = clips.auto_accepted(store), usable_for_training(clips.labelled(store))
         of_locked = usable_for_training(clips.labelled(store, which="locked"))
         unlabelled = clips.unlabelled_to_train_on(store) if cross_validate else []
         chosen = None if cross_validate else models.model(store, model_id)
-        renamed, groups_now = clips.current_names(store), groups.groups_now(store)
-        accuracies = models.accuracies(store)
+        renamed, groups_now, accuracies = clips.current_names(store), groups.groups_now(store), models.accuracies(store)
     if chosen is None:
         result = _cross_validate(project, labelled, unlabelled, seed, report, thresholds=thresholds)
         return _with_report(project, "cross-validation", result, (), accuracies)
     files = model_folder.read(project.models / str(chosen.id), groups_now)
-    # The clips have today's labels, the model's outputs those it was trained with.
-    names = files.current_labels(renamed)
+    names = files.current_labels(renamed)  # the clips have today's, the model's outputs those it was trained with
     if precision is not None:
         locked, labelled = False, _without_fold(labelled, files.card.test_fold)
-    test = []
-    if fold is None and locked is not False:
-        test = _unseen_locked(files, of_locked, accepted, required=locked is True)
+    may_be_locked = fold is None and locked is not False
+    test = _unseen_locked(files, of_locked, accepted, required=locked is True) if may_be_locked else []
     wanted = test or _unseen(files, names, labelled if fold is None else [*labelled, *of_locked], accepted, fold)
     if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
         raise LabeltoolError(f"model {chosen.id} has none of the labels of these clips", remedy="retrain")
     tested = measure_on(project, files, names, wanted, report)
-    rows = threshold_table([tested.scored]) if thresholds or precision is not None else ()
-    result = EvaluateResult(
-        **_values(tested.measured),
-        model=chosen.id,
-        fold=fold,
-        skipped=tested.skipped,
-        locked=bool(test),
-        thresholds=rows,
-        operating_points=()
-        if precision is None
-        else choose_points(rows, precision, model_uid=chosen.uid, source="validation"),
-    )
+    values = _values(tested.measured)
+    result = EvaluateResult(**values, model=chosen.id, fold=fold, skipped=tested.skipped, locked=bool(test))
+    if thresholds or precision is not None:
+        result = _with_thresholds(result, tested.scored, precision, chosen.uid)
     name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
     return _with_report(project, name, result, files.card.losses, accuracies)
+
+
+def _with_thresholds(
+    result: EvaluateResult, scored: ScoredClips, precision: float | None, model_uid: str
+) -> EvaluateResult:
+    rows = threshold_table([scored])
+    points = () if precision is None else choose_points(rows, precision, model_uid=model_uid, source="validation")
+    return replace(result, thresholds=rows, operating_points=points)
 
 
 def _values(measured: MeasuredOnAll) -> dict[str, Any]:

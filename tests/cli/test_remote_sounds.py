@@ -46,7 +46,7 @@ def server(tmp_path: Path, write_tone: Callable[..., Path]) -> Iterator[SoundSer
 def new_project(folder: Path) -> Project:
     projects.create(folder)
     settings = folder / "labeltool.toml"
-    settings.write_text(settings.read_text().replace("timeout_s = 15", "timeout_s = 0.3"))
+    settings.write_text(settings.read_text().replace("timeout_s = 15", "timeout_s = 1.5"))
     return projects.load(folder)
 
 
@@ -199,3 +199,47 @@ def test_relocate_finds_lost_files_at_their_new_urls(tmp_path: Path, server: Sou
     shutil.rmtree(moved)
     assert run(project, "relocate", f"{server.url}/list.txt") == {"relocated": 6, "missing": 0}
     assert len(features(project)) == 6
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, server: SoundServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
+    """An object store with the same sounds, below `s3://bucket/night/`; the server stands before it."""
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    store = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    host = ":".join(map(str, store.get_host_and_port()))
+    client = boto3.client("s3", endpoint_url=f"http://{host}")
+    client.create_bucket(Bucket="bucket")
+    for path in server.folder.iterdir():
+        client.put_object(Bucket="bucket", Key=f"night/{path.name}", Body=path.read_bytes())
+    client.put_object(Bucket="bucket", Key="other/x.wav", Body=b"")
+    client.close()
+    with serving(server.folder, upstream=host) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy
+    store.stop()
+
+
+def test_a_folder_of_an_object_store_is_read_as_one_of_a_disk(
+    tmp_path: Path, server: SoundServer, bucket: SoundServer
+) -> None:
+    here, there = new_project(tmp_path / "here"), new_project(tmp_path / "there")
+    bucket.fault_every = 5
+    for project, source in ((here, str(server.folder)), (there, "s3://bucket/night/")):
+        result = run(project, "import", "audio", source, "--clip-seconds", "2")
+        assert (result["recordings"], result["clips"], result["failed"]) == (6, 12, [])
+    assert rows(there) == rows(here)
+    expected, found = features(here), features(there)
+    for key in expected:
+        np.testing.assert_array_equal(found[key], expected[key])
+    assert bucket.faults >= 2
+    needed = sum(path.stat().st_size for path in server.folder.glob("*.wav"))
+    assert bucket.bytes_sent <= 1.2 * needed
+    with there.open_store() as store:
+        assert "s3://bucket/night/a.wav" in recordings.recording_paths(store).values()
+    refused = run(there, "import", "audio", "s3://bucket/night/missing.wav", check=1)
+    assert "s3://bucket/night/missing.wav: no such file" in refused

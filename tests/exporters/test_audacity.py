@@ -6,18 +6,15 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.exports import export
-from helpers.records import records_of, rows_of
-from labeltool import project as projects
+from helpers.records import records_of
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.annotations import one_field
 from labeltool.exporters.file_names import safe_stems
-from labeltool.importers import audacity
 from labeltool.project import Project
-from labeltool.records import Clip, Imported, Recording, Value, Verdict, label_name
+from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store
 from labeltool.store.importing import import_records
 from labeltool.store.journal import annotate
@@ -116,35 +113,3 @@ def test_file_names_are_safe_and_all_different(stems: list[str]) -> None:
         assert name not in ("", ".", "..") and name[0] not in ".-" and not name.endswith((" ", "."))
         assert not any(letter in '<>:"/\\|?*' or ord(letter) < 32 for letter in name)
         assert len(name.encode()) < 200 and name.upper() not in ("CON", "NUL", "COM1")
-
-
-times = st.floats(0, 1000, allow_nan=False).map(lambda seconds: round(seconds, 6))
-frequencies = st.one_of(st.none(), st.floats(0, 24_000).map(lambda hertz: round(hertz, 6)))
-titles = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30).filter(
-    lambda text: bool(one_field(label_name(text)).strip())
-)
-
-
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(times, times, titles, frequencies, frequencies), min_size=1, max_size=8))
-def test_a_track_reads_back_unchanged(
-    tmp_path_factory: pytest.TempPathFactory,
-    regions: list[tuple[float, float, str, float | None, float | None]],
-) -> None:
-    project = projects.create(tmp_path_factory.mktemp("hypothesis") / "p")
-    sound = Recording("/sounds/marsh.wav", "ab" * 32, 16_000, 1, 16_000 * 2000, "marsh")
-    records: list[Imported] = [sound]
-    expected = set()
-    for one, other, title, low_hz, high_hz in regions:
-        start_s, end_s = sorted((one, other))
-        if low_hz is not None and high_hz is not None:
-            low_hz, high_hz = sorted((low_hz, high_hz))
-        clip = Clip(sound.sha256, start_s, max(end_s, start_s + 0.5))
-        records += [clip, Verdict(clip, title, start_s=start_s, end_s=end_s, low_hz=low_hz, high_hz=high_hz)]
-        expected.add((start_s, end_s, one_field(label_name(title)), low_hz, high_hz))
-    with project.open_store() as store:
-        add(store, *records)
-    parsed = audacity.parse(Path(export(project, "audacity").written[0]) / "marsh.txt")
-    assert not parsed.skipped
-    read = {(row.start_s, row.end_s, row.label, row.low_hz, row.high_hz) for row in rows_of(parsed)}
-    assert read == expected

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import json
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from helpers.exports import bytes_of, export
 from helpers.records import of_kind
-from labeltool import project as projects
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.annotations import DTYPES, Carries
@@ -27,7 +22,7 @@ from labeltool.exporters.registry import EXPORTERS
 from labeltool.importers.base import recording_of
 from labeltool.importers.registry import FORMATS
 from labeltool.project import Project
-from labeltool.records import Clip, Imported, Recording, Suggestion, Value, Verdict, label_name
+from labeltool.records import Clip, Imported, Recording, Suggestion, Value, Verdict
 from labeltool.store import Store, models
 from labeltool.store.importing import import_records
 from labeltool.store.journal import annotate
@@ -37,155 +32,10 @@ SOUND = Recording("/sounds/marsh.wav", "ab" * 32, RATE_HZ, 2, RATE_HZ * 600, "ma
 LABEL_PRODUCTS = ("table", "audacity", "audacity-by-label", "raven", "dcase", "label-studio")
 
 
-class Labelled(NamedTuple):
-    start_s: float
-    end_s: float
-    label: str
-    low_hz: float | None = None
-    high_hz: float | None = None
-    confidence: float | None = None
-
-
-frames = st.integers(0, SOUND.frames - 1)
-spans_s = st.tuples(frames, frames).map(lambda two: tuple(round(frame / RATE_HZ, 6) for frame in sorted(two)))
-titles = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30),
-    st.sampled_from(
-        ['say "ah"', '"', "a\tb\nc", "🐦 песня", "صوت الطائر", "NA", "null", "1", "=1+1", "a,b;c", "-", " x "]
-    ),
-).filter(lambda text: bool(label_name(text)))
-bands = st.one_of(
-    st.just((None, None)),
-    st.tuples(st.floats(1, 9_000), st.floats(9_001, 22_000)).map(lambda two: tuple(round(hertz, 6) for hertz in two)),
-)
-labelled = st.builds(
-    lambda span, label, band, confidence: Labelled(*span, label_name(label), *band, confidence),
-    spans_s,
-    titles,
-    bands,
-    st.one_of(st.none(), st.floats(0, 1)),
-)
-unique_regions = st.lists(labelled, min_size=1, max_size=8, unique_by=lambda one: one[:3])
-by_hypothesis = settings(
-    max_examples=12,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
 def lost(directory: Path) -> pd.DataFrame:
     frame = pd.read_csv(directory / "not_exported.csv", keep_default_na=False, dtype={"label": str})
     assert list(frame) == [*DTYPES, "exported", "reason"]
     return frame
-
-
-def known(value: float) -> float | None:
-    return None if pd.isna(value) else value
-
-
-def reasons(directory: Path) -> dict[tuple[float, float, str], str]:
-    """Return why a region is not exported, or in part, by its start, end and label."""
-    report = lost(directory)
-    places = zip(report["region_start_s"], report["region_end_s"], report["label"], strict=True)
-    return dict(zip(places, report["reason"], strict=True))
-
-
-@by_hypothesis
-@given(unique_regions)
-def test_labels_read_back_identical_or_the_loss_is_named(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[Labelled]
-) -> None:
-    project = projects.create(tmp_path_factory.mktemp("hypothesis") / "p")
-    records: list[Imported] = [SOUND, Clip(SOUND.sha256, 0.0, 600.0), Verdict(Clip(SOUND.sha256, 0.0, 600.0), "some")]
-    for row in rows:
-        clip = Clip(SOUND.sha256, row.start_s, max(row.end_s, row.start_s + 0.5))
-        records += [clip, Verdict(clip, row.label, Value.PRESENT, *row[:2], *row[3:])]
-    with project.open_store() as store:
-        import_records(store, records, kind="test", source="test")
-    written = [Path(directory) for directory in export(project, *LABEL_PRODUCTS).written]
-    # In each product: the first fields of a region, None where a field is not carried, by start, end and label.
-    for directory, read in zip(written, (table, audacity, by_label, raven, dcase, label_studio), strict=True):
-        found, losses = read(directory), reasons(directory)
-        for row in rows:
-            reason = losses.pop(row[:3], "")
-            is_there = row[:3] in {region[:3] for region in found} or "characters" in reason
-            assert is_there != ("a point" in reason)
-            if row.low_hz is not None and is_there and "characters" not in reason:
-                assert (row[:5] in {region[:5] for region in found}) != ("frequency range" in reason)
-            if row.confidence is not None and is_there and "characters" not in reason:
-                assert (row in found) != ("confidence" in reason or "frequency range" in reason)
-            assert ("characters" in reason) <= (not row.label.isprintable() or '"' in row.label)
-        assert not losses
-        assert len(found) <= len(rows) + 1
-
-
-def table(directory: Path) -> set[Labelled]:
-    numbers = dict.fromkeys((name for name, dtype in DTYPES.items() if dtype != "object"), "")
-    frame = pd.read_csv(directory / "annotations.csv", keep_default_na=False, na_values=numbers, dtype={"label": str})
-    columns = ["region_start_s", "region_end_s", "label", "low_hz", "high_hz", "confidence"]
-    return {Labelled(*row[:3], *map(known, row[3:])) for row in frame[columns].itertuples(index=False)}
-
-
-def audacity(directory: Path) -> set[Labelled]:
-    return {region for path in directory.glob("*.txt") for region in track(path)}
-
-
-def track(path: Path) -> list[Labelled]:
-    regions: list[Labelled] = []
-    for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n"):
-        fields = line.split("\t")
-        if fields[0] == "\\":
-            regions[-1] = regions[-1]._replace(low_hz=float(fields[1]), high_hz=float(fields[2]))
-        else:
-            regions.append(Labelled(float(fields[0]), float(fields[1]), fields[2]))
-    return regions
-
-
-def by_label(directory: Path) -> set[Labelled]:
-    index = pd.read_csv(directory / "tracks.csv", keep_default_na=False, dtype={"label": str})
-    regions: set[Labelled] = set()
-    for name, label, count in index[["track", "label", "regions"]].itertuples(index=False):
-        of_label = track(directory / name)
-        assert {region.label for region in of_label} == {str(label)} and len(of_label) == count
-        regions |= set(of_label)
-    return regions
-
-
-def raven(directory: Path) -> set[Labelled]:
-    frame = pd.read_csv(
-        directory / "marsh.selections.txt",
-        sep="\t",
-        keep_default_na=False,
-        na_values={"Confidence": ""},
-        dtype={"Annotation": str},
-    )
-    columns = ["Begin Time (s)", "End Time (s)", "Annotation", "Low Freq (Hz)", "High Freq (Hz)", "Confidence"]
-    whole = (0.0, RATE_HZ / 2)  # what a table has where nothing is known
-    return {
-        Labelled(*row[:3], *((None, None) if row[3:5] == whole else row[3:5]), known(row[5]))
-        for row in frame[columns].itertuples(index=False)
-    }
-
-
-def dcase(directory: Path) -> set[Labelled]:
-    with (directory / "strong.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    assert {row["filename"] for row in rows} == {"marsh.wav"}
-    weak = pd.read_csv(directory / "weak.tsv", sep="\t", keep_default_na=False, dtype=str)
-    assert set(weak["event_labels"][0].split(",")) == {row["event_label"].replace(",", ";") for row in rows}
-    return {Labelled(float(row["onset"]), float(row["offset"]), row["event_label"]) for row in rows}
-
-
-def label_studio(directory: Path) -> set[Labelled]:
-    (task,) = json.loads((directory / "tasks.json").read_text(encoding="utf-8"))
-    assert task["data"]["audio"] == "/data/local-files/?d=marsh.wav" and task["predictions"] == []
-    results = task["annotations"][0]["result"]
-    assert len({result["id"] for result in results}) == len(results)
-    regions = {Labelled(one["value"]["start"], one["value"]["end"], *one["value"]["labels"]) for one in results}
-    choices = {str(one.get("value")) for one in ET.parse(directory / "config.xml").iter("Label")}
-    assert choices == {region.label for region in regions}
-    return regions
 
 
 @pytest.fixture
@@ -227,6 +77,19 @@ def test_the_table_has_every_verdict_with_who_and_when(project: Project, labelle
     assert list(people["origin"]) == ["human", "human"] and people["created_at"].str.endswith("Z").all()
     suggested = pd.read_csv(directory / "suggestions.csv")
     assert suggested[["start_s", "end_s", "label", "probability"]].values.tolist() == [[3.0, 4.0, "call", 0.9]]
+
+
+def test_tables_beside_the_labels_agree_with_them(project: Project, labelled_store: Store) -> None:
+    dcase, label_studio, by_label = map(Path, export(project, "dcase", "label-studio", "audacity-by-label").written)
+    weak = pd.read_csv(dcase / "weak.tsv", sep="\t")
+    assert weak.values.tolist() == [["marsh.wav", "call,point,song; loud"]]
+    choices = [one.get("value") for one in ET.parse(label_studio / "config.xml").iter("Label")]
+    assert choices == ["call", "point", "song, loud"]
+    (task,) = json.loads((label_studio / "tasks.json").read_text(encoding="utf-8"))
+    assert task["data"]["audio"] == "/data/local-files/?d=marsh.wav"
+    index = pd.read_csv(by_label / "tracks.csv")
+    tracks = [(by_label / name).read_text(encoding="utf-8").split("\n")[0].split("\t")[2] for name in index["track"]]
+    assert tracks == list(index["label"]) == choices and list(index["regions"]) == [1, 1, 1]
 
 
 def test_parquet_has_the_same_table_with_types(project: Project, labelled_store: Store) -> None:

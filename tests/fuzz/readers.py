@@ -10,16 +10,20 @@ import io
 import itertools
 import json
 import random
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile
 
 from fuzz import label_files
 from helpers.audacity_project import document_of, project_file
+from helpers.journal_rows import fill_with_everything
 from helpers.records import read_esc50, read_urbansound8k
 from labeltool.audio import files
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
@@ -27,6 +31,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
 from labeltool.importers import audacity, device_log
 from labeltool.importers.annotation_files import elan, jams, label_studio, soundevent, textgrid
+from labeltool.importers.label_list import read_label_list
 from labeltool.importers.tables import table
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule
@@ -34,6 +39,9 @@ from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained import card, class_list, class_mapping, probe
 from labeltool.pretrained.runtimes import tflite_metadata
 from labeltool.settings import TEMPLATE, read_settings
+from labeltool.store import Store
+from labeltool.store.text_journal.lines import export_lines
+from labeltool.store.text_journal.reading import import_journal
 
 CLASSES = ("Dog", "Bark", "Rain", "Rain on surface", "Baby cry, infant cry")
 _LABELS = [{"t": 1.0, "t1": 2.5, "title": "wren", "selLow": 100.0, "selHigh": 4000.0}, {"t": 4.0, "title": "robin"}]
@@ -195,6 +203,51 @@ def _head() -> list[bytes]:
     return [target.getvalue()]
 
 
+def _journals() -> list[bytes]:
+    """Return the journals of two small projects."""
+    return [project[0] for project in map(_small_project, range(2))]
+
+
+def _small_project(seed: int) -> tuple[bytes, bytes]:
+    """Return the journal and the database of a small project."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "labels.db")
+        with Store.create(path) as store:
+            fill_with_everything(store, 12, seed=seed)
+            journal = b"".join(export_lines(store))
+        return journal, path.read_bytes()
+
+
+def _read_journal(path: Path) -> None:
+    """Add the journal to an empty project."""
+    empty, database = path.parent / "empty.db", path.with_suffix(".db")
+    if not empty.exists():
+        Store.create(empty).close()
+    shutil.copy(empty, database)
+    try:
+        with Store.open(database, to_write=True) as store, path.open("rb") as file:
+            store.connection.execute("PRAGMA synchronous = OFF")
+            import_journal(store, file, path.name)
+            b"".join(export_lines(store))
+    finally:
+        for one in path.parent.glob(f"{database.name}*"):
+            one.unlink()
+
+
+def _read_database(path: Path) -> None:
+    """Read another's project, as `labeltool merge` and `restore` do."""
+    with Store.open(path, to_read=True) as store:
+        b"".join(export_lines(store))
+
+
+def _parquet() -> list[bytes]:
+    target = io.BytesIO()
+    pd.DataFrame(
+        {"file": ["a.wav", "b.wav"], "start_s": [0.5, 1.0], "end_s": [1.25, 2.0], "label": ["wren", None]}
+    ).to_parquet(target)
+    return [target.getvalue()]
+
+
 def _archive() -> list[bytes]:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -255,6 +308,11 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
             "man/MANIFEST.sha256", lambda: [b"0" * 64 + b"  a/b.c\n"], lambda path: checks.check_manifest(path.parent)
         ),
         "device log": FuzzedReader("{}.log", lambda: [log], device_log.parse),
+        "journal": FuzzedReader("journal/{}.jsonl", _journals, _read_journal),
+        "database": FuzzedReader("{}.db", lambda: [_small_project(0)[1]], _read_database),
+        "label list": FuzzedReader(
+            "{}.csv", lambda: [b"label,parent,definition\ndog,animal,it barks\n"], read_label_list
+        ),
         "Audacity text": FuzzedReader(
             "{}.txt", lambda: [b"1.0\t2.5\twren\t0.75\n\\\t100.0\t4000.0\n0:04,5\t0:05\trobin\n"], audacity.parse
         ),
@@ -284,6 +342,7 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
             "us8k/UrbanSound8K.csv", lambda: [_URBANSOUND8K.encode()], lambda path: list(read_urbansound8k(path.parent))
         ),
         "table": FuzzedReader("{}.csv", lambda: [one.encode() for one in _TABLES], table.parse),
+        "Parquet": FuzzedReader("{}.parquet", _parquet, table.parse),
         "wav": _sound_reader("wav"),
         "flac": _sound_reader("flac"),
         "ogg": _sound_reader("ogg"),

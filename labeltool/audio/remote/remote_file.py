@@ -103,8 +103,10 @@ class RemoteFile(io.RawIOBase):
         if self._is_offline:
             raise Unreachable("this part was never read on this machine", file=self.reference.url)
         from labeltool.audio.remote import fetching
+        from labeltool.audio.remote.waiting import require_wanted
 
-        with block_cache.locked(self._folder):
+        url = self.reference.url
+        with block_cache.locked(self._folder, lambda: require_wanted(url)):
             while first < last and (content := self._kept(first)) is not None:
                 self._remember(first, content)
                 first += 1

@@ -23,7 +23,9 @@ from labeltool.cli.common import (
 from labeltool.cli.evaluation.text import print_evaluation, print_points, print_review, print_thresholds
 
 if TYPE_CHECKING:
+    from labeltool.active_learning.suggester_state import SuggesterState
     from labeltool.project import Project
+    from labeltool.tasks.evaluate import EvaluateResult
 
 # Of the thresholds of labelled clips the terminal shows these, the report all.
 _SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
@@ -100,8 +102,7 @@ def evaluate(
     _check_options(cross_validate, fold, model, locked, detections, precision, save, width)
     project = current_project()
     if detections:
-        _evaluate_detections(project, model, precision, width, limit, save=save, as_json=as_json)
-        return
+        return _evaluate_detections(project, model, precision, width, limit, save=save, as_json=as_json)
     from labeltool.active_learning.suggester_state import suggester_state
     from labeltool.store import models
     from labeltool.store.detections.operating_points import replace_operating_points
@@ -122,8 +123,7 @@ def evaluate(
     )
     with project.open_store() as store:
         if save and result.model is not None:
-            uid = models.uid(store, result.model)
-            replace_operating_points(store, uid, "validation", result.operating_points)
+            replace_operating_points(store, models.uid(store, result.model), "validation", result.operating_points)
         suggester = suggester_state(project, store)
     if as_json:
         values = {**with_names(result), "suggester": suggester.to_json() if suggester else None}
@@ -131,10 +131,16 @@ def evaluate(
         absent = unwanted if cross_validate else ["folds", *unwanted]
         emit({key: value for key, value in values.items() if key not in absent})
         return
+    _print_result(result, suggester, precision, saved=save)
+
+
+def _print_result(
+    result: EvaluateResult, suggester: SuggesterState | None, precision: float | None, *, saved: bool
+) -> None:
     print_evaluation(result)
     if result.thresholds:
         print_thresholds([row for row in result.thresholds if row.threshold in _SHOWN_THRESHOLDS])
-        print_points(result.operating_points, {row.label for row in result.thresholds}, precision, saved=save)
+        print_points(result.operating_points, {row.label for row in result.thresholds}, precision, saved=saved)
     if suggester is not None:
         narrate(f"in the app labels are suggested by {suggester}")
 
