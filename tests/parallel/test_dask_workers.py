@@ -143,7 +143,7 @@ def test_import_by_workers_is_as_without(project: Project, tmp_path: Path, write
     (tmp_path / "pool" / "5.wav").write_bytes(b"RIFF")
     other = projects.create(tmp_path / "other")
     results = [
-        labeltool_here("--project", one.directory, "import", "audio", tmp_path / "pool", "--json", *options)
+        labeltool_here("--project", one.directory, "import", "audio", tmp_path / "pool", "--json", *options, check=1)
         for one, options in ((project, ("--workers", "1")), (other, ()))
     ]
     assert results[0].stdout == results[1].stdout and '"recordings": 4' in results[0].stdout
