@@ -150,9 +150,11 @@ def test_import_by_workers_is_as_without(project: Project, tmp_path: Path, write
     assert "5.wav" in results[0].stdout
 
 
-def test_a_scheduler_that_does_not_answer_is_one_line(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_that_does_not_answer_is_one_line(
+    project: Project, write_tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dask_workers, "_CONNECT_S", 0.3)
-    at = ("--project", project.directory, "import", "audio", project.directory)
+    at = ("--project", project.directory, "import", "audio", write_tone("tone.wav"))
     result = labeltool_here(*at, "--scheduler", "tcp://127.0.0.1:1", check=1)
     assert result.stderr.splitlines()[-1].startswith("labeltool: no Dask scheduler answers at tcp://127.0.0.1:1 (")
     assert "is no address" in labeltool_here(*at, "--scheduler", "here", check=2).stderr
