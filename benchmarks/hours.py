@@ -100,6 +100,11 @@ def _memory_mb(process_id: int) -> float:
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
 
 
+def threshold_for(model: str) -> list[str]:
+    """Return the options of a low threshold for YAMNet: of a softmax's scores 0.1 is no detection."""
+    return ["--threshold", str(LOW)] if model == "yamnet" else []
+
+
 def detect(project: Path, folder: Path, model: str, hours: int, kills: int) -> dict[str, Any]:
     """Run `labeltool detect` on all recordings, killed some times; return what it cost."""
     command = [sys.executable, "-m", "labeltool", "--project", str(project), "detect", str(folder), "--model", model]
@@ -111,7 +116,7 @@ def detect(project: Path, folder: Path, model: str, hours: int, kills: int) -> d
 
     for part in range(1, kills + 2):
         process = subprocess.Popen(
-            [*command, "--threshold", str(LOW)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*command, *threshold_for(model)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         while process.poll() is None:
             time.sleep(SAMPLE_S)
@@ -218,7 +223,7 @@ def main() -> None:
             kept_mb = size_mb(project / "exports")
             cost = detect(project, folder, model, options.hours, options.kills)
             began = time.monotonic()
-            labeltool(project, "detect", folder, "--model", model, "--threshold", LOW)
+            labeltool(project, "detect", folder, "--model", model, *threshold_for(model))
             again_s = time.monotonic() - began
             disk = {
                 "recordings": recordings_mb,

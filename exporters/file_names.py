@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labeltool.store import Store
 from labeltool.util.unicode_names import nfc
+from labeltool.util.urls import is_url
 
 # Characters with a meaning for Windows, macOS or a shell.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u2028\u2029]')
@@ -44,17 +45,23 @@ def write_recording_files(
 
 
 def common_folder(paths: Iterable[str]) -> Path:
-    """Return the nearest folder that all files are below, given by absolute paths."""
-    return Path(os.path.commonpath([str(Path(path).parent) for path in paths]))
+    """Return the nearest folder that all files are below, given by absolute paths; URLs do not count."""
+    folders = [str(Path(path).parent) for path in paths if not is_url(path)]
+    return Path(os.path.commonpath(folders)) if folders else Path()
 
 
 def short_names(paths: Collection[str]) -> dict[str, str]:
-    """Return a different name for each absolute path: the file's, or where two are equal the path below all."""
+    """Return a different name for each absolute path: the file's, or where two are equal the path below all.
+
+    A URL is then without its scheme.
+    """
     names = {path: Path(path).name for path in paths}
     if len(set(names.values())) == len(names):
         return names
     folder = common_folder(paths)
-    return {path: Path(path).relative_to(folder).as_posix() for path in paths}
+    return {
+        path: path.partition("://")[2] if is_url(path) else Path(path).relative_to(folder).as_posix() for path in paths
+    }
 
 
 def safe_stems(stems: Sequence[str], max_bytes: int = _MAX_BYTES) -> list[str]:

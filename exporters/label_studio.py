@@ -16,6 +16,7 @@ import pandas as pd
 from labeltool.exporters.annotations import Carries, exportable, not_exported, one_field, recordings, suggestions
 from labeltool.exporters.file_names import common_folder
 from labeltool.exporters.source import Source
+from labeltool.util.urls import is_url
 
 TASKS, CONFIG = "tasks.json", "config.xml"
 
@@ -73,7 +74,8 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
         durations_s = (known["frames"] / known["sample_rate_hz"]).tolist()
         columns = known["recording_id"].tolist(), known["path"], known["recording_sha256"], durations_s
         for number, (recording_id, path, sha256, duration_s) in enumerate(zip(*columns, strict=True), start=1):
-            audio = "/data/local-files/?d=" + quote(Path(path).relative_to(root).as_posix())
+            local = "" if is_url(path) else quote(Path(path).relative_to(root).as_posix())
+            audio = f"/data/local-files/?d={local}" if local else path
             task = {
                 "id": number,
                 "data": {"audio": audio, "path": path, "recording_sha256": sha256},

@@ -175,12 +175,17 @@ class Source:
     def split_clips(self) -> list[LabelledClip]:
         """The clips with a present label in the table of annotations, as far as a split needs them."""
         table = self.annotations
-        present = table[(table["value"] == Value.PRESENT) & table["label"].notna()].sort_values("clip_id")
         columns = ["clip_id", "recording_id", "path", "recording_sha256", "start_s", "end_s", "fold", "group"]
+        is_present = (table["value"] == Value.PRESENT) & table["label"].notna()
+        present = table.loc[is_present, [*columns, "label"]].sort_values("clip_id")
         of_clip = present.drop_duplicates("clip_id")[columns].astype(object)
-        labels = present.groupby("clip_id")["label"].agg(set)
+        labels: dict[int, tuple[str, ...]] = {}
+        for clip_id, label in zip(present["clip_id"], present["label"], strict=True):
+            labels[clip_id] = (*labels.get(clip_id, ()), label)
+        # Clips with the same labels share their verdicts: half a million of them are 200 MB otherwise.
+        verdicts = {names: dict.fromkeys(names, Value.PRESENT) for names in set(labels.values())}
         return [
-            LabelledClip(StoredClip(*row), dict.fromkeys(labels[row[0]], Value.PRESENT))
+            LabelledClip(StoredClip(*row), verdicts[labels[row[0]]])
             for row in of_clip.where(of_clip.notna(), None).itertuples(index=False, name=None)
         ]
 

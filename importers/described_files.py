@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
 from labeltool.audio.files import AudioFile, describe
+from labeltool.audio.remote.waiting import give_up
 from labeltool.errors import LabeltoolError
 from labeltool.parallel import engine
 from labeltool.parallel.dask_workers import KilledWorkers
+from labeltool.util.threads import map_in_threads
 
 # Files whose properties workers read before the first is stored, in their order.
 _DESCRIBED_TOGETHER = 2048
@@ -29,17 +29,7 @@ def described(paths: Iterable[str | Path], at_once: int | None = None) -> Iterat
     if engine.uses_dask():
         yield from _described_by_workers(paths)
         return
-    at_once = at_once or os.cpu_count() or 1
-    pool, pending = ThreadPoolExecutor(at_once), deque[Future[AudioFile | LabeltoolError]]()
-    try:
-        for path in paths:
-            pending.append(pool.submit(_described, path))
-            if len(pending) > 2 * at_once:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from map_in_threads(_described, paths, at_once or os.cpu_count() or 1, give_up)
 
 
 def _described(path: str | Path) -> AudioFile | LabeltoolError:

@@ -282,6 +282,8 @@ class LabelledClip:
     @property
     def all_verdicts(self) -> Mapping[str, Value]:
         """The verdicts, and what they mean for labels above and below, see `Hierarchy`; unsure where that is open."""
+        if self.hierarchy is NO_HIERARCHY:
+            return self.verdicts
         by_value = {value: [name for name, given in self.verdicts.items() if given is value] for value in Value}
         return {
             **dict.fromkeys(self.hierarchy.below(by_value[Value.PRESENT]), Value.UNSURE),

@@ -114,7 +114,9 @@ class Work(OfProject):
         imported = ImportResult()
         with self._open_store(to_write=True) as store:
             for batch in reader.batches([Path(source) for source in sources], progress, group_by, **options):
-                imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source))
+                imported.add(
+                    import_records(store, batch.records, kind=batch.kind, source=batch.source, report=progress)
+                )
         return imported
 
     def retrain(

@@ -41,6 +41,8 @@ FrameFunction = Callable[[Int16], npt.NDArray[Any]]
 """Computes a frontend's frames, (frames, columns) of its `dtype`, of samples at its rate, (samples,) int16."""
 
 _CLIPS_PER_SHARD = 64
+# Of a cache that was full this share stays: to look through all shards after each batch would cost more than it keeps.
+_SHARE_KEPT = 0.9
 # Fewer clips than this are done here: a spawned process costs more than it saves.
 _CLIPS_WORTH_A_PROCESS = 48
 
@@ -124,6 +126,7 @@ class FeatureCache:
         self._frames = frames or frontend.compute_frames
         self.directory = Path(directory) / f"{frontend.fingerprint}-{COMPUTATION}"
         self._max_bytes = max_bytes
+        self._bytes: int | None = None  # of all shards, as far as they are known; None before the first look
         self._places: dict[str, _Place] = {}
         self._contents: dict[Path, tuple[int, int]] = {}
         self._maps: dict[Path, Float32] = {}
@@ -240,14 +243,17 @@ class FeatureCache:
         self._used = used
 
     def _evict(self) -> None:
-        """Delete the shards that were not used for longest, as many as exceed the bound.
+        """Delete the shards that were not used for longest where all exceed the bound, down to a part of it.
 
         What another process has opened stays readable for it; what it has not, it computes again.
         """
-        if self._max_bytes is None:
+        if self._max_bytes is None or (self._bytes is not None and self._bytes <= self._max_bytes):
             return
         shards = _shards(self.directory.parent)
-        excess = sum(size for _, _, size in shards) - self._max_bytes
+        self._bytes = sum(size for _, _, size in shards)
+        if self._bytes <= self._max_bytes:
+            return
+        excess = self._bytes - _SHARE_KEPT * self._max_bytes
         deleted = set()
         for _, shard, size in sorted(shards):
             if excess <= 0:
@@ -258,6 +264,7 @@ class FeatureCache:
                     remove_tree(shard.with_suffix(".json"))
                     remove_tree(shard)
                     excess -= size
+                    self._bytes -= size
                     deleted.add(shard)
         self._forget(deleted)
 
@@ -282,6 +289,9 @@ class FeatureCache:
             except UNREADABLE:
                 continue
             self._places.update(places)
+            if self._bytes is not None:
+                with suppress(OSError):
+                    self._bytes += index.lstat().st_size + shard.lstat().st_size
 
 
 def _open_shard(shard: Path, frontend: Frontend, count: int, crc32: int) -> Float32 | None:

@@ -196,7 +196,7 @@ def _import(batches: Callable[[Progress], Iterable[Batch]], as_json: bool) -> No
         ProgressDisplay() as progress,
     ):
         for batch in batches(progress):
-            imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source))
+            imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source, report=progress))
     if as_json:
         emit(
             {

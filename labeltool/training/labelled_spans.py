@@ -6,6 +6,7 @@ of a recording that a person checked, what has no label is background; elsewhere
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Sequence
@@ -75,7 +76,8 @@ def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
         parts.setdefault(part.clip.recording_id, []).append(part)
     # Read last: a span that is labelled meanwhile is no background.
     verdicts = {
-        id_: spans.verdicts(store, id_).get(id_, []) for id_ in checked.recordings_with_bounds(store) | parts.keys()
+        id_: _ByStart(spans.verdicts(store, id_).get(id_, []))
+        for id_ in checked.recordings_with_bounds(store) | parts.keys()
     }
     occupied = {id_: checked.occupied(store, id_) for id_ in parts}
     windows = [
@@ -88,12 +90,27 @@ def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
     windows = list({one.clip.key: one for one in windows}.values())
     return TrainingClips(
         [
-            with_overlapping_labels(one, verdicts[id_], parts.get(id_, ())) if id_ in verdicts else one
+            with_overlapping_labels(one, verdicts[id_].around(one.clip), parts.get(id_, ())) if id_ in verdicts else one
             for one in labelled
             for id_ in [one.clip.recording_id]
         ],
         [replace(one, clip=replace(one.clip, id=-number)) for number, one in enumerate(windows, 1)],
     )
+
+
+class _ByStart:
+    """Spans of one recording, of which those around a clip are found without looking at all of them."""
+
+    def __init__(self, found: Sequence[Span]) -> None:
+        self._spans = sorted(found, key=lambda span: span.start_s)
+        self._starts = [span.start_s for span in self._spans]
+        self._longest_s = max((span.end_s - span.start_s for span in self._spans), default=0.0)
+
+    def around(self, clip: StoredClip) -> Sequence[Span]:
+        """Return the spans that may overlap a clip, in the order of their starts."""
+        # A difference of two floats may be a little shorter than it is.
+        first = bisect.bisect_left(self._starts, clip.start_s - self._longest_s - 1e-6)
+        return self._spans[first : bisect.bisect_right(self._starts, clip.end_s)]
 
 
 def with_overlapping_labels(one: LabelledClip, verdicts: Sequence[Span], parts: Sequence[CheckedPart]) -> LabelledClip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -142,7 +143,8 @@ def _draw_windows(
     clips: Sequence[LabelledClip], names: Sequence[str], background: Sequence[LabelledClip]
 ) -> list[LabelledClip]:
     """Draw as many windows of background as keep the classes balanced, always the same."""
-    most = max((sum(name in one.present for one in clips) for name in names), default=0)
+    counts = Counter(name for one in clips for name in one.present)
+    most = max((counts[name] for name in names), default=0)
     wanted = max(_MIN_WINDOWS, most - sum(one.none_of_these and not one.present for one in clips))
     drawn = {clip.id for clip in draw_clips([one.clip for one in background], wanted, seed=0)}
     return [one for one in background if one.clip.id in drawn]
@@ -178,8 +180,8 @@ def target_arrays(
     present, absent = np.zeros((2, len(clips), len(labels)), np.float32)
     weak = 1.0 / max(1, len(labels) - 1)
     for row, one in enumerate(clips):
-        nothing = one.none_of_these and not one.present
-        verdicts = one.all_verdicts
+        names, verdicts = one.present, one.all_verdicts
+        nothing = one.none_of_these and not names
         for column, name in enumerate(labels):
             value = verdicts.get(name)
             rejected = value is Value.ABSENT or (nothing and background is None and value is not Value.UNSURE)
@@ -187,12 +189,12 @@ def target_arrays(
                 present[row, column] = nothing
             elif head == "sigmoid":
                 present[row, column] = value is Value.PRESENT
-                not_judged = bool(one.present) and name in assumed_absent and name not in verdicts
+                not_judged = bool(names) and name in assumed_absent and name not in verdicts
                 absent[row, column] = 1.0 if rejected else weak if not_judged else 0.0
             else:
-                present[row, column] = (name in one.present) / max(1, len(one.present))
+                present[row, column] = (name in names) / max(1, len(names))
                 # Under a softmax the label that is present implies that the others are absent.
-                absent[row, column] = rejected and not one.present
+                absent[row, column] = rejected and not names
     return present, absent
 
 

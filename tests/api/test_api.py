@@ -167,7 +167,10 @@ def test_python_and_the_commands_do_the_same(tmp_path: Path, monkeypatch: pytest
     reports: list[tuple[object, ...]] = []
     p = labeltool.init(tmp_path / "project")
     imported = p.import_("audio", tmp_path / "night.wav", clip_seconds=1.0, progress=lambda *all_: reports.append(all_))
-    assert (imported.recordings, imported.clips) == (1, 3) and reports == [("reading", 1, 0, "night.wav")]
+    assert (imported.recordings, imported.clips) == (1, 3) and reports == [
+        ("reading", 1, 0, "night.wav"),
+        ("storing", 3, 3),
+    ]
     assert p.import_("audio", tmp_path / "night.wav", clip_seconds=1.0).changes == 0
     p.annotate(1, "dog")
     p.annotate("2", "cat", "unsure")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,10 +14,12 @@ import pytest
 import soundfile
 
 from helpers.sound_server import SoundServer, serving
+from helpers.waits import until
 from labeltool.audio import files
 from labeltool.audio.remote import block_cache, checked_url, fetching, is_url, reference
 from labeltool.audio.remote.limits import set_limits
 from labeltool.audio.remote.reference import RemoteError, Unreachable, reference_of
+from labeltool.audio.remote.waiting import give_up
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
 
@@ -48,13 +53,13 @@ def noise(path: Path, seconds: float, rate: int = 16_000, **options: str) -> Pat
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff"])
 @pytest.mark.parametrize("has_ranges", [True, False])
 def test_a_remote_sound_is_read_as_the_file_is(server: SoundServer, name: str, has_ranges: bool) -> None:
-    path = noise(server.folder / name, 20.0)
+    path = noise(server.folder / name, 8.0)
     server.has_ranges = has_ranges
     url = f"{server.url}/{name}"
     here, there = files.describe(path), files.describe(url)
     assert (there.sample_rate_hz, there.channels, there.frames) == (here.sample_rate_hz, here.channels, here.frames)
     assert there.path == url and there.sha256 == reference_of(url).id and there.samples_sha256 is None
-    for start_s, end_s in ((0.0, 1.0), (13.25, 15.0), (7.0, 9.5), (19.0, None)):
+    for start_s, end_s in ((0.0, 1.0), (5.25, 7.0), (2.0, 3.5), (7.5, None)):
         expected = files.read_pcm(path, start_s, end_s, 16_000)
         np.testing.assert_array_equal(files.read_pcm(url, start_s, end_s, 16_000), expected)
     assert files.samples_hash(url) == here.samples_sha256 == reference_of(url).samples_sha256
@@ -64,7 +69,7 @@ def test_a_remote_sound_is_read_as_the_file_is(server: SoundServer, name: str, h
 def test_what_fails_stalls_and_is_cut_is_requested_again(server: SoundServer) -> None:
     path = noise(server.folder / "a.wav", 60.0)
     server.fault_every = 5
-    set_limits(10.0, 0.3)
+    set_limits(10.0, 1.5)
     with SoundReader(f"{server.url}/a.wav") as there, SoundReader(path) as here:
         for second in range(0, 60, 2):
             np.testing.assert_array_equal(there.mono(second * 16_000, 32_000), here.mono(second * 16_000, 32_000))
@@ -73,23 +78,23 @@ def test_what_fails_stalls_and_is_cut_is_requested_again(server: SoundServer) ->
 
 
 def test_a_span_costs_its_own_bytes_and_those_that_were_read_cost_nothing(server: SoundServer) -> None:
-    path = noise(server.folder / "long.wav", 600.0)
+    path = noise(server.folder / "long.wav", 300.0)
     url = f"{server.url}/long.wav"
     files.describe(url)
-    assert server.bytes_sent <= 0.02 * path.stat().st_size
+    assert server.bytes_sent <= 0.03 * path.stat().st_size
     before, requests = server.bytes_sent, server.requests
-    files.read_pcm(url, 300.0, 310.0, 16_000)
+    files.read_pcm(url, 200.0, 210.0, 16_000)
     # One block more on each side, in one request or two.
     assert server.bytes_sent - before <= 10.1 * 64_000 + 2 * block_cache.BLOCK_BYTES
     assert server.requests - requests <= 2
     before = server.bytes_sent
-    files.read_pcm(url, 300.0, 310.0, 16_000)
+    files.read_pcm(url, 200.0, 210.0, 16_000)
     assert server.bytes_sent == before
 
 
 def test_a_sound_that_cannot_be_read_to_its_end_is_an_error_and_not_a_shorter_sound(server: SoundServer) -> None:
     noise(server.folder / "a.wav", 60.0)
-    set_limits(10.0, 0.2)
+    server.kinds = ("fails", "cuts")
     with SoundReader(f"{server.url}/a.wav") as reader:
         assert reader.frames == 60 * 16_000
         server.fault_every = 1
@@ -115,7 +120,7 @@ def test_a_sound_that_was_changed_is_named(server: SoundServer, monkeypatch: pyt
 
 
 def test_offline_what_was_read_can_be_played(server: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    noise(server.folder / "a.wav", 600.0)
+    noise(server.folder / "a.wav", 300.0)
     url = f"{server.url}/a.wav"
     described = files.describe(url)
     on_disk = files.read_pcm(url, 100.0, 105.0, 16_000)
@@ -126,7 +131,7 @@ def test_offline_what_was_read_can_be_played(server: SoundServer, monkeypatch: p
     files.require_content(url, described.sha256)
     np.testing.assert_array_equal(files.read_pcm(url, 100.0, 105.0, 16_000), on_disk)
     with pytest.raises(Unreachable, match="its server cannot be reached"):
-        files.read_pcm(url, 300.0, 305.0, 16_000)
+        files.read_pcm(url, 200.0, 205.0, 16_000)
 
 
 def test_a_server_that_is_away_fails_soon(tmp_path: Path) -> None:
@@ -219,6 +224,47 @@ def test_an_error_names_the_file_and_what_to_do(server: SoundServer) -> None:
     for name, reason in (("missing.wav", "no such file"), ("empty.wav", "is empty"), ("text.wav", "web page")):
         with pytest.raises(LabeltoolError, match=rf"{name}: .*{reason}"):
             files.describe(f"{server.url}/{name}")
+
+
+def test_who_waits_for_a_server_that_stalls_ends_at_once_when_it_is_given_up(server: SoundServer) -> None:
+    noise(server.folder / "a.wav", 1.0)
+    server.fault_every, server.kinds = 1, ("stalls",)
+    set_limits(10.0, 600.0)
+    raised: list[Exception] = []
+
+    def describe() -> None:
+        try:
+            files.describe(f"{server.url}/a.wav")
+        except LabeltoolError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=describe)
+    thread.start()
+    until(lambda: server.bytes_sent > 0, "the request")
+    give_up(thread)
+    thread.join()
+    assert "is not wanted any more" in str(raised[0])
+
+
+def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("labeltool.audio.remote.http", "labeltool.audio.remote.object_store"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    for url in ("https://host/a.wav", "s3://bucket/a.wav"):
+        with pytest.raises(
+            LabeltoolError, match=r"cannot be read without fsspec \(`pip install 'labeltool\[remote\]'`\)"
+        ):
+            files.describe(url)
+
+
+def test_credentials_come_from_netrc(server: SoundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise(server.folder / "a.wav", 1.0)
+    server.needs = "Basic " + base64.b64encode(b"me:hunter2").decode()
+    with pytest.raises(LabeltoolError, match="its server wants credentials"):
+        files.describe(f"{server.url}/a.wav")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert files.describe(f"{server.url}/a.wav").frames == 16_000
 
 
 def test_the_reference_is_url_size_and_etag(server: SoundServer) -> None:

@@ -46,7 +46,7 @@ def server(tmp_path: Path, write_tone: Callable[..., Path]) -> Iterator[SoundSer
 def new_project(folder: Path) -> Project:
     projects.create(folder)
     settings = folder / "labeltool.toml"
-    settings.write_text(settings.read_text().replace("timeout_s = 15", "timeout_s = 0.3"))
+    settings.write_text(settings.read_text().replace("timeout_s = 15", "timeout_s = 1.5"))
     return projects.load(folder)
 
 
@@ -124,7 +124,9 @@ def test_a_password_is_neither_stored_nor_shown(tmp_path: Path, server: SoundSer
     project = new_project(tmp_path / "p")
     url = server.url.replace("//", "//me:hunter2@") + "/a.wav"
     (tmp_path / "urls.txt").write_text(f"{url}\n{server.url}/b.wav?token=hunter2\n{server.url}/c.wav\n")
-    for arguments in (("import", "audio", url), ("classify", url), ("import", "audio", tmp_path / "urls.txt")):
+    (tmp_path / "labels.csv").write_text(f"file,start_s,end_s,label\n{url},0,1,frog\n")
+    commands = (("import", "table", tmp_path / "labels.csv"), ("import", "audio", tmp_path / "urls.txt"))
+    for arguments in (("import", "audio", url), ("classify", url), *commands):
         done = labeltool_here("--project", project.directory, *arguments, check=None)
         assert done.returncode
         assert "hunter2" not in done.stdout + done.stderr
@@ -183,12 +185,19 @@ def test_the_journal_carries_remote_recordings(tmp_path: Path, server: SoundServ
     one, other = new_project(tmp_path / "one"), new_project(tmp_path / "other")
     run(one, "import", "audio", f"{server.url}/list.txt")
     run(one, "mark", "a.wav", "tone")
+    long_query = f"{server.url}/d.wav?{'x' * 600}"
+    run(one, "import", "audio", long_query)
     labeltool_here("--project", one.directory, "journal", "export", "-o", tmp_path / "one.jsonl")
     labeltool_here("--project", other.directory, "journal", "import", tmp_path / "one.jsonl")
     labeltool_here("--project", other.directory, "journal", "export", "-o", tmp_path / "other.jsonl")
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "other.jsonl").read_bytes()
     assert rows(other) == rows(one)
-    assert run(other, "status")["remote"]["clips"] == 6
+    assert run(other, "status")["remote"]["clips"] == 7
+    for bad in ("file:///etc/passwd", "https://me:hunter2@host/a.wav"):
+        lines = (tmp_path / "one.jsonl").read_text().replace(f"{server.url}/c.wav", bad)
+        (tmp_path / "bad.jsonl").write_text(lines)
+        done = labeltool_here("--project", other.directory, "journal", "import", tmp_path / "bad.jsonl", check=1)
+        assert "hunter2" not in done.stderr
 
 
 def test_relocate_finds_lost_files_at_their_new_urls(tmp_path: Path, server: SoundServer) -> None:
@@ -199,3 +208,47 @@ def test_relocate_finds_lost_files_at_their_new_urls(tmp_path: Path, server: Sou
     shutil.rmtree(moved)
     assert run(project, "relocate", f"{server.url}/list.txt") == {"relocated": 6, "missing": 0}
     assert len(features(project)) == 6
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, server: SoundServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
+    """An object store with the same sounds, below `s3://bucket/night/`; the server stands before it."""
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    store = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    host = ":".join(map(str, store.get_host_and_port()))
+    client = boto3.client("s3", endpoint_url=f"http://{host}")
+    client.create_bucket(Bucket="bucket")
+    for path in server.folder.iterdir():
+        client.put_object(Bucket="bucket", Key=f"night/{path.name}", Body=path.read_bytes())
+    client.put_object(Bucket="bucket", Key="other/x.wav", Body=b"")
+    client.close()
+    with serving(server.folder, upstream=host) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy
+    store.stop()
+
+
+def test_a_folder_of_an_object_store_is_read_as_one_of_a_disk(
+    tmp_path: Path, server: SoundServer, bucket: SoundServer
+) -> None:
+    here, there = new_project(tmp_path / "here"), new_project(tmp_path / "there")
+    bucket.fault_every = 5
+    for project, source in ((here, str(server.folder)), (there, "s3://bucket/night/")):
+        result = run(project, "import", "audio", source, "--clip-seconds", "2")
+        assert (result["recordings"], result["clips"], result["failed"]) == (6, 12, [])
+    assert rows(there) == rows(here)
+    expected, found = features(here), features(there)
+    for key in expected:
+        np.testing.assert_array_equal(found[key], expected[key])
+    assert bucket.faults >= 2
+    needed = sum(path.stat().st_size for path in server.folder.glob("*.wav"))
+    assert bucket.bytes_sent <= 1.2 * needed
+    with there.open_store() as store:
+        assert "s3://bucket/night/a.wav" in recordings.recording_paths(store).values()
+    refused = run(there, "import", "audio", "s3://bucket/night/missing.wav", check=1)
+    assert "s3://bucket/night/missing.wav: no such file" in refused

@@ -22,7 +22,19 @@ from labeltool.cli.main import cli
 from labeltool.project import Project
 from labeltool.tasks import process, worker
 
-HEAVY = {"tensorflow", "keras", "librosa", "pandas", "textual", "rich", "sqlite_utils", "sklearn", "numba"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "librosa",
+    "pandas",
+    "textual",
+    "rich",
+    "sqlite_utils",
+    "sklearn",
+    "numba",
+    "fsspec",
+    "aiohttp",
+}
 
 
 def labeltool(*arguments: str | Path, check: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:

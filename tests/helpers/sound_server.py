@@ -1,4 +1,4 @@
-"""A web server of a test: files with ranges and ETags, which fails, stalls or cuts an answer as often as is wanted."""
+"""A web server of a test: files with ranges and ETags, or a proxy, which fails, stalls or cuts some responses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,10 +20,14 @@ class SoundServer:
 
     Attributes
     ----------
-    fault_every
+    upstream
+        Host and port of a server behind this one, whose responses it sends instead of files.
+    fault_every, kinds
         One of this number of requests fails, stalls or is cut, in turn; 0: none.
     has_ranges
         Whether it answers with parts of files.
+    needs
+        The credentials that a request must have.
     redirects
         Where requests for a path are sent.
     requests, bytes_sent, faults
@@ -31,10 +37,13 @@ class SoundServer:
     """
 
     folder: Path
+    upstream: str = ""
     url: str = ""
     fault_every: int = 0
+    kinds: tuple[str, ...] = ("fails", "stalls", "cuts")
     has_ranges: bool = True
     is_down: bool = False
+    needs: str = ""
     redirects: dict[str, str] = field(default_factory=dict)
     requests: int = 0
     bytes_sent: int = 0
@@ -48,11 +57,17 @@ class SoundServer:
             if not self.fault_every or self.requests % self.fault_every:
                 return ""
             self.faults += 1
-            return ("fails", "stalls", "cuts")[self.faults % 3]
+            return self.kinds[self.faults % len(self.kinds)]
 
     def count(self, size: int) -> None:
         with self.lock:
             self.bytes_sent += size
+
+
+@lru_cache(maxsize=128)
+def _content(path: Path, modified_ns: int) -> tuple[str, bytes]:
+    content = path.read_bytes()
+    return f'"{hashlib.md5(content).hexdigest()}"', content
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -69,29 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             return
         fault = state.next_fault()
-        if self.path in state.redirects:
-            self._head(302, {"Location": state.redirects[self.path], "Content-Length": "0"})
-            return
-        path = state.folder / self.path.partition("?")[0].lstrip("/")
-        if not path.is_file():
-            self._head(404, {"Content-Length": "0"})
-            return
         if fault == "fails":
             self._head(503, {"Content-Length": "0"})
             return
-        content = path.read_bytes()
-        headers = {"ETag": f'"{hashlib.md5(content).hexdigest()}"'}
-        match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-        if match and state.has_ranges:
-            first, last = int(match[1]), min(int(match[2]), len(content) - 1)
-            if first > last:
-                self._head(416, {**headers, "Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
-                return
-            headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
-            status, content = 206, content[first : last + 1]
-        else:
-            status = 200
-        self._head(status, {**headers, "Content-Length": str(len(content))})
+        status, headers, content = self._forwarded() if state.upstream else self._file()
+        size = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(content))
+        self._head(status, {**headers, "Content-Length": size})
         if fault:
             content = content[: len(content) // 8]
             self.close_connection = True
@@ -102,6 +100,38 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault == "stalls":
             state.stopped.wait(30)
+
+    do_HEAD = do_GET
+
+    def _file(self) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and content of a file of the folder."""
+        state = self.state
+        if state.needs and self.headers.get("Authorization") != state.needs:
+            return 401, {}, b""
+        if self.path in state.redirects:
+            return 302, {"Location": state.redirects[self.path]}, b""
+        path = state.folder / self.path.partition("?")[0].lstrip("/")
+        if not path.is_file():
+            return 404, {}, b""
+        etag, content = _content(path, path.stat().st_mtime_ns)
+        headers = {"ETag": etag}
+        match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if match is None or not state.has_ranges:
+            return 200, headers, content
+        first, last = int(match[1]), min(int(match[2]), len(content) - 1)
+        if first > last:
+            return 416, {**headers, "Content-Range": f"bytes */{len(content)}"}, b""
+        return 206, {**headers, "Content-Range": f"bytes {first}-{last}/{len(content)}"}, content[first : last + 1]
+
+    def _forwarded(self) -> tuple[int, dict[str, str], bytes]:
+        """Return the response of the server behind this one."""
+        connection = HTTPConnection(self.state.upstream)
+        connection.request(self.command, self.path, headers=dict(self.headers))
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        dropped = ("connection", "transfer-encoding", "date", "server")
+        return response.status, {k: v for k, v in response.getheaders() if k.lower() not in dropped}, content
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -119,9 +149,9 @@ class _Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[SoundServer]:
-    """Serve a folder until the end of the block."""
-    state = SoundServer(folder)
+def serving(folder: Path, upstream: str = "") -> Iterator[SoundServer]:
+    """Serve a folder, or what another server has, until the end of the block."""
+    state = SoundServer(folder, upstream)
     server = _Quiet(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -13,12 +13,14 @@ import soundfile
 
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
+from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
 from labeltool.inference import event_files
 from labeltool.inference.detect import DetectedFile, DetectOptions
-from labeltool.inference.window_scorers import PretrainedScorer
+from labeltool.inference.scan import Scan
+from labeltool.inference.window_scorers import ModelChoice, PretrainedScorer
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.store.detections import scans
@@ -158,3 +160,21 @@ def test_without_pyarrow_events_are_kept_in_the_project_alone(
     monkeypatch.setattr(event_files, "is_available", lambda: False)
     (found,) = detect(searching, recorded(tmp_path / "a.wav", 2.0))
     assert found.spans and found.parquet is None and not (searching.exports / "detect").exists()
+
+
+def test_scores_that_are_mostly_zero_are_compressed_and_read_as_they_were(tmp_path: Path) -> None:
+    windows = Windows(str(tmp_path / "a.wav"), RATE, WINDOW, 100, 100 * 99 + WINDOW)
+    kept = Scan(ModelChoice("net", tmp_path, is_own=False), windows, tmp_path / "scores")
+    (block,) = windows.blocks()
+    random = np.random.default_rng(1)
+    dense = random.random((100, 50)).astype(np.float32)
+    sparse = np.where(dense < 0.05, dense, np.float32(0))
+    for scores, is_small in ((dense, False), (sparse, True)):
+        kept.write(block, scores)
+        (file,) = (tmp_path / "scores").iterdir()
+        assert (file.stat().st_size < scores.size) is is_small  # half of what float16 takes
+        np.testing.assert_array_equal(next(kept.scores()), scores.astype(np.float16).astype(np.float32))
+        np.testing.assert_array_equal(kept.rows(10, 5), scores[10:15].astype(np.float16).astype(np.float32))
+        assert kept.missing() == []
+        file.write_bytes(file.read_bytes()[:-20])
+        assert kept.missing() == [block]

@@ -290,3 +290,13 @@ def test_ids_that_follow_one_another_differ_in_their_last_digits_only(monkeypatc
     ids = [f"{beginning}{number + place:012x}" for place in range(3)]
     assert [after, *ids] == sorted([after, *ids]) and {len(one) for one in ids} == {36}
     assert journal_rows.new_row_id() > ids[-1]
+
+
+def test_how_much_is_stored_is_reported(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_rows, "MAX_TABLE_ROWS", 2)
+    records = [one for name in "abc" for one in records_of(name)]
+    reports: list[tuple[str, int, int]] = []
+    import_records(
+        store, records, kind="a", source="s", report=lambda stage, done, total, *_: reports.append((stage, done, total))
+    )
+    assert reports == [("storing", 2, 3), ("storing", 3, 3)]

@@ -22,7 +22,12 @@ from labeltool.store.checked import CheckedPart
 from labeltool.store.importing import import_records
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tasks import retrain as tasks_retrain
-from labeltool.training.labelled_spans import background_windows, read_training_clips, with_overlapping_labels
+from labeltool.training.labelled_spans import (
+    _ByStart,
+    background_windows,
+    read_training_clips,
+    with_overlapping_labels,
+)
 from labeltool.training.targets import build_training_set
 
 
@@ -176,3 +181,18 @@ def test_a_network_predicts_the_background_of_a_checked_recording(
     soundfile.write(tmp_path / "wind.wav", rng.normal(0, 0.15, 10 * 16_000), 16_000)
     (found,) = detect(project, report=quiet, files=[str(tmp_path / "wind.wav")], model=str(result.model)).files
     assert found.spans == ()
+
+
+def test_spans_around_a_clip_are_all_that_overlap_it_and_few_others() -> None:
+    rng = np.random.default_rng(0)
+    starts = rng.uniform(0, 1000, 400).round(3)
+    every = [span(at, at + length, "dog") for at, length in zip(starts, rng.uniform(0, 5, 400).round(3), strict=True)]
+    looked_at = 0
+    by_start = _ByStart(every)
+    for one in every:
+        around = by_start.around(stored(one.start_s, one.end_s))
+        overlapping = {id(other) for other in every if other.start_s <= one.end_s and other.end_s >= one.start_s}
+        assert overlapping <= set(map(id, around))
+        looked_at += len(around)
+    assert looked_at < 10 * len(every)  # not all of all
+    assert not _ByStart([]).around(stored(0.0, 1.0))

@@ -17,6 +17,7 @@ from labeltool.annotation.overlap import is_second
 from labeltool.annotation.remote_clips import clips_on_disk
 from labeltool.audio.remote import is_url
 from labeltool.audio.remote.reference import Unreachable
+from labeltool.audio.remote.waiting import give_up
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion, Transcript
@@ -211,6 +212,7 @@ class Prefetcher:
         with self._wake:
             self._stopping = True
             self._wake.notify()
+        give_up(self._thread)
         self._thread.join()
 
     def _run(self) -> None:

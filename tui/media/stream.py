@@ -9,6 +9,7 @@ from math import ceil, gcd
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.remote.waiting import give_up
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, to_playback_pcm
@@ -77,6 +78,7 @@ class Stream:
         with self._wake:
             self._stopping = True
             self._wake.notify()
+        give_up(self._thread)
         self._thread.join()
 
     def _run(self) -> None:

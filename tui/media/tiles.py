@@ -17,6 +17,7 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.remote.waiting import give_up
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
 from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer, Picture, brightness_range
@@ -291,6 +292,7 @@ class TileReader:
         with self._wake:
             self._stopping = True
             self._wake.notify()
+        give_up(self._thread)
         self._thread.join()
 
     def _run(self) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from labeltool.audio.remote.reference import Reference, RemoteError, Unreachable
+from labeltool.audio.remote.waiting import pause, result_of
 from labeltool.errors import LabeltoolError
 from labeltool.util.urls import checked_url
 
@@ -138,14 +139,14 @@ def _tried(url: str, request: Callable[[], T]) -> T:
         raise _unreachable(url, "did not answer a moment ago")
     for number in range(_TRIES):
         try:
-            return request()
+            return result_of(url, request)
         except TryAgainError as error:
             last = error
             if error.is_unreachable and number + 1 >= _TRIES_UNREACHABLE:
                 break
         if number + 1 < _TRIES:
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**number)
-            time.sleep(pause_s * random.uniform(0.5, 1.0))  # processes that failed together do not come back together
+            pause(url, pause_s * random.uniform(0.5, 1.0))  # processes that failed together do not come back together
     if last.is_unreachable:
         _unreachable_until[host] = time.monotonic() + _PAUSE_UNREACHABLE_S
         raise _unreachable(url, str(last))

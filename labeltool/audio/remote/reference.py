@@ -101,7 +101,7 @@ def reference_of(url: str, *, is_offline: bool = False) -> Reference:
         return known
     remember(found)
     if head:
-        with block_cache.locked(found.folder):
+        with block_cache.locked(found.folder, lambda: None):
             for number in range(min(len(head) // block_cache.BLOCK_BYTES + 1, found.blocks)):
                 first = number * block_cache.BLOCK_BYTES
                 block = head[first : first + block_cache.BLOCK_BYTES]

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import (
@@ -27,6 +28,9 @@ from labeltool.store.detections import replacing
 from labeltool.store.importing.import_rows import ClipRows, import_key
 from labeltool.store.importing.imported_recordings import ImportedRecordings
 from labeltool.store.journal_rows import append
+
+if TYPE_CHECKING:
+    from labeltool.type_aliases import Progress
 
 # The index of import keys is written in no order: with SQLite's own 2 MB its pages go to the disk over and over.
 _CACHE_KB = 200_000
@@ -69,7 +73,9 @@ class _NothingNew(Exception):
     """Ends the transaction without a change."""
 
 
-def import_records(store: Store, records: Iterable[Imported], *, kind: str, source: str) -> ImportResult:
+def import_records(
+    store: Store, records: Iterable[Imported], *, kind: str, source: str, report: Progress = lambda *_: None
+) -> ImportResult:
     """Store an importer's records, or nothing at all when anything fails.
 
     Importing the same thing again changes nothing: a recording is identified by the hash of its bytes or of its
@@ -83,6 +89,8 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
         Read to the end before the first row is written, so that a person who is labelling never waits for hashing.
     kind, source
         The importer ("audacity", "esc50") and the source, for the `imports` table.
+    report
+        Called with how many of the clips and verdicts are stored, some at a time.
     """
     read = list(records)
     result = ImportResult(skipped=[record for record in read if isinstance(record, Skipped)])
@@ -90,7 +98,7 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     store.connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     try:
         with store.transaction() as connection:
-            _Import(store, connection, result, kind, source).write(read)
+            _Import(store, connection, result, kind, source).write(read, report)
             if not result.changes:
                 raise _NothingNew
     except _NothingNew:
@@ -119,12 +127,12 @@ class _Import:
         self.import_id = cursor.lastrowid or 0
         self.newest_label = labels.newest_id(connection)
 
-    def write(self, records: Sequence[Imported]) -> None:
+    def write(self, records: Sequence[Imported], report: Progress) -> None:
         """Write all records and complete the import's own row."""
         for record in records:
             if isinstance(record, Recording):
                 self.recordings.write(record)
-        content = hashlib.sha256(self._write_clips(records))
+        content = hashlib.sha256(self._write_clips(records, report))
         for record in records:
             if not isinstance(record, Clip | Verdict | VerdictTable):
                 content.update(repr(record).encode("utf-8", "surrogatepass"))
@@ -149,10 +157,12 @@ class _Import:
             ),
         )
 
-    def _write_clips(self, records: Sequence[Imported]) -> bytes:
+    def _write_clips(self, records: Sequence[Imported], report: Progress) -> bytes:
         """Write all clips and verdicts and return a hash of them."""
         rows = ClipRows(self.connection, self.kind, self.import_id, self.recordings.stored)
-        content = rows.write(one for one in records if isinstance(one, Clip | Verdict | VerdictTable))
+        wanted = [one for one in records if isinstance(one, Clip | Verdict | VerdictTable)]
+        total = sum(len(one.rows) if isinstance(one, VerdictTable) else 1 for one in wanted)
+        content = rows.write(wanted, lambda done: report("storing", done, total))
         self.result.clips += rows.new_clips
         self.result.verdicts += rows.new_verdicts
         self.result.amended += rows.amended_clips

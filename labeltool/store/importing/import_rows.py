@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -119,17 +119,19 @@ class ClipRows:
         self._hash = hashlib.sha256()
         self.new_clips = self.known_clips = self.amended_clips = self.new_verdicts = self.known_verdicts = 0
         self.skipped: list[Skipped] = []
+        self._done = 0
         connection.execute(_TABLE)
         connection.execute("CREATE TEMP TABLE known_clips (id INTEGER PRIMARY KEY)")
 
-    def write(self, records: Iterable[Clip | Verdict | VerdictTable]) -> bytes:
-        """Store all records and return a hash of their content.
+    def write(self, records: Iterable[Clip | Verdict | VerdictTable], report: Callable[[int], None]) -> bytes:
+        """Store all records and return a hash of their content; report how many rows are stored, some at a time.
 
         Raises
         ------
         LabeltoolError
             When a table has a value that no verdict has.
         """
+        self._report = report
         pending: list[Clip | Verdict] = []
         for record in records:
             if not isinstance(record, VerdictTable):
@@ -163,6 +165,8 @@ class ClipRows:
         self._write_clips()
         self._write_verdicts(len(rows.sha256))
         self._connection.execute("DELETE FROM temp.imported")
+        self._done += len(rows.sha256)
+        self._report(self._done)
 
     def _new_keys(self, rows: _Columns) -> list[str | None]:
         """Return the key of each row that has a verdict and is the first with it in this import."""

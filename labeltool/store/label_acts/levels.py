@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from labeltool.hierarchy import Hierarchy
+from labeltool.hierarchy import NO_HIERARCHY, Hierarchy
 from labeltool.store.database import Store
 from labeltool.store.labels import parents
 
 
 def hierarchy(store: Store) -> Hierarchy:
     """Return which of the labels in use are kinds of others."""
-    return Hierarchy(parents(store.connection))
+    found = parents(store.connection)
+    return Hierarchy(found) if found else NO_HIERARCHY
 
 
 def suggested_labels(store: Store) -> list[str]:
