@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import os
 import random
 import shutil
@@ -177,6 +178,7 @@ def make_sounds(folder: Path) -> None:
 def object_store(sounds: Path) -> Iterator[SoundServer]:
     """Run an object store with the sounds, behind a proxy that fails."""
     os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench", AWS_DEFAULT_REGION="us-east-1")
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
     host = ":".join(map(str, store.get_host_and_port()))

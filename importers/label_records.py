@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltool.audio.files import describe
+from labeltool.audio.remote import as_url
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_each, reason_of, recording_of, whole_clip
 from labeltool.importers.described_files import described
@@ -236,7 +237,7 @@ class _LabelReader:
         try:
             self._recording(sound)
         except LabeltoolError as error:
-            raise _NotFoundError(Failed, str(sound), reason_of(error)) from error
+            raise _NotFoundError(Failed, as_url(sound), reason_of(error)) from error
         return sound
 
 

@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, walk
-from labeltool.audio.remote import is_url
+from labeltool.audio.remote import checked_url, is_url
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, recording_beside, stems_of
 from labeltool.util.unicode_names import nfc
@@ -87,7 +87,7 @@ class SoundFiles:
             When several files fit equally well.
         """
         if is_url(name):
-            return Path(name)  # remote, and checked where it is opened
+            return Path(checked_url(name))
         parts = _parts(name)
         if not parts:
             return None

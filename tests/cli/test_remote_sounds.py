@@ -124,7 +124,9 @@ def test_a_password_is_neither_stored_nor_shown(tmp_path: Path, server: SoundSer
     project = new_project(tmp_path / "p")
     url = server.url.replace("//", "//me:hunter2@") + "/a.wav"
     (tmp_path / "urls.txt").write_text(f"{url}\n{server.url}/b.wav?token=hunter2\n{server.url}/c.wav\n")
-    for arguments in (("import", "audio", url), ("classify", url), ("import", "audio", tmp_path / "urls.txt")):
+    (tmp_path / "labels.csv").write_text(f"file,start_s,end_s,label\n{url},0,1,frog\n")
+    commands = (("import", "table", tmp_path / "labels.csv"), ("import", "audio", tmp_path / "urls.txt"))
+    for arguments in (("import", "audio", url), ("classify", url), *commands):
         done = labeltool_here("--project", project.directory, *arguments, check=None)
         assert done.returncode
         assert "hunter2" not in done.stdout + done.stderr
@@ -183,12 +185,19 @@ def test_the_journal_carries_remote_recordings(tmp_path: Path, server: SoundServ
     one, other = new_project(tmp_path / "one"), new_project(tmp_path / "other")
     run(one, "import", "audio", f"{server.url}/list.txt")
     run(one, "mark", "a.wav", "tone")
+    long_query = f"{server.url}/d.wav?{'x' * 600}"
+    run(one, "import", "audio", long_query)
     labeltool_here("--project", one.directory, "journal", "export", "-o", tmp_path / "one.jsonl")
     labeltool_here("--project", other.directory, "journal", "import", tmp_path / "one.jsonl")
     labeltool_here("--project", other.directory, "journal", "export", "-o", tmp_path / "other.jsonl")
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "other.jsonl").read_bytes()
     assert rows(other) == rows(one)
-    assert run(other, "status")["remote"]["clips"] == 6
+    assert run(other, "status")["remote"]["clips"] == 7
+    for bad in ("file:///etc/passwd", "https://me:hunter2@host/a.wav"):
+        lines = (tmp_path / "one.jsonl").read_text().replace(f"{server.url}/c.wav", bad)
+        (tmp_path / "bad.jsonl").write_text(lines)
+        done = labeltool_here("--project", other.directory, "journal", "import", tmp_path / "bad.jsonl", check=1)
+        assert "hunter2" not in done.stderr
 
 
 def test_relocate_finds_lost_files_at_their_new_urls(tmp_path: Path, server: SoundServer) -> None:

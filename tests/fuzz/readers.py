@@ -27,6 +27,7 @@ from helpers.journal_rows import fill_with_everything
 from helpers.records import read_esc50, read_urbansound8k
 from labeltool.audio import files
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
+from labeltool.audio.remote.listing import sounds_at
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
 from labeltool.importers import audacity, device_log
@@ -310,6 +311,11 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
         "device log": FuzzedReader("{}.log", lambda: [log], device_log.parse),
         "journal": FuzzedReader("journal/{}.jsonl", _journals, _read_journal),
         "database": FuzzedReader("{}.db", lambda: [_small_project(0)[1]], _read_database),
+        "URL list": FuzzedReader(
+            "{}.csv",
+            lambda: [b"name,url\na,https://host/a.wav\nb,file:///etc/passwd\n", b"s3://bucket/a.wav\n"],
+            lambda path: list(sounds_at(path, files.AUDIO_SUFFIXES)),
+        ),
         "label list": FuzzedReader(
             "{}.csv", lambda: [b"label,parent,definition\ndog,animal,it barks\n"], read_label_list
         ),

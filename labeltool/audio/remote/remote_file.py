@@ -14,9 +14,9 @@ from labeltool.audio.remote.reference import Reference, Unreachable, reference_o
 from labeltool.util.urls import checked_url, is_url
 
 # Of one request: what a slow line brings in some seconds. A decoder then reads it from memory, by a few kilobytes.
-_MAX_BLOCKS_AT_ONCE = 64
+_MAX_BLOCKS_AT_ONCE = 128
 # Of a request behind the last one, where it is not known how much is wanted.
-_BLOCKS_AHEAD = 4
+_BLOCKS_AHEAD = 8
 
 
 class RemoteFile(io.RawIOBase):

@@ -22,6 +22,7 @@ from labeltool.records import MAX_LABEL_CHARACTERS, label_name
 from labeltool.store.database import Store
 from labeltool.store.groups import MAX_NAME_CHARACTERS
 from labeltool.store.labels import LABEL_ORDER
+from labeltool.util.urls import checked_url, is_url
 
 VERSION = 2
 """The version of the format that is written; older ones are read, newer ones refused."""
@@ -118,8 +119,13 @@ class RecordingLine(_Line, frozen=True, tag="recording"):
 
     def check(self) -> None:
         """Check the path, the duration and the time."""
+        if is_url(self.path):
+            try:
+                checked_url(self.path)
+            except LabeltoolError as error:
+                raise ValueError(error.reason) from error
         # Longer names are no file's, and every look for one would fail.
-        if "\0" in self.path or any(len(part.encode()) > 255 for part in self.path.split("/")):
+        elif "\0" in self.path or any(len(part.encode()) > 255 for part in self.path.split("/")):
             raise ValueError("no path of a file")
         _check_time(self.added_at)
 
