@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from helpers.simulated_annotators import Annotators, oracle_differences  # noqa: E402
-from labeltool.annotation.agreement import Agreement, cohen_kappa, fleiss_kappa, krippendorff_alpha  # noqa: E402
+from labeltool.annotation.people.agreement import Agreement, cohen_kappa, fleiss_kappa, krippendorff_alpha  # noqa: E402
 from labeltool.type_aliases import Int64  # noqa: E402
 
 

@@ -37,7 +37,7 @@ from detect import Events, read_sounds, write_recording
 from pyarrow import dataset
 from reviewed_detections import is_right, labeltool, review
 
-from labeltool.cli.detect_parts import sound_files
+from labeltool.cli.detection.detect_parts import sound_files
 
 RATE = 16_000
 HOUR_S = 3600.0

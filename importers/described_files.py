@@ -12,7 +12,7 @@ from labeltool.audio.remote.waiting import give_up
 from labeltool.errors import LabeltoolError
 from labeltool.parallel import engine
 from labeltool.parallel.dask_workers import KilledWorkers
-from labeltool.util.threads import map_in_threads
+from labeltool.parallel.threads import map_in_threads
 
 # Files whose properties workers read before the first is stored, in their order.
 _DESCRIBED_TOGETHER = 2048

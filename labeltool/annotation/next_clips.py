@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from labeltool.annotation.overlap import to_label_again
+from labeltool.annotation.people.overlap import to_label_again
 from labeltool.records import StoredClip
 from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED, stored_clip

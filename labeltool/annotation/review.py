@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from itertools import islice
 
-from labeltool.annotation.conflicts import find_conflicts
 from labeltool.annotation.label_errors import LabelErrorList
 from labeltool.annotation.listing import labels_with
+from labeltool.annotation.people.conflicts import find_conflicts
 from labeltool.records import Value
 from labeltool.store import Store, models
 from labeltool.store.clips import current_names, verdicts_on

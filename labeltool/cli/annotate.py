@@ -22,7 +22,7 @@ from labeltool.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labeltool.annotation.agreement import Agreement, ProjectAgreement
+    from labeltool.annotation.people.agreement import Agreement, ProjectAgreement
     from labeltool.store import Store
     from labeltool.store.journal import JournalRow
 
@@ -209,7 +209,7 @@ def stats(annotator: str | None, as_json: bool) -> None:
     that of the clips that two or more people labelled: 1 for perfect, 0 for that of chance, with 95 % intervals.
     """
     from labeltool.annotation import speed
-    from labeltool.annotation.agreement import project_agreement
+    from labeltool.annotation.people.agreement import project_agreement
 
     project = current_project()
     with project.open_store() as store:

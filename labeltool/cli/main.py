@@ -19,8 +19,6 @@ from labeltool.cli import (
     check,
     common,
     demo,
-    density,
-    detect,
     evaluation,
     export,
     import_,
@@ -33,8 +31,8 @@ from labeltool.cli import (
     similar,
     training,
     transcribe,
-    watch,
 )
+from labeltool.cli.detection import density, detect, watch
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.util.crash import crash_line, is_debugging
 from labeltool.util.lifetime import INTERRUPTED, is_hung_up, write_ending

@@ -32,7 +32,7 @@ from labeltool.util.counted import counted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labeltool.annotation.conflicts import Rule, Settled
+    from labeltool.annotation.people.conflicts import Rule, Settled
     from labeltool.store import Store
     from labeltool.store.text_journal.journal_import import JournalImport
 
@@ -53,7 +53,7 @@ def merge(other: Path, as_json: bool) -> None:
     labeltool merge ../birds-bob
     labeltool merge bob.jsonl
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.annotation.conflicts import find_conflicts
+    from labeltool.annotation.people.conflicts import find_conflicts
 
     project = current_project()
     database = _database_of(other)
@@ -97,7 +97,7 @@ def conflicts(
     labeltool conflicts --settle majority --dry-run
     labeltool conflicts --settle trusted --trusted ann
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.annotation import conflicts as found_by
+    from labeltool.annotation.people import conflicts as found_by
 
     if (settle == "trusted") is not (trusted is not None):
         raise click.UsageError("--settle trusted and --trusted NAME go together")
@@ -156,7 +156,7 @@ def split_work(into: int, output: Path | None, overlap: float | None, as_json: b
     labeltool split-work --into 3 --overlap 0.1 -o ~/shared/birds
     labeltool merge ~/shared/birds/birds-2
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.annotation.work_packages import write_packages
+    from labeltool.annotation.people.work_packages import write_packages
 
     project = current_project()
     folder = (output or project.exports / "work").absolute()

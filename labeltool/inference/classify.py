@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from labeltool.audio import files as audio_files
 from labeltool.audio.feature_cache import FrameFunction
-from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.inference import scoring, window_scorers
+from labeltool.inference.windows import Windows
 from labeltool.networks import heads, model_folder, postprocessing
 from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.pretrained.model import PretrainedModel

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.inference.window_scorers import ModelChoice, WindowScorer, window_scorer
+from labeltool.inference.windows import Windows
 from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.type_aliases import Float32

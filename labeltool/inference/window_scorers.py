@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from labeltool.audio.frontend import Frontend
-from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.inference import scoring
+from labeltool.inference.windows import Windows
 from labeltool.networks import model_folder, postprocessing
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import PretrainedCard, card_beside

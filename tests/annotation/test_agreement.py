@@ -10,7 +10,7 @@ import pytest
 from helpers.command_line import labeltool_here
 from helpers.simulated_annotators import Annotators, oracle_differences
 from helpers.store import fill
-from labeltool.annotation.agreement import cohen_kappa, krippendorff_alpha, project_agreement
+from labeltool.annotation.people.agreement import cohen_kappa, krippendorff_alpha, project_agreement
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, journal

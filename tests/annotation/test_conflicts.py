@@ -9,9 +9,10 @@ import pytest
 from helpers.command_line import labeltool_here
 from helpers.records import records_of
 from helpers.store import current, fill
-from labeltool.annotation import conflicts, speed
-from labeltool.annotation.agreement import project_agreement
-from labeltool.annotation.conflicts import find_conflicts
+from labeltool.annotation import speed
+from labeltool.annotation.people import conflicts
+from labeltool.annotation.people.agreement import project_agreement
+from labeltool.annotation.people.conflicts import find_conflicts
 from labeltool.annotation.review import confirmed_verdicts, label_issues
 from labeltool.project import Project
 from labeltool.records import Value

@@ -10,8 +10,8 @@ from pathlib import Path
 from helpers.command_line import labeltool_here
 from labeltool import project as projects
 from labeltool.annotation import next_clips
-from labeltool.annotation.overlap import is_in_overlap
-from labeltool.annotation.work_packages import shared_out
+from labeltool.annotation.people.overlap import is_in_overlap
+from labeltool.annotation.people.work_packages import shared_out
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import clips, journal

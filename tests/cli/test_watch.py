@@ -20,8 +20,8 @@ from helpers.command_line import labeltool_here
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from helpers.waits import DEADLINE_S
-from labeltool.cli import detect_parts
-from labeltool.cli.detect_parts import Since, parts_of, recorded_since
+from labeltool.cli.detection import detect_parts
+from labeltool.cli.detection.detect_parts import Since, parts_of, recorded_since
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.store.detections import scans

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeltool.annotation.agreement import NOT_RATED, cohen_kappa, fleiss_kappa, krippendorff_alpha
+from labeltool.annotation.people.agreement import NOT_RATED, cohen_kappa, fleiss_kappa, krippendorff_alpha
 from labeltool.type_aliases import Int64
 
 

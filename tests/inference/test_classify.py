@@ -18,9 +18,9 @@ from helpers.command_line import labeltool_here
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from labeltool.audio import windows
-from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.inference import classify
+from labeltool.inference.windows import Windows
 from labeltool.pretrained import registry
 from labeltool.project import Project
 

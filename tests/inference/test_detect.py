@@ -25,13 +25,13 @@ from helpers.records import of_kind, read_audacity
 from helpers.stm32 import LABELS
 from labeltool import project as projects
 from labeltool.annotation import next_clips
-from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
 from labeltool.inference import events
 from labeltool.inference.detect import DetectOptions
 from labeltool.inference.events import EventRules, find_events
+from labeltool.inference.windows import Windows
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import Event, Suggestion, Value, Verdict

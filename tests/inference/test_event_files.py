@@ -13,7 +13,6 @@ import soundfile
 
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
-from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
@@ -21,6 +20,7 @@ from labeltool.inference import event_files
 from labeltool.inference.detect import DetectedFile, DetectOptions
 from labeltool.inference.scan import Scan
 from labeltool.inference.window_scorers import ModelChoice, PretrainedScorer
+from labeltool.inference.windows import Windows
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.store.detections import scans

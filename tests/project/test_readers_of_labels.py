@@ -43,7 +43,7 @@ READERS = {
     ("labeltool/pretrained/describe.py", "clips.labelled"): "features only",
     ("labeltool/pretrained/describe.py", "clips.drawn"): "features only",
     ("tui/background/live.py", "clips.drawn"): "compared with, to propose classes and to estimate; no labels",
-    ("labeltool/annotation/work_packages.py", "clips.unlabelled"): "given to people to label",
+    ("labeltool/annotation/people/work_packages.py", "clips.unlabelled"): "given to people to label",
     ("tui/screens/regions.py", "checked.checked_parts"): "on the screen",
     ("labeltool/annotation/annotation_table.py", "all_verdicts"): "the table of all annotations",
     ("exporters/data_sets/card.py", "all_verdicts"): "the card of a data set",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from helpers.app import answer, opened, picture, suggest, until
 from labeltool.annotation import next_clips
-from labeltool.annotation.agreement import project_agreement
-from labeltool.annotation.overlap import is_in_overlap
+from labeltool.annotation.people.agreement import project_agreement
+from labeltool.annotation.people.overlap import is_in_overlap
 from labeltool.project import Project, write_setting
 from labeltool.records import Value
 from labeltool.store import Store, clips, journal

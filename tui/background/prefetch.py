@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from labeltool.active_learning.suggester_state import stored_source
 from labeltool.annotation import next_clips
-from labeltool.annotation.overlap import is_second
+from labeltool.annotation.people.overlap import is_second
 from labeltool.annotation.remote_clips import clips_on_disk
 from labeltool.audio.remote import is_url
 from labeltool.audio.remote.reference import Unreachable

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from labeltool.annotation.agreement import Rating, ratings_by_clip
+from labeltool.annotation.people.agreement import Rating, ratings_by_clip
 from labeltool.checks.finding import Finding, Subject
 from labeltool.evaluation.intervals import Share, clustered_share
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from labeltool.annotation.by_annotator import ClipVerdicts, Verdicts, present_labels, verdict_on, verdicts_by_annotator
+from labeltool.annotation.people.by_annotator import (
+    ClipVerdicts,
+    Verdicts,
+    present_labels,
+    verdict_on,
+    verdicts_by_annotator,
+)
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store

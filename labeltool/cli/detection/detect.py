@@ -25,7 +25,7 @@ from labeltool.cli.common import (
     project_option,
     quoted,
 )
-from labeltool.cli.detect_parts import (
+from labeltool.cli.detection.detect_parts import (
     LabelTracks,
     Since,
     detect_in_parts,

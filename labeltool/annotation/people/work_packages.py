@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeltool import project as projects
-from labeltool.annotation.overlap import is_in_overlap
+from labeltool.annotation.people.overlap import is_in_overlap
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import StoredClip

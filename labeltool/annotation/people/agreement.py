@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from labeltool.annotation.by_annotator import ClipVerdicts, present_labels, verdicts_by_annotator
+from labeltool.annotation.people.by_annotator import ClipVerdicts, present_labels, verdicts_by_annotator
 from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.type_aliases import Float64, Int64

@@ -18,8 +18,8 @@ from labeltool.cli.common import (
     print_failed,
     project_option,
 )
-from labeltool.cli.detect import events_folder, threshold_option
-from labeltool.cli.detect_parts import LabelTracks, detect_in_parts, parts_of, print_events
+from labeltool.cli.detection.detect import events_folder, threshold_option
+from labeltool.cli.detection.detect_parts import LabelTracks, detect_in_parts, parts_of, print_events
 from labeltool.cli.pretrained import any_model_option
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.util.counted import counted

@@ -1,0 +1,1 @@
+"""Labels of several people: how far they agree, where they differ, who labels what."""

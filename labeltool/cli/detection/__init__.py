@@ -1,0 +1,1 @@
+"""Commands for long recordings: `detect`, `watch`, `density`."""
