@@ -54,14 +54,14 @@ class Reference:
 
     @property
     def samples_sha256(self) -> str | None:
-        """The hash of its samples, where it was decoded to its end on this machine."""
+        """The hash of its samples, where it was decoded to its end on this machine; "" where it is damaged."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             value = parse_json(read_bytes(self.folder / "hashes.json", block_cache.MAX_NOTE_BYTES))[_HASH]
-            return value if isinstance(value, str) and len(value) == 64 else None
+            return value if isinstance(value, str) and len(value) in (0, 64) else None
         return None
 
     def keep_samples_sha256(self, samples_sha256: str) -> None:
-        """Keep the hash of its samples."""
+        """Keep the hash of its samples, "" where it is damaged."""
         block_cache.write(self.folder / "hashes.json", json.dumps({_HASH: samples_sha256}).encode())
 
 
