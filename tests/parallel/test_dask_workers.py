@@ -23,6 +23,7 @@ from helpers.worker_items import (
     FRONTEND,
     KillsItsWorker,
     end_every_worker,
+    end_worker_of_five,
     end_worker_once,
     fail_at_three,
     nested,
@@ -38,7 +39,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.parallel import dask_tasks, dask_workers, worker_process
 from labeltool.parallel.dask_tasks import SharedFolder
 from labeltool.parallel.dask_workers import KilledWorkers
-from labeltool.parallel.engine import LOCAL, Engine, map_in_processes, using, worker_count
+from labeltool.parallel.engine import LOCAL, Engine, map_in_processes, map_shards, using, worker_count
 from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
 from labeltool.records import StoredClip
@@ -100,6 +101,11 @@ def test_an_item_that_kills_every_worker_is_named_after_the_rest_is_done(two_wor
         for result in map_in_processes(end_every_worker, range(9), name_of=lambda number: f"{number}.wav"):
             done.append(result)
     assert raised.value.items == [5] and sorted(done) == [0, 1, 2, 3, 4, 6, 7, 8]
+
+
+def test_of_a_shard_that_kills_every_worker_each_item_is_tried_by_itself(two_workers: Path) -> None:
+    shards = map_shards(end_worker_of_five, [[4, 5], [6, 7]], None, lambda number: [-number])
+    assert sorted(shards) == [[-5], [4], [6, 7]]
 
 
 @contextmanager
