@@ -273,7 +273,7 @@ class _Run(Generic[T, R]):
 
     def next_events(self) -> list[Any]:
         """Wait for what happens next: futures that are done or lost, or progress as a tuple."""
-        # With the connection its loop ends, which would have told of them.
+        # Their callbacks ended with the loop of their connection.
         if lost := [one for one in self._submitted if self._workers.has_lost(one)]:
             return lost
         try:
