@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,10 +39,6 @@ def end_every_worker(number: int) -> int:
     if number == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
-
-
-def end_worker_of_five(shard: Sequence[int]) -> list[int]:
-    return [end_every_worker(number) for number in shard]
 
 
 def nested(number: int) -> tuple[int, list[int], bool]:

@@ -23,7 +23,6 @@ from helpers.worker_items import (
     FRONTEND,
     KillsItsWorker,
     end_every_worker,
-    end_worker_of_five,
     end_worker_once,
     fail_at_three,
     nested,
@@ -36,7 +35,7 @@ from labeltool import project as projects
 from labeltool.audio import files
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.errors import LabeltoolError
-from labeltool.parallel import dask_tasks, dask_workers, worker_process
+from labeltool.parallel import dask_tasks, dask_workers, engine, worker_process
 from labeltool.parallel.dask_tasks import SharedFolder
 from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import LOCAL, Engine, map_in_processes, map_shards, using, worker_count
@@ -103,9 +102,23 @@ def test_an_item_that_kills_every_worker_is_named_after_the_rest_is_done(two_wor
     assert raised.value.items == [5] and sorted(done) == [0, 1, 2, 3, 4, 6, 7, 8]
 
 
-def test_of_a_shard_that_kills_every_worker_each_item_is_tried_by_itself(two_workers: Path) -> None:
-    shards = map_shards(end_worker_of_five, [[4, 5], [6, 7]], None, lambda number: [-number])
-    assert sorted(shards) == [[-5], [4], [6, 7]]
+class WorkersThatFiveKills:
+    """Workers that are killed by every shard which has number 5."""
+
+    def map(
+        self, function: Callable[[list[int]], list[int]], shards: list[list[int]], *_: object
+    ) -> Iterator[list[int]]:
+        yield from (function(shard) for shard in shards if 5 not in shard)
+        if killers := [shard for shard in shards if 5 in shard]:
+            raise KilledWorkers(killers, "5")
+
+
+def test_of_a_shard_that_kills_every_worker_each_item_is_tried_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_workers_of_dask", WorkersThatFiveKills)
+    with using(Engine(workers=2)):
+        for shards in ([[4, 5], [6, 7]], [[5], [4], [6, 7]]):
+            done = map_shards(list, shards, None, lambda number: [-number])
+            assert sorted(done) == [[-5], [4], [6, 7]]
 
 
 @contextmanager
