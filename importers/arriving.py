@@ -7,7 +7,8 @@ change have stayed as they are for a while, by this machine's clock, and its hea
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labeltool.audio.files import walk
@@ -84,6 +85,12 @@ class ArrivingFiles:
             states = {**self._states, **states}
         self._states = states
         return complete
+
+    def give_again(self, files: Iterable[Path]) -> None:
+        """Let `complete` return files anew that were given out."""
+        for path in files:
+            if (before := self._states.get(path)) is not None:
+                self._states[path] = replace(before, is_given=False)
 
 
 def is_whole(path: Path, size: int) -> bool:
