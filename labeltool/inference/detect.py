@@ -244,8 +244,10 @@ def _by_windows(project: Project | None, choice: ModelChoice, options: DetectOpt
     """Return the search by overlapping windows."""
     scorer = window_scorers.window_scorer(choice)
     targets = find_targets(project, choice, scorer, options.threshold, options.thresholds)
-    assert options.cache or project is not None, "without a project the caller names a folder"
-    folder = Path(options.cache) if options.cache else project.cache / _FOLDER
+    folder = Path(options.cache or "")
+    if not options.cache:
+        assert project is not None, "without a project the caller names a folder"
+        folder = project.cache / _FOLDER
 
     def find(sounds: Sequence[AudioFile], report: Callable[[int, int], None]) -> Iterator[_Found]:
         scans: dict[int, Scan] = {}
@@ -288,8 +290,7 @@ def _as_device(project: Project | None, choice: ModelChoice, options: DetectOpti
             except LabeltoolError as error:
                 yield place, error
 
-    fingerprint = fingerprint_of("as device", detector.identity, names, thresholds)
-    return _Search(find, targets, detector.identity, fingerprint)
+    return _Search(find, targets, detector.identity, fingerprint_of("as device", detector.identity, names, thresholds))
 
 
 def _events(scan: Scan, sound: AudioFile, targets: Targets, rules: EventRules) -> list[Event]:

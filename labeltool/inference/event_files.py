@@ -23,11 +23,12 @@ from typing import Any, BinaryIO
 import msgspec
 
 from labeltool.audio.file_versions import FileVersion
-from labeltool.audio.files import AudioFile, as_on_disk
+from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.records import Event
 from labeltool.util.atomic_write import open_atomic
 from labeltool.util.recorded_at import DEVICE, recorded_at, site_of
+from labeltool.util.unicode_names import as_on_disk
 from labeltool.util.urls import is_url
 
 SUFFIX = ".parquet"
