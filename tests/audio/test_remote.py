@@ -16,12 +16,13 @@ import soundfile
 from helpers.sound_server import SoundServer, serving
 from helpers.waits import until
 from labeltool.audio import files
-from labeltool.audio.remote import block_cache, checked_url, fetching, is_url, reference
+from labeltool.audio.remote import block_cache, fetching, reference
 from labeltool.audio.remote.limits import set_limits
 from labeltool.audio.remote.reference import RemoteError, Unreachable, reference_of
 from labeltool.audio.remote.waiting import give_up
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
+from labeltool.util.urls import checked_url, is_url
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("fsspec")
@@ -213,7 +214,7 @@ def test_a_redirect_leads_to_no_local_file(server: SoundServer, write_tone: Call
     local = write_tone("secret.wav")
     noise(server.folder / "a.wav", 1.0)
     server.redirects = {"/to_file": f"file://{local}", "/to_sound": "/a.wav"}
-    with pytest.raises(LabeltoolError, match="leads elsewhere"):
+    with pytest.raises(LabeltoolError, match="redirects to a URL that is not http or https"):
         files.describe(f"{server.url}/to_file")
     assert files.describe(f"{server.url}/to_sound").frames == 16_000
 
@@ -243,7 +244,7 @@ def test_who_waits_for_a_server_that_stalls_ends_at_once_when_it_is_given_up(ser
     until(lambda: server.bytes_sent > 0, "the request")
     give_up(thread)
     thread.join()
-    assert "is not wanted any more" in str(raised[0])
+    assert "was cancelled" in str(raised[0])
 
 
 def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +261,7 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
 def test_credentials_come_from_netrc(server: SoundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise(server.folder / "a.wav", 1.0)
     server.needs = "Basic " + base64.b64encode(b"me:hunter2").decode()
-    with pytest.raises(LabeltoolError, match="its server wants credentials"):
+    with pytest.raises(LabeltoolError, match=r"needs credentials \(401\)"):
         files.describe(f"{server.url}/a.wav")
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
