@@ -67,7 +67,7 @@ async def test_without_a_network_clips_on_this_disk_go_on(
     monkeypatch.setattr(fetching, "_unreachable_until", {server.url.removeprefix("http://"): float("inf")})
     shown = set()
     async with opened(remote) as (_, screen, pilot):
-        await until(pilot, lambda: "no network: " in screen.notice.warning, "one line")
+        await until(pilot, lambda: "offline: " in screen.notice.warning, "one line")
         for _ in range(len(kept)):
             assert screen.current is not None
             shown.add(screen.current.clip.id)
