@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from labeltool.audio.remote import block_cache, is_url
+from labeltool.audio.remote import block_cache
 from labeltool.audio.remote.block_cache import BLOCK_BYTES
 from labeltool.audio.remote.reference import SIZE_COLUMN
 from labeltool.store import Store
 from labeltool.store.clips import UNLABELLED
+from labeltool.util.urls import is_url
 
 # By the index of own columns: in a project without remote sounds nothing is read.
 _REMOTE = f"""
@@ -79,12 +80,12 @@ def _on_disk(store: Store, condition: str = "") -> Iterator[sqlite3.Row]:
     for row in rows:
         if row["sha256"] != sha256:
             sha256, blocks = row["sha256"], block_cache.blocks_of(block_cache.folder_of(row["sha256"]))
-        if _needed(row["size"], row["duration_s"], row["start_s"], row["end_s"]) <= blocks:
+        if _has_clip(blocks, row["size"], row["duration_s"], row["start_s"], row["end_s"]):
             yield row
 
 
-def _needed(size: int, duration_s: float, start_s: float, end_s: float) -> set[int]:
-    """Return the blocks of a clip, with the first and the last one of the file."""
+def _has_clip(blocks: Collection[int], size: int, duration_s: float, start_s: float, end_s: float) -> bool:
+    """Whether some blocks have a clip, and the first and the last one of its file, whose size may be anything."""
     last = max(0, size - 1) // BLOCK_BYTES
     first, end = (min(last, int(min(1.0, time_s / duration_s) * size) // BLOCK_BYTES) for time_s in (start_s, end_s))
-    return {0, last, *range(first, end + 1)}
+    return 0 in blocks and last in blocks and all(number in blocks for number in range(first, end + 1))

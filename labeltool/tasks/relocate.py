@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from labeltool.audio import files
-from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.listing import sounds_at
+from labeltool.audio.remote.reference import RemoteError
 from labeltool.errors import LabeltoolError
 from labeltool.store import Store, recordings
 from labeltool.store.importing.imported_recordings import store_samples_hashes
-from labeltool.util.urls import is_there
+from labeltool.util.urls import as_url, is_there, is_url
 
 
 def places_below(path: Path) -> Iterator[str]:
@@ -88,6 +88,8 @@ class Relocation:
         one = self._known[sha256]
         try:
             files.require_content(one.path, sha256, one.samples_sha256)
+        except RemoteError:  # a server that fails now may have it
+            return False
         except LabeltoolError:
             return True
         return False
