@@ -39,6 +39,12 @@ class Reference:
         return hashlib.sha256(f"{self.url}\n{self.size_bytes}\n{self.version}".encode()).hexdigest()
 
     @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The recording's own columns that have its size and its version, as name and value."""
+        pairs = ((SIZE_COLUMN, str(self.size_bytes)), (VERSION_COLUMN, self.version))
+        return tuple(one for one in pairs if one[1])
+
+    @property
     def folder(self) -> Path:
         """Its folder in the block cache."""
         return block_cache.folder_of(self.id)
