@@ -240,7 +240,7 @@ def test_what_a_path_would_change_is_refused_and_small_letters_make_one_scheme()
         (aiohttp_error("ClientConnectorCertificateError"), LabeltoolError, "certificate"),
     ],
 )
-def test_how_a_connection_fails_is_told_apart(
+def test_each_failure_of_a_connection_has_its_reason(
     monkeypatch: pytest.MonkeyPatch, failure: Exception, raised: type[Exception], reason: str
 ) -> None:
     from labeltool.audio.remote.http import Http

@@ -73,7 +73,7 @@ class Http:
         except aiohttp.ClientConnectorCertificateError as error:
             raise LabeltoolError("the certificate of its server is not valid", file=url) from error
         except aiohttp.ClientSSLError as error:
-            raise LabeltoolError("its server does not speak TLS as https needs it", file=url) from error
+            raise LabeltoolError("the TLS connection that https needs fails", file=url) from error
         except aiohttp.ClientConnectorError as error:
             raise TryAgainError("no connection", is_unreachable=True) from error
         except (aiohttp.NonHttpUrlClientError, aiohttp.InvalidURL, aiohttp.TooManyRedirects) as error:
