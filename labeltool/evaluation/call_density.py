@@ -17,7 +17,7 @@ from typing import Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation.detections import scanned_model
-from labeltool.store import Store, groups
+from labeltool.store import Store, clips, groups
 from labeltool.store.detections import scans
 from labeltool.store.detections.operating_points import OperatingPoint, points_in_use
 from labeltool.store.detections.scans import Scanned
@@ -179,7 +179,7 @@ def _thresholds(
 
 
 def _count(store: Store, row: ModelRow, scanned: Sequence[Scanned], thresholds: Mapping[str, float]) -> _Counts:
-    columns, without_time = groups.own_columns(store), 0
+    columns, renamed, without_time = groups.own_columns(store), clips.current_names(store), 0
     searched_s: dict[tuple[_Place, str], float] = defaultdict(float)
     events: Counter[tuple[_Place, str]] = Counter()
     for one in scanned:
@@ -191,7 +191,7 @@ def _count(store: Store, row: ModelRow, scanned: Sequence[Scanned], thresholds: 
         for hour, seconds in _hours(start, one.duration_s):
             for label in sought:
                 searched_s[(hour, site), label] += seconds
-        for event in scans.detected_events(store, row.id, one.recording_id):
+        for event in scans.detected_events(store, row.id, one.recording_id, renamed):
             if event.score >= thresholds.get(event.label, 2.0):
                 events[(_hour_at(start, event.start_s), site), event.label] += 1
     return _Counts(searched_s, events, without_time)

@@ -135,7 +135,7 @@ def test_a_recording_that_is_imported_later_gets_what_was_found(searching: Proje
         (imported,) = detect(searching, path)
         assert (alone.suggestions, imported.suggestions) == (None, len(alone.spans)) and imported.was_finished
         (model,) = scans.scanned_models(store)
-        there = scans.detected_events(store, model.id, 1)
+        there = scans.detected_events(store, model.id, 1, {})
         assert [(one.label, one.score) for one in there] == [(one.label, one.probability) for one in alone.spans]
         assert list(scans.searched_at(store, "net")) == [str(path)] and scans.searched_at(store, "other") == {}
     assert detect(searching, path) == (imported,)
