@@ -1,7 +1,8 @@
-"""Sound files that arrive in a folder, from recorders that are synchronised say: which of them are complete.
+"""Sound files that arrive in a folder, for example from synchronised recorders: which of them are complete.
 
 The folder is listed again and again: network mounts report no changes. A file is complete when its size and its time of
-change have stayed as they are for a while, by this machine's clock, and its header claims no more than is there.
+change have stayed as they are for a while, by this machine's clock, and its header claims no more than is there; one
+that is cut short is given out when it has not changed for an hour.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from labeltool.audio.any_length import UNKNOWN_SIZES
 from labeltool.audio.files import walk
 from labeltool.errors import LabeltoolError
 
-# Sizes in the header of a WAV that is written without an end in sight: they claim nothing.
-_NOT_KNOWN = frozenset({0, 0xFFFFFFFF})
+# What has not changed for this long gets no rest any more: for example, the recorder's battery was empty.
+_NO_REST_AFTER_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class ArrivingFiles:
             if before is None or (before.size, before.modified_ns) != (status.st_size, status.st_mtime_ns):
                 before = _State(status.st_size, status.st_mtime_ns, now_s)
             if not before.is_given:
-                if now_s - before.since_s >= self._settle_s and is_whole(path, status.st_size):
+                same_s = now_s - before.since_s
+                if same_s >= self._settle_s and (same_s >= _NO_REST_AFTER_S or is_whole(path, status.st_size)):
                     complete.append(path)
                     before = _State(before.size, before.modified_ns, before.since_s, is_given=True)
                 else:
@@ -108,4 +111,4 @@ def is_whole(path: Path, size: int) -> bool:
     kind, claimed, form = struct.unpack("<4sI4s", head)
     is_wav = kind == b"RIFF" and form == b"WAVE"
     # Of a last chunk of odd length, some writers leave out the byte that fills it up.
-    return not is_wav or claimed in _NOT_KNOWN or size + 1 >= claimed + 8
+    return not is_wav or claimed in UNKNOWN_SIZES or size + 1 >= claimed + 8

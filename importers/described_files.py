@@ -42,16 +42,17 @@ def _described(path: str | Path) -> AudioFile | LabeltoolError:
 def _described_by_workers(paths: Iterable[str | Path]) -> Iterator[AudioFile | LabeltoolError]:
     left = iter(paths)
     while numbered := list(enumerate(islice(left, _DESCRIBED_TOGETHER))):
-        found: dict[int, AudioFile | LabeltoolError] = {}
-        try:
-            found.update(engine.map_in_processes(_described_one, numbered, name_of=lambda one: str(one[1])))
-        except KilledWorkers as killed:
-            found.update((number, killed.of_file(path)) for number, path in killed.items)
+        found = dict(engine.map_in_processes(_described_one, numbered, if_killed=_killed))
         # What a worker cannot read may be on this machine alone.
         yield from (
             _described(path) if isinstance(found[number], LabeltoolError) and Path(path).is_file() else found[number]
             for number, path in numbered
         )
+
+
+def _killed(numbered: tuple[int, str | Path]) -> tuple[int, AudioFile | LabeltoolError]:
+    number, path = numbered
+    return number, KilledWorkers.of_file(path)
 
 
 def _described_one(numbered: tuple[int, str | Path]) -> tuple[int, AudioFile | LabeltoolError]:

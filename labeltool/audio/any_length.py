@@ -154,8 +154,8 @@ def wav_to_its_end(path: str | Path) -> PatchedFile | None:
 _OGG_END_OF_STREAM = 4
 # The last page of an Ogg stream, which has at most 65,307 bytes, and what a tag after it may take.
 _OGG_TAIL_BYTES = 1 << 17
-# The lengths that a recorder or a pipe writes where it does not know the length.
-_UNKNOWN_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36})
+UNKNOWN_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36})
+"""The lengths that a recorder or a pipe writes into a WAV where it does not know the length."""
 
 
 def missing_s(path: str | Path, format: str, rate_hz: int, claimed: int | None, decoded: int) -> tuple[float, bool]:
@@ -192,7 +192,7 @@ def _missing_of_wav_s(path: str | Path) -> float:
             if head[:4] == b"fmt ":
                 bytes_per_s = int.from_bytes(file.read(12)[8:12], "little")
             if head[:4] == b"data":
-                known = bytes_per_s and size not in _UNKNOWN_SIZES
+                known = bytes_per_s and size not in UNKNOWN_SIZES
                 return max(0, place + 8 + size - end) / bytes_per_s if known else 0.0
             place += 8 + size + size % 2
             file.seek(place)

@@ -12,7 +12,7 @@ import json
 import os
 import uuid
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from labeltool.audio.frontend import Frontend
 from labeltool.audio.frontend_base import COMPUTATION
 from labeltool.errors import LabeltoolError
 from labeltool.parallel.dask_workers import KilledWorkers
-from labeltool.parallel.engine import map_in_processes, processes_for, worker_count
+from labeltool.parallel.engine import map_shards, processes_for, worker_count
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
 from labeltool.util.atomic_write import open_atomic, remove_tree, write_text
@@ -131,6 +131,7 @@ class FeatureCache:
         self._contents: dict[Path, tuple[int, int]] = {}
         self._maps: dict[Path, Float32] = {}
         self._seen_shards: set[Path] = set()
+        self._gone: set[Path] = set()  # shards that are damaged or deleted; `_places` keeps what it has of them
         self._used: set[Path] = set()
         self._read_indexes()
 
@@ -175,7 +176,8 @@ class FeatureCache:
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
         failed: dict[str, LabeltoolError] = {}
         done = 0
-        for clips_done, errors in self._write_shards(shards, processes, limit):
+        write = partial(_write_shard, self.directory, self.frontend, self._frames, limit)
+        for clips_done, errors in map_shards(write, shards, processes, _killed):
             failed.update(errors)
             done += clips_done
             if progress is not None:
@@ -184,21 +186,6 @@ class FeatureCache:
         self._use(clips)
         self._evict()
         return failed
-
-    def _write_shards(
-        self, shards: Sequence[Sequence[StoredClip]], processes: int | None, limit: TimeLimit
-    ) -> Iterator[tuple[int, dict[str, LabeltoolError]]]:
-        """Yield how many clips of each shard are done, and the errors of some; a clip that kills workers has one."""
-        write = partial(_write_shard, self.directory, self.frontend, self._frames, limit)
-        try:
-            yield from map_in_processes(write, shards, processes)
-        except KilledWorkers as error:
-            each = [[clip] for shard in error.items for clip in shard]
-            if len(each) > len(error.items):
-                yield from self._write_shards(each, processes, limit)
-                return
-            for (clip,) in each:
-                yield 1, {clip.key: KilledWorkers.of_file(clip.path)}
 
     def log_mel(self, clip: StoredClip) -> Float32:
         """Return a clip's frames, `(frames, columns) float32`, as a read-only view of the file.
@@ -219,19 +206,16 @@ class FeatureCache:
         A shard is opened and checked when it is first needed: a cache of gigabytes costs only what is read of it.
         """
         place = self._places.get(clip.key)
-        if place is None or place.shard in self._maps:
+        if place is None or place.shard in self._gone:
+            return None
+        if place.shard in self._maps:
             return place
         frames = _open_shard(place.shard, self.frontend, *self._contents[place.shard])
         if frames is None:
-            self._forget({place.shard})
+            self._gone.add(place.shard)
             return None
         self._maps[place.shard] = frames
         return place
-
-    def _forget(self, shards: Collection[Path]) -> None:
-        self._places = {key: place for key, place in self._places.items() if place.shard not in shards}
-        for shard in shards:
-            self._maps.pop(shard, None)
 
     def _use(self, clips: Sequence[StoredClip]) -> None:
         """Mark the shards of some clips as used now: they are the last to be deleted, and are not deleted here."""
@@ -254,7 +238,6 @@ class FeatureCache:
         if self._bytes <= self._max_bytes:
             return
         excess = self._bytes - _SHARE_KEPT * self._max_bytes
-        deleted = set()
         for _, shard, size in sorted(shards):
             if excess <= 0:
                 break
@@ -265,8 +248,8 @@ class FeatureCache:
                     remove_tree(shard)
                     excess -= size
                     self._bytes -= size
-                    deleted.add(shard)
-        self._forget(deleted)
+                    self._gone.add(shard)
+                    self._maps.pop(shard, None)
 
     def _make_directory(self) -> None:
         try:
@@ -316,6 +299,11 @@ def _shards(root: Path) -> list[tuple[int, Path, int]]:
             index = shard.with_suffix(".json").lstat()
             found.append((index.st_mtime_ns, shard, shard.lstat().st_size + index.st_size))
     return found
+
+
+def _killed(clip: StoredClip) -> tuple[int, dict[str, LabeltoolError]]:
+    """Return what `_write_shard` does, of a clip that kills workers."""
+    return 1, {clip.key: KilledWorkers.of_file(clip.path)}
 
 
 def _write_shard(

@@ -138,10 +138,9 @@ def samples_hash(path: str | Path) -> str | None:
         return decoded_properties(version).samples_sha256
     reference = reference_of(as_url(path))
     if (known := reference.samples_sha256) is not None:
-        return known
+        return known or None
     found = decoded_properties(version).samples_sha256
-    if found is not None:
-        reference.keep_samples_sha256(found)
+    reference.keep_samples_sha256(found or "")
     return found
 
 
@@ -229,7 +228,7 @@ def _describe_remote(url: str) -> AudioFile:
     if not properties.frames:
         raise LabeltoolError("has no samples", file=url)
     found = AudioFile(url, reference.id, **asdict(properties), columns=reference.columns)
-    return replace(found, samples_sha256=reference.samples_sha256)
+    return replace(found, samples_sha256=reference.samples_sha256 or None)
 
 
 def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[SkippedFile]]:

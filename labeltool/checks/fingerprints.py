@@ -150,7 +150,8 @@ def _compared(
         batch = [(first, second, one) for first, second, one in batch if not connected.joins(first.key, second.key)]
         new = [one for one in batch if (one[0].key, one[1].key) not in looked]
         processes = processes_for(len(new), at_least=_WORTH_A_PROCESS)
-        looked.update(((one.first, one.second), one) for one in map_in_processes(_look_at, new, processes))
+        for one in map_in_processes(_look_at, new, processes, if_killed=_unread):
+            looked[one.first, one.second] = one
         if new:
             _write(folder, _to_keep("", (), looked))
         for first, second, _ in batch:
@@ -176,9 +177,14 @@ def _look_at(pair: tuple[_Known, _Known, Candidate]) -> _Looked:
     start_s, offset_s = one.frame / FRAMES_PER_S, one.offset / FRAMES_PER_S
     try:
         score, offset_s = agreement(first.path, second.path, start_s, offset_s)
-    except LabeltoolError:
-        score = _UNREAD  # its disk is away, say
+    except LabeltoolError:  # for example, its disk is away
+        return _unread(pair)
     return _Looked(first.key, second.key, round(start_s, 3), round(offset_s, 4), round(score, 4))
+
+
+def _unread(pair: tuple[_Known, _Known, Candidate]) -> _Looked:
+    first, second, _ = pair
+    return _Looked(first.key, second.key, 0.0, 0.0, _UNREAD)
 
 
 def _near_duplicate(one: _Looked, ids: Mapping[str, int]) -> NearDuplicate:

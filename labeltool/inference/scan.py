@@ -244,10 +244,7 @@ def _score_blocks(
 ) -> Iterator[tuple[int, LabeltoolError | None]]:
     """Score blocks and write them, in this process or in several; yield the place of each, and why it failed."""
     if processes != 1:
-        try:
-            yield from map_in_processes(partial(_score_block, scorer.identity), to_do, processes, name_of=_name_of)
-        except KilledWorkers as killed:
-            yield from ((number, KilledWorkers.of_file(scan.windows.path)) for number, scan, _ in killed.items)
+        yield from map_in_processes(partial(_score_block, scorer.identity), to_do, processes, if_killed=_killed)
         return
     failed: set[int] = set()
     for number, scan, block in to_do:
@@ -278,6 +275,6 @@ def _score_block(identity: str, item: _Numbered) -> tuple[int, LabeltoolError | 
     return number, _error_of_scoring(scan, block, _loaded(scan.choice, identity))
 
 
-def _name_of(item: _Numbered) -> str:
-    _, scan, block = item
-    return f"{scan.windows.path}: {block[0] * scan.windows.hop / scan.windows.rate_hz:g} s"
+def _killed(item: _Numbered) -> tuple[int, LabeltoolError | None]:
+    number, scan, _ = item
+    return number, KilledWorkers.of_file(scan.windows.path)

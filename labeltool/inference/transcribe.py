@@ -250,10 +250,12 @@ def _transcribed(
     """
     processes = None if engine.uses_dask() else 1
     transcribe_one = partial(_outcome, model, decoding, len(pending), PassedOn(report))
-    try:
-        yield from engine.map_in_processes(transcribe_one, enumerate(pending), processes, report=report)
-    except KilledWorkers as killed:
-        yield from ((clip, killed.of_file(clip.path), 0.0) for _, clip in killed.items)
+    yield from engine.map_in_processes(transcribe_one, enumerate(pending), processes, report=report, if_killed=_killed)
+
+
+def _killed(numbered: tuple[int, StoredClip]) -> _Outcome:
+    _, clip = numbered
+    return clip, KilledWorkers.of_file(clip.path), 0.0
 
 
 def _outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import platform
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from labeltool.errors import LabeltoolError
-from labeltool.parallel.worker_process import become_worker
+from labeltool.parallel.worker_process import become_worker, set_sender
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import write_text
 from labeltool.util.bounded_read import read_text
@@ -20,6 +21,8 @@ from labeltool.util.bounded_read import read_text
 R = TypeVar("R")
 
 _FILE = "cluster-id"
+# The variable of `audio.remote.limits`, which is above this room: processes of this machine inherit it.
+_REMOTE = "LABELTOOL_REMOTE"
 _prepared: set[str] = set()  # runs whose check this process has passed
 
 
@@ -35,12 +38,15 @@ class SharedFolder:
         The folder, and what its file `cluster-id` has; None and "" where nothing is shared.
     version
         Of labeltool.
+    remote
+        The limits of the work with remote sounds, "" for the defaults.
     """
 
     topic: str
     folder: Path | None
     content: str
     version: str
+    remote: str
 
     @classmethod
     def of(cls, folder: Path | None, run: str) -> SharedFolder:
@@ -54,14 +60,14 @@ class SharedFolder:
         content = ""
         if folder is not None:
             try:
-                content = _content(folder) or uuid.uuid4().hex
-                if not _content(folder):
-                    write_text(folder / _FILE, content)
+                if not (content := _content(folder)):
+                    write_text(folder / _FILE, uuid.uuid4().hex)
+                    content = _content(folder)  # another command may have written its own at the same time
             except OSError as error:
                 raise LabeltoolError(
                     f"cannot be written: {error.strerror}", file=folder, remedy="workers write their results there"
                 ) from error
-        return cls(f"labeltool-{run}", folder, content, _version())
+        return cls(f"labeltool-{run}", folder, content, _version(), os.environ.get(_REMOTE, ""))
 
     def require(self) -> None:
         """Raise a `LabeltoolError` where this process sees another folder, or is another version."""
@@ -89,7 +95,7 @@ def _content(folder: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Done(Generic[R]):
+class BatchResult(Generic[R]):
     """The results of a batch, in its order, up to the item that raised an error; how long it took."""
 
     results: list[R]
@@ -97,21 +103,24 @@ class Done(Generic[R]):
     seconds: float
 
 
-def work(shared: SharedFolder, payload: bytes) -> Done[Any]:
-    """Work on a batch, which is `(function, items)` pickled; runs in a worker."""
+def process_batch(shared: SharedFolder, payload: bytes) -> BatchResult[Any]:
+    """Process a batch, which is `(function, items)` pickled; runs in a worker."""
     began_s = time.monotonic()
     results: list[Any] = []
     try:
         if shared.topic not in _prepared:
             shared.require()
-            become_worker(_sender(shared.topic))
+            become_worker()
             _prepared.add(shared.topic)
+        # Each time: batches of several commands may come in turn.
+        set_sender(_sender(shared.topic))
+        os.environ[_REMOTE] = shared.remote
         function, items = pickle.loads(payload)
         for item in items:
             results.append(function(item))
     except Exception as error:
-        return Done(results, error, time.monotonic() - began_s)
-    return Done(results, None, time.monotonic() - began_s)
+        return BatchResult(results, error, time.monotonic() - began_s)
+    return BatchResult(results, None, time.monotonic() - began_s)
 
 
 def _sender(topic: str) -> Progress:

@@ -19,8 +19,8 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from labeltool.errors import LabeltoolError
-from labeltool.parallel.dask_tasks import Done, SharedFolder, work
+from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.parallel.dask_tasks import BatchResult, SharedFolder, process_batch
 from labeltool.type_aliases import Progress
 
 if TYPE_CHECKING:
@@ -53,14 +53,18 @@ _SETTINGS = {
     "distributed.scheduler.worker-ttl": None,
 }
 _LOOPBACK = "127.0.0.1"
-_KILLED = "every worker that began this was killed"
+
+INSTALL = '`pip install "labeltool[dask]"`'
+"""The remedy where something of Dask is missing."""
+
+_KILLED = "every worker that processed it was killed"
 
 
 class KilledWorkers(LabeltoolError):
-    """Every worker that began some items was killed; `items` are these."""
+    """Every worker that processed some items was killed; `items` are these."""
 
     def __init__(self, items: list[Any], names: str) -> None:
-        super().__init__(f"{names}: {_KILLED}", remedy="is there enough memory? the rest is done")
+        super().__init__(f"{names}: {_KILLED}", remedy="give workers more memory; all other items are done")
         self.items = items
 
     @staticmethod
@@ -173,9 +177,15 @@ class DaskWorkers:
             try:
                 if self._client.status != "running":
                     raise _Lost
-                return self._client.submit(work, self._shared, payload, pure=False, key=f"labeltool-{uuid.uuid4().hex}")
+                return self._client.submit(
+                    process_batch, self._shared, payload, pure=False, key=f"labeltool-{uuid.uuid4().hex}"
+                )
             except (_Lost, OSError, TimeoutError):
                 self._reconnect(until_s)
+
+    def has_lost(self, future: Future) -> bool:
+        """Return whether a future is of a connection that was lost: its result does not come any more."""
+        return future.client is not self._client or self._client.status != "running"
 
     def require_workers(self, waited_s: float) -> None:
         """Raise where no worker has been connected for long.
@@ -262,7 +272,10 @@ class _Run(Generic[T, R]):
         return bool(self._submitted)
 
     def next_events(self) -> list[Any]:
-        """Wait for what happens next: a future that is done, or progress as a tuple."""
+        """Wait for what happens next: futures that are done or lost, or progress as a tuple."""
+        # Their callbacks ended with the loop of their connection.
+        if lost := [one for one in self._submitted if self._workers.has_lost(one)]:
+            return lost
         try:
             event = self.events.get(timeout=_COUNT_WORKERS_EVERY_S)
         except Empty:
@@ -270,11 +283,11 @@ class _Run(Generic[T, R]):
                 self._workers.require_workers(monotonic() - self._last_event_at_s)
             except _Lost:
                 return list(self._submitted)
-            return []
+            return [one for one in self._submitted if one.done()]
         self._last_event_at_s = monotonic()
         return [event]
 
-    def take(self, future: Future) -> Done[R] | None:
+    def take(self, future: Future) -> BatchResult[R] | None:
         """Return the results of a future that is done; None where they come later, or never."""
         from concurrent.futures import CancelledError
 
@@ -283,13 +296,19 @@ class _Run(Generic[T, R]):
         batch = self._submitted.pop(future, None)
         if batch is None:
             return None
+        if future.cancelled() or self._workers.has_lost(future):
+            self._again.append(batch)
+            return None
         try:
-            done: Done[R] = future.result(timeout=_LOST_FOR_S)
+            done: BatchResult[R] = future.result(timeout=_LOST_FOR_S)
         except KilledWorker:
             self._suspect(batch)
         except (CancelledError, OSError, TimeoutError):  # lost with the scheduler
             self._again.append(batch)
-        except Exception as error:  # what an item raises is in `Done`
+        except Exception as error:  # what an item raises is in `BatchResult`
+            if self._workers.has_lost(future):  # meanwhile: a closed loop is a RuntimeError
+                self._again.append(batch)
+                return None
             raise LabeltoolError(
                 f"Dask cannot run labeltool: {type(error).__name__}: {error}",
                 remedy="the scheduler and its workers need the same versions of labeltool and Dask as here",
@@ -333,14 +352,18 @@ class _Run(Generic[T, R]):
 def _start_cluster(workers: int) -> LocalCluster:
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        host=_LOOPBACK,
-        dashboard_address=f"{_LOOPBACK}:0",
-        worker_dashboard_address=f"{_LOOPBACK}:0",
-        memory_limit=0,  # as for the processes of the plain pool; the system's own limits hold
-        silence_logs=logging.CRITICAL,
-        security=True,  # certificates of this cluster alone: no other user of the machine can submit to it
-    )
+    try:
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host=_LOOPBACK,
+            dashboard_address=f"{_LOOPBACK}:0",
+            worker_dashboard_address=f"{_LOOPBACK}:0",
+            memory_limit=0,  # as for the processes of the plain pool; the system's own limits hold
+            silence_logs=logging.CRITICAL,
+            security=True,  # certificates of this cluster alone: no other user of the machine can submit to it
+        )
+    except Exception as error:  # a library is missing, or workers do not start
+        why = in_one_line(str(error) or type(error).__name__)
+        raise LabeltoolError(f"Dask's workers cannot be started: {why}", remedy=INSTALL) from error

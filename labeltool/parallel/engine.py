@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from labeltool.errors import LabeltoolError
-from labeltool.parallel.dask_workers import DaskWorkers
+from labeltool.parallel.dask_workers import INSTALL, DaskWorkers, KilledWorkers
 from labeltool.parallel.processes import map_in_pool
 from labeltool.parallel.worker_process import is_worker
 from labeltool.type_aliases import Progress
@@ -109,6 +109,7 @@ def map_in_processes(
     *,
     report: Progress | None = None,
     name_of: Callable[[T], str] = str,
+    if_killed: Callable[[T], R] | None = None,
     apart: bool = False,
     large: bool = False,
 ) -> Iterator[R]:
@@ -126,6 +127,8 @@ def map_in_processes(
         Gets what the function reports by a `PassedOn` of it.
     name_of
         Names an item in an error.
+    if_killed
+        Makes the result of an item over which Dask's workers were killed; None: `KilledWorkers` is raised.
     apart
         Never in this process unless it is a worker: training differs in the last bit by the number of threads.
         Implies `large`.
@@ -137,12 +140,17 @@ def map_in_processes(
     LabeltoolError
         When a worker process of this machine was killed, or Dask cannot be reached any more.
     dask_workers.KilledWorkers
-        After all other results, when Dask's workers were killed as often as they began some items.
+        After all other results, when Dask's workers were killed as often as they processed some items.
     """
     if processes == 1 or is_worker():
         yield from map(function, items)
     elif _engine.is_dask:
-        yield from _workers_of_dask().map(function, items, report, name_of)
+        try:
+            yield from _workers_of_dask().map(function, items, report, name_of)
+        except KilledWorkers as error:
+            if if_killed is None:
+                raise
+            yield from map(if_killed, error.items)
     else:
         processes = processes or worker_count()
         if isinstance(items, Sized):
@@ -153,6 +161,29 @@ def map_in_processes(
             yield from map(function, items)
         else:
             yield from map_in_pool(function, items, max(1, processes), report)
+
+
+def map_shards(
+    function: Callable[[Sequence[T]], R],
+    shards: Sequence[Sequence[T]],
+    processes: int | None,
+    if_killed: Callable[[T], R],
+) -> Iterator[R]:
+    """Yield a function's results for shards of items; each item of one that kills Dask's workers is tried by itself.
+
+    Parameters
+    ----------
+    processes
+        See `map_in_processes`.
+    if_killed
+        Makes the result of an item that kills workers by itself.
+    """
+    try:
+        yield from map_in_processes(function, shards, processes)
+    except KilledWorkers as error:
+        yield from (if_killed(shard[0]) for shard in error.items if len(shard) == 1)
+        each = [[item] for shard in error.items if len(shard) > 1 for item in shard]
+        yield from map_in_processes(function, each, processes, if_killed=lambda one: if_killed(one[0]))
 
 
 def _cores() -> int:
@@ -167,6 +198,6 @@ def _workers_of_dask() -> DaskWorkers:
     global _dask
     if _dask is None:
         if importlib.util.find_spec("distributed") is None:
-            raise LabeltoolError("Dask is not installed", remedy='`pip install "labeltool[dask]"`')
+            raise LabeltoolError("Dask is not installed", remedy=INSTALL)
         _dask = DaskWorkers(_engine.scheduler, _engine.workers, _shared)
     return _dask

@@ -15,7 +15,7 @@ from queue import SimpleQueue as Received
 from typing import TypeVar
 
 from labeltool.errors import LabeltoolError
-from labeltool.parallel.worker_process import become_worker
+from labeltool.parallel.worker_process import become_worker, set_sender
 from labeltool.type_aliases import Progress
 
 T = TypeVar("T")
@@ -54,7 +54,8 @@ def map_in_pool(function: Callable[[T], R], items: Iterable[T], processes: int, 
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
     finally:
-        sent.put(None)
+        # In a thread: a worker that was killed while it wrote has kept the lock.
+        threading.Thread(target=sent.put, args=(None,), name="labeltool-reports-end", daemon=True).start()
 
 
 def _receive(sent: SimpleQueue[_Report | None], received: Received[_Report]) -> None:
@@ -79,7 +80,8 @@ def _begin(sent: SimpleQueue[_Report | None]) -> None:
     def send(stage: str, done: int, total: int, text: str = "", /) -> None:
         sent.put((stage, done, total, text))
 
-    become_worker(send)
+    become_worker()
+    set_sender(send)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

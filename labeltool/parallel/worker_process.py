@@ -19,29 +19,30 @@ _THREAD_SETTINGS = (
 # A person reads no more, and a line costs a worker of another machine a message.
 _REPORT_EVERY_S = 0.2
 
+_is_worker = False
 _send: Progress | None = None
 _sent_at_s = 0.0
 
 
-def become_worker(send: Progress) -> None:
-    """Let this process work for another: one thread for BLAS and TensorFlow, which are not used yet.
-
-    Parameters
-    ----------
-    send
-        Sends progress to the other process.
-    """
-    global _send
-    _send = send
+def become_worker() -> None:
+    """Let this process work for another: one thread for BLAS and TensorFlow, which are not used yet."""
+    global _is_worker
+    _is_worker = True
     os.environ.update(dict.fromkeys(_THREAD_SETTINGS, "1"))
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)  # what is loaded already
 
 
+def set_sender(send: Progress) -> None:
+    """Set what sends progress to the process for which this one works now."""
+    global _send
+    _send = send
+
+
 def is_worker() -> bool:
     """Return whether this process works on items for another one; it starts no workers of its own."""
-    return _send is not None
+    return _is_worker
 
 
 class PassedOn:

@@ -68,13 +68,10 @@ def _arrays(
     failed: dict[str, LabeltoolError] = {}
     if processes_for(len(missing), at_least=_WORTH_A_PROCESS) != 1:
         compute = partial(_compute, pretrained, directory, kind)
-        try:
-            for done, (key, error) in enumerate(map_in_processes(compute, missing, large=True), 1):
-                report(stage, done, len(missing))
-                if error is not None:
-                    failed[key] = error
-        except KilledWorkers as killed:
-            failed.update((clip.key, killed.of_file(clip.path)) for clip in killed.items)
+        for done, (key, error) in enumerate(map_in_processes(compute, missing, if_killed=_killed, large=True), 1):
+            report(stage, done, len(missing))
+            if error is not None:
+                failed[key] = error
     arrays: dict[str, Float32] = {}
     for number, clip in enumerate(clips):
         if clip.key in failed:
@@ -95,6 +92,10 @@ def _compute(
     except LabeltoolError as error:
         return clip.key, error
     return clip.key, None
+
+
+def _killed(clip: StoredClip) -> tuple[str, LabeltoolError | None]:
+    return clip.key, KilledWorkers.of_file(clip.path)
 
 
 def _array(

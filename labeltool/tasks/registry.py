@@ -43,12 +43,15 @@ class Task(Generic[R]):
         Imported in the worker alone: it may load TensorFlow.
     result
         Name of the result's dataclass in that module.
+    writes
+        Whether it writes to the project's database: then hashes of remote sounds may be stored after it, too.
     """
 
     name: str
     module: str
     function: str
     result: str
+    writes: bool = False
 
     def run(self, *arguments: Any, **options: Any) -> R:
         """Do the task in this process; where it takes one dataclass `options`, that may be given as a JSON object."""
@@ -68,16 +71,18 @@ class Task(Generic[R]):
         return result
 
 
-RETRAIN: Task[RetrainResult] = Task("retrain", "labeltool.tasks.retrain", "retrain", "RetrainResult")
-RENEW: Task[RenewResult] = Task("renew", "labeltool.tasks.retrain", "renew", "RenewResult")
+RETRAIN: Task[RetrainResult] = Task("retrain", "labeltool.tasks.retrain", "retrain", "RetrainResult", writes=True)
+RENEW: Task[RenewResult] = Task("renew", "labeltool.tasks.retrain", "renew", "RenewResult", writes=True)
 EVALUATE: Task[EvaluateResult] = Task("evaluate", "labeltool.tasks.evaluate", "evaluate", "EvaluateResult")
 SIMULATE: Task[SimulateResult] = Task("simulate", "labeltool.tasks.simulate", "simulate", "SimulateResult")
-SUGGEST: Task[SuggestResult] = Task("suggest", "labeltool.active_learning.suggest", "suggest", "SuggestResult")
+SUGGEST: Task[SuggestResult] = Task(
+    "suggest", "labeltool.active_learning.suggest", "suggest", "SuggestResult", writes=True
+)
 CHECK: Task[CheckResult] = Task("check", "labeltool.checks.run", "check", "CheckResult")
 CLASSIFY: Task[ClassifyResult] = Task("classify", "labeltool.inference.classify", "classify", "ClassifyResult")
-DETECT: Task[DetectResult] = Task("detect", "labeltool.inference.detect", "detect", "DetectResult")
+DETECT: Task[DetectResult] = Task("detect", "labeltool.inference.detect", "detect", "DetectResult", writes=True)
 TRANSCRIBE: Task[TranscribeResult] = Task(
-    "transcribe", "labeltool.inference.transcribe", "transcribe", "TranscribeResult"
+    "transcribe", "labeltool.inference.transcribe", "transcribe", "TranscribeResult", writes=True
 )
 SIMILAR: Task[SimilarResult] = Task("similar", "labeltool.similarity.compare", "compare", "SimilarResult")
 FIND: Task[FindResult] = Task("find", "labeltool.similarity.find", "find", "FindResult")

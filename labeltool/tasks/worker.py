@@ -1,7 +1,8 @@
 """The process that computes: `python -m labeltool.tasks.worker JOB`, started by `labeltool.tasks.process`.
 
 It prints one JSON object a line: `{"event": "progress", "stage", "done", "total", "text"}` any number of times, then
-`{"event": "done", "result"}` or `{"event": "error", "reason", "traceback"}`; without LABELTOOL_DEBUG the last is "".
+`{"event": "done", "result"}` (progress may follow) or
+`{"event": "error", "reason", "traceback"}`; without LABELTOOL_DEBUG the last is "".
 """
 
 from __future__ import annotations
@@ -62,8 +63,6 @@ def main(job_text: str) -> int:
             write_instead(project.own_cache, Path(job["cache"]))
         with engine.using(engine.Engine(**job["engine"]), project.cache if project else None):
             result = TASKS[job["task"]].run(project, report=report, **job["options"])
-        if project is not None:
-            store_known_hashes(project)
     except Exception as error:
         with suppress(OSError):  # the disk may be full
             traceback.print_exc()
@@ -71,6 +70,9 @@ def main(job_text: str) -> int:
         _send({"event": "error", "reason": _reason(error, job["task"], job["log"]), "traceback": shown})
         return ExitCode.FAILED
     _send({"event": "done", "result": msgspec.to_builtins(result, enc_hook=_plain)})
+    if project is not None and TASKS[job["task"]].writes:
+        with suppress(Exception):  # the task is done: what fails here is for the next time
+            store_known_hashes(project, report)
     return ExitCode.FINE
 
 

@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from labeltool.type_aliases import Progress
 
 Clock = Callable[[], float]
-"""Seconds from any beginning, as `time.monotonic` counts them: the same in all processes."""
+"""Seconds from any beginning, as `time.monotonic` counts them: the same in all processes of one machine."""
 
 
 class TimeIsUp(Exception):
@@ -47,6 +48,14 @@ class TimeLimit:
             report(stage, done, total, text)
 
         return stop
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process by the time of day: another machine counts from its own start."""
+        return _limit_at, (time.time() + self.left_s, self.clock)
+
+
+def _limit_at(time_s: float, clock: Clock) -> TimeLimit:
+    return TimeLimit(clock() + (time_s - time.time()), clock)
 
 
 NO_LIMIT = TimeLimit()

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import pytest
 from helpers.command_line import labeltool_here
 from helpers.sound_server import SoundServer, serving
 from labeltool import project as projects
+from labeltool.audio import file_versions, files
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.remote import block_cache, fetching, reference
 from labeltool.project import Project
 from labeltool.store import clips, recordings
+from labeltool.tasks import remote_hashes
 from labeltool.tasks.relocate import Relocation
 
 pytest.importorskip("aiohttp")
@@ -155,7 +158,8 @@ def test_equal_sounds_of_two_urls_are_one_group_once_they_are_read(tmp_path: Pat
     run(project, "import", "audio", f"{server.url}/a.wav", f"{server.url}/copy.wav", f"{server.url}/b.wav")
     run(project, "mark", "a.wav", "one")
     run(project, "mark", "copy.wav", "two")
-    assert run(project, "check", "silence", check=None) is not None
+    assert run(project, "check", "silence", check=None) is not None  # reads them
+    run(project, "suggest")
     with project.open_store() as store:
         groups = dict(store.connection.execute("SELECT path, group_name FROM recordings").fetchall())
         hashes = store.connection.execute("SELECT samples_sha256 FROM recordings").fetchall()
@@ -286,3 +290,27 @@ def test_a_folder_of_an_object_store_is_read_as_one_of_a_disk(
         assert "s3://bucket/night/a.wav" in recordings.recording_paths(store).values()
     refused = run(there, "import", "audio", "s3://bucket/night/missing.wav", check=1)
     assert "s3://bucket/night/missing.wav: no such file" in refused
+
+
+def test_a_damaged_sound_is_decoded_once_and_a_call_decodes_a_few(
+    tmp_path: Path, server: SoundServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = new_project(tmp_path / "p")
+    run(project, "import", "audio", f"{server.url}/list.txt")
+    features(project)
+    decoded: list[str] = []
+
+    def hash_of(version: file_versions.FileVersion) -> file_versions.Properties:
+        decoded.append(Path(str(version.path)).name)
+        found = file_versions.decoded_properties(version)
+        return replace(found, samples_sha256=None) if decoded[-1] == "a.wav" else found
+
+    monkeypatch.setattr(files, "decoded_properties", hash_of)
+    monkeypatch.setattr(remote_hashes, "_DECODED_AT_MOST", 4)
+    reports: list[str] = []
+    for _ in range(3):
+        remote_hashes.store_known_hashes(project, lambda stage, *_: reports.append(stage))
+    assert sorted(decoded) == [f"{letter}.wav" for letter in "abcdef"] and len(reports) == 6
+    with project.open_store() as store:
+        known = [one.samples_sha256 is not None for one, _ in recordings.all_recordings(store)]
+    assert sorted(known) == [False, True, True, True, True, True]

@@ -49,9 +49,19 @@ def test_a_file_that_is_cut_short_waits_for_its_rest(tmp_path: Path) -> None:
     assert files.complete(6.0) == [] and files.complete(7.0) == [path]
 
 
+def test_a_file_that_stays_cut_short_is_given_out_after_an_hour(tmp_path: Path) -> None:
+    files = ArrivingFiles(tmp_path, settle_s=1.0)
+    path = wav(tmp_path / "a.wav", 100, written=40)
+    assert files.complete(0.0) == [] == files.complete(3599.0)
+    assert files.complete(3600.0) == [path] and files.complete(9999.0) == []
+
+
 @pytest.mark.parametrize(
     ("content", "whole"),
     [
+        (b"RIFF\xff\xff\xff\x7fWAVEfmt ", True),
+        (b"RIFF\xdb\xff\xff\x7fWAVEfmt ", True),
+        (b"RIFF\xdb\xff\xff\xffWAVEfmt ", True),
         (b"", False),
         (b"RIFF\xff\xff\xff\xffWAVEfmt ", True),  # of a recorder that does not know the length
         (b"RIFF\x05\0\0\0WAVE", True),  # an odd chunk without its last byte

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,20 +23,23 @@ from helpers.worker_items import (
     FRONTEND,
     KillsItsWorker,
     end_every_worker,
+    end_worker_of_five,
     end_worker_once,
     fail_at_three,
     nested,
+    remote_setting,
     reporting,
     square,
+    wait_for_go,
 )
 from labeltool import project as projects
 from labeltool.audio import files
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.errors import LabeltoolError
-from labeltool.parallel import dask_workers
+from labeltool.parallel import dask_tasks, dask_workers, worker_process
 from labeltool.parallel.dask_tasks import SharedFolder
 from labeltool.parallel.dask_workers import KilledWorkers
-from labeltool.parallel.engine import LOCAL, Engine, map_in_processes, using, worker_count
+from labeltool.parallel.engine import LOCAL, Engine, map_in_processes, map_shards, using, worker_count
 from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
 from labeltool.records import StoredClip
@@ -89,10 +97,43 @@ def test_what_a_killed_worker_had_begun_is_done_by_another(two_workers: Path, tm
 
 def test_an_item_that_kills_every_worker_is_named_after_the_rest_is_done(two_workers: Path) -> None:
     done = []
-    with pytest.raises(KilledWorkers, match=r"^5\.wav: every worker that began this was killed") as raised:
+    with pytest.raises(KilledWorkers, match=r"^5\.wav: every worker that processed it was killed") as raised:
         for result in map_in_processes(end_every_worker, range(9), name_of=lambda number: f"{number}.wav"):
             done.append(result)
     assert raised.value.items == [5] and sorted(done) == [0, 1, 2, 3, 4, 6, 7, 8]
+
+
+def test_of_a_shard_that_kills_every_worker_each_item_is_tried_by_itself(two_workers: Path) -> None:
+    shards = map_shards(end_worker_of_five, [[4, 5], [6, 7]], None, lambda number: [-number])
+    assert sorted(shards) == [[-5], [4], [6, 7]]
+
+
+@contextmanager
+def scheduler_with_worker(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a scheduler with a worker, in one process."""
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).parents[1] / "helpers" / "scheduler_with_worker.py", str(port)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_a_lost_scheduler_had_is_submitted_again_once_it_is_back(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with using(Engine(scheduler=f"tcp://127.0.0.1:{port}"), tmp_path):
+        with scheduler_with_worker(port):
+            results = map_in_processes(partial(wait_for_go, tmp_path), range(7))
+            first = next(results)  # others are submitted now, and wait
+        (tmp_path / "go").touch()
+        with scheduler_with_worker(port):
+            assert sorted([first, *results]) == list(range(7))
 
 
 def test_progress_of_a_worker_is_sent_back(two_workers: Path) -> None:
@@ -159,6 +200,39 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     assert result.stderr.splitlines()[-1].startswith("labeltool: no Dask scheduler answers at tcp://127.0.0.1:1 (")
     assert "is no address" in labeltool_here(*at, "--scheduler", "here", check=2).stderr
     assert "one of them" in labeltool_here(*at, "--scheduler", "tcp://a:1", "--workers", "2", check=2).stderr
+
+
+def test_workers_that_cannot_be_started_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ImportError("TLS needs cryptography")
+
+    monkeypatch.setattr("distributed.LocalCluster", fail)
+    with using(Engine(workers=2)), pytest.raises(LabeltoolError) as raised:
+        worker_count()
+    assert str(raised.value) == (
+        """Dask's workers cannot be started: TLS needs cryptography (`pip install "labeltool[dask]"`)"""
+    )
+
+
+def test_each_batch_has_the_settings_and_the_progress_of_its_own_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_process, "_is_worker", False)
+    monkeypatch.setattr(worker_process, "_send", None)
+    for name in worker_process._THREAD_SETTINGS:
+        monkeypatch.setenv(name, "1")
+    sent: list[str] = []
+    monkeypatch.setattr(dask_tasks, "_sender", lambda topic: lambda *_: sent.append(topic))
+    shared = []
+    for run in ("a", "b"):
+        monkeypatch.setenv("LABELTOOL_REMOTE", f"[{len(shared)}.0, 1.0]")
+        shared.append(SharedFolder.of(tmp_path, run))
+    report = PassedOn(lambda *_: None)
+    for one in (*shared, *shared):
+        monkeypatch.setattr(worker_process, "_sent_at_s", 0.0)
+        batch = dask_tasks.process_batch(one, pickle.dumps((partial(remote_setting, report), [1])))
+        assert batch.error is None and batch.results == [one.remote]
+    assert sent == ["labeltool-a", "labeltool-b"] * 2
 
 
 def test_a_worker_that_sees_another_folder_refuses(tmp_path: Path) -> None:

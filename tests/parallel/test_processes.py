@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from labeltool.errors import LabeltoolError
-from labeltool.parallel import engine
+from labeltool.parallel import engine, worker_process
 from labeltool.parallel.engine import map_in_processes
 
 
@@ -17,6 +17,12 @@ def process_of(number: int) -> tuple[int, int]:
 
 
 def kill_this_process(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_this_process_while_it_reports(_: int) -> None:
+    closure = worker_process._send.__closure__  # type: ignore[union-attr]
+    closure[0].cell_contents._wlock.acquire()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -40,3 +46,8 @@ def test_no_more_large_processes_are_started_than_fit_the_memory(monkeypatch: py
 def test_a_killed_worker_is_reported_in_one_line() -> None:
     with pytest.raises(LabeltoolError, match="a worker process was killed"):
         list(map_in_processes(kill_this_process, range(2), 2))
+
+
+def test_a_worker_that_is_killed_while_it_reports_holds_nobody_up() -> None:
+    with pytest.raises(LabeltoolError, match="a worker process was killed"):
+        list(map_in_processes(kill_this_process_while_it_reports, range(2), 2))

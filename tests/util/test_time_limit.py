@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from labeltool.util.time_limit import NO_LIMIT, TimeIsUp, TimeLimit
@@ -25,3 +27,17 @@ def test_without_a_limit_there_is_time() -> None:
     reports: list[object] = []
     NO_LIMIT.stopping(lambda *report: reports.append(report))("embedding clips", 0, 1, "")
     assert reports == [("embedding clips", 0, 1, "")]
+
+
+_since_start_s = [10.0]
+
+
+def clock() -> float:
+    return _since_start_s[0]
+
+
+def test_another_machine_which_counts_from_its_own_start_has_as_much_time_left() -> None:
+    sent = pickle.dumps((TimeLimit(110.0, clock), NO_LIMIT))
+    _since_start_s[0] = 90_000.0
+    limit, none = pickle.loads(sent)
+    assert 0.0 < limit.left_s <= 100.1 and none == NO_LIMIT

@@ -61,14 +61,14 @@ class Reference:
 
     @property
     def samples_sha256(self) -> str | None:
-        """The hash of its samples, where it was decoded to its end on this machine."""
+        """The hash of its samples, where it was decoded to its end on this machine; "" where it is damaged."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             value = parse_json(read_bytes(kept(self.folder / "hashes.json"), block_cache.MAX_NOTE_BYTES))[_HASH]
-            return value if isinstance(value, str) and len(value) == 64 else None
+            return value if isinstance(value, str) and len(value) in (0, 64) else None
         return None
 
     def keep_samples_sha256(self, samples_sha256: str) -> None:
-        """Keep the hash of its samples."""
+        """Keep the hash of its samples, "" where it is damaged."""
         block_cache.write(self.folder / "hashes.json", json.dumps({_HASH: samples_sha256}).encode())
 
 
@@ -109,6 +109,11 @@ def reference_of(url: str) -> Reference:
                 if len(block) == block_cache.BLOCK_BYTES or first + len(block) == found.size_bytes:
                     block_cache.write(block_cache.block_path(found.folder, number), block)
     return found
+
+
+def known_reference(url: str) -> Reference | None:
+    """Return the reference of a URL as it was known last, without a request; None where it never was."""
+    return _known(url)[0]
 
 
 def remember(reference: Reference) -> None:

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from labeltool.audio import files
 from labeltool.audio.sound_reader import unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
-from labeltool.parallel.engine import map_in_processes, processes_for, worker_count
+from labeltool.parallel.dask_workers import KilledWorkers
+from labeltool.parallel.engine import map_shards, processes_for, worker_count
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
@@ -106,7 +107,7 @@ class ArrayCache:
         # Enough shards that every process has some, and that the progress is seen.
         size = min(_PER_SHARD, max(16, -(-len(missing) // (8 * (processes or worker_count())))))
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
-        yield from map_in_processes(partial(_write_shard, self.directory, self.compute), shards, processes)
+        yield from map_shards(partial(_write_shard, self.directory, self.compute), shards, processes, _killed)
 
     def _read(self, wanted: set[str]) -> None:
         """Read the shards; those with nothing of this project are deleted, damaged ones too."""
@@ -122,6 +123,11 @@ class ArrayCache:
 
 def _source(key: str, recording: StoredRecording, sha256: str) -> _Source:
     return _Source(key, recording.path, sha256, recording.samples_sha256)
+
+
+def _killed(source: _Source) -> tuple[dict[str, Arrays], dict[str, LabeltoolError]]:
+    """Return what `_write_shard` does, of a recording that kills workers."""
+    return {}, {source.key: KilledWorkers.of_file(source.path)}
 
 
 def _write_shard(
