@@ -4,8 +4,9 @@
 
 Recordings of an hour (FLAC, 16 kHz, named as two recorders would) are made of clips of ESC-10's folds 1 to 4, as
 `benchmarks/detect.py` joins them, in a folder that is removed at the end. YAMNet and a network trained on folds 1 to 3
-each search all of them; three times the command is killed with -9 and run again. Then the truth answers what
-`labeltool evaluate --detections` asks, and `labeltool density` has the expected number of true calls.
+each search all of them; three times the command is killed with -9 and run again. Then detections are reviewed
+by the truth, in the order of `labeltool evaluate --detections`, and `labeltool density` has the expected number of true
+calls.
 
 One line of JSON for each model: how many times faster than real time it was by the wall clock and on one core
 (processor time of all its processes); memory of all of them, MB, the largest while the first and the last hour was
@@ -206,7 +207,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--budget", type=float, default=120.0, help="seconds of training")
     parser.add_argument("--precision", type=float, default=0.9)
-    parser.add_argument("--most", type=int, default=300, help="answers")
+    parser.add_argument("--most", type=int, default=300, help="reviewed detections")
     parser.add_argument("--models", nargs="+", default=["yamnet", "1"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -3,8 +3,8 @@
     python benchmarks/reviewed_detections.py ESC_DIR --yamnet yamnet.tflite --classes yamnet_class_map.csv
 
 Recordings of an hour are made of clips of ESC-10, of folds 1 and 2 to be reviewed, and of folds 3 and 4 to judge by.
-YAMNet detects in the former with a low threshold, `labeltool evaluate --detections` asks for detections in tens, and
-the truth answers: a detection is right where it overlaps an event of its label. What it chose is saved, and
+YAMNet detects in the former with a low threshold, `labeltool evaluate --detections` lists detections in tens, which
+are reviewed by the truth: a detection is right where it overlaps an event of its label. What it chose is saved, and
 `labeltool detect` then uses it. One line of JSON for each label: the threshold, the reviews, the precision by the
 review and its interval, the true one of the same detections, and of the other recordings; and one for all: the share of
 the table's intervals that cover the true precision.
@@ -47,9 +47,9 @@ def is_right(truth: Events, label: str, start_s: float, end_s: float) -> bool:
 
 
 def review(project: Path, truths: dict[str, Events], precision: float, width: float, most: int) -> dict[str, Any]:
-    """Answer what is asked for by the truth, until nothing is or there are enough answers; return the table."""
+    """Review by the truth what is listed, until nothing is or enough is reviewed; return the table."""
     ours = projects.find(project)
-    answers = 0
+    reviewed = 0
     while True:
         options = ["--precision", precision, "--width", width, "--limit", AT_ONCE]
         result = labeltool(project, "evaluate", "--detections", *options)
@@ -59,7 +59,7 @@ def review(project: Path, truths: dict[str, Events], precision: float, width: fl
             for row in result["thresholds"]
             if row["threshold"] == chosen.get(row["label"])
         ]
-        if answers >= most or not result["next"] or (len(chosen) and all(is_narrow) and answers >= most // 2):
+        if reviewed >= most or not result["next"] or (len(chosen) and all(is_narrow) and reviewed >= most // 2):
             return result
         with ours.open_store() as store:
             for one in result["next"]:
@@ -67,7 +67,7 @@ def review(project: Path, truths: dict[str, Events], precision: float, width: fl
                 right = is_right(truth, one["label"], one["start_s"], one["end_s"])
                 value = Value.PRESENT if right else Value.ABSENT
                 journal.annotate(store, one["clip"], one["label"], value, annotator="truth")
-        answers += len(result["next"])
+        reviewed += len(result["next"])
 
 
 def shares_right(detected: dict[str, Any], truths: dict[str, Events]) -> Callable[[str, float], tuple[int, float]]:
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=2)
     parser.add_argument("--precision", type=float, default=0.9)
     parser.add_argument("--width", type=float, default=0.15)
-    parser.add_argument("--most", type=int, default=400, help="answers")
+    parser.add_argument("--most", type=int, default=400, help="reviewed detections")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from labeltool.annotation.annotation_table import annotation_table, until_of
@@ -179,9 +181,8 @@ class Source:
         is_present = (table["value"] == Value.PRESENT) & table["label"].notna()
         present = table.loc[is_present, [*columns, "label"]].sort_values("clip_id")
         of_clip = present.drop_duplicates("clip_id")[columns].astype(object)
-        labels: dict[int, tuple[str, ...]] = {}
-        for clip_id, label in zip(present["clip_id"], present["label"], strict=True):
-            labels[clip_id] = (*labels.get(clip_id, ()), label)
+        of_clips = groupby(zip(present["clip_id"], present["label"], strict=True), key=itemgetter(0))
+        labels = {clip_id: tuple(sorted(label for _, label in rows)) for clip_id, rows in of_clips}
         # Clips with the same labels share their verdicts: half a million of them are 200 MB otherwise.
         verdicts = {names: dict.fromkeys(names, Value.PRESENT) for names in set(labels.values())}
         return [

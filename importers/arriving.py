@@ -8,7 +8,8 @@ that is cut short is given out when it has not changed for an hour.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labeltool.audio.any_length import UNKNOWN_SIZES
@@ -87,6 +88,12 @@ class ArrivingFiles:
             states = {**self._states, **states}
         self._states = states
         return complete
+
+    def give_again(self, files: Iterable[Path]) -> None:
+        """Let `complete` return files anew that were given out."""
+        for path in files:
+            if (before := self._states.get(path)) is not None:
+                self._states[path] = replace(before, is_given=False)
 
 
 def is_whole(path: Path, size: int) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, walk
-from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.listing import LISTS, REQUESTS_AT_ONCE, sounds_at, suffix_of
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.importers.base import clip_of, reason_of, recording_of
 from labeltool.importers.described_files import described
 from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
+from labeltool.util.urls import as_url, is_url
 
 
 def read(
@@ -51,20 +51,19 @@ def read(
     hop_us = _positive_us("hop", hop_seconds) or clip_us
     first_paths: dict[str, str] = {}
     found = False
-    for path in paths:
-        for sound in _sounds_of(path):
-            found = True
-            if isinstance(sound, LabeltoolError):
-                if len(paths) == 1 and sound.line is None and sound.file in (str(path), as_url(path)):
-                    raise sound
-                yield Failed(in_one_line(sound.file or ""), sound.line, reason_of(sound))
-            elif sound.sha256 in first_paths:
-                yield Skipped(sound.path, None, f"has the same content as {first_paths[sound.sha256]}")
-            else:
-                first_paths[sound.sha256] = sound.path
-                recording = recording_of(sound)
-                yield recording
-                yield from _clips(recording, clip_us, hop_us)
+    for sound in _sounds_of_all(paths):
+        found = True
+        if isinstance(sound, LabeltoolError):
+            if len(paths) == 1 and sound.line is None and sound.file in (str(paths[0]), as_url(paths[0])):
+                raise sound
+            yield Failed(in_one_line(sound.file or ""), sound.line, reason_of(sound))
+        elif sound.sha256 in first_paths:
+            yield Skipped(sound.path, None, f"has the same content as {first_paths[sound.sha256]}")
+        else:
+            first_paths[sound.sha256] = sound.path
+            recording = recording_of(sound)
+            yield recording
+            yield from _clips(recording, clip_us, hop_us)
     if not found:
         raise LabeltoolError(
             "no sound file found" if paths else "no file or directory was given",
@@ -93,6 +92,17 @@ def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Ite
     remainder = length - max(starts[-1] + clip_us, starts[-1] + hop_us)
     if 2 * remainder >= clip_us:
         yield clip_of(recording, length - clip_us, length)
+
+
+def _sounds_of_all(paths: Sequence[Path]) -> Iterator[AudioFile | LabeltoolError]:
+    """Yield the sound files of several places, and the errors; a place that cannot be read does not stop the others."""
+    for path in paths:
+        try:
+            yield from _sounds_of(path)
+        except LabeltoolError as error:
+            if len(paths) == 1:
+                raise
+            yield error
 
 
 def _sounds_of(path: Path) -> Iterator[AudioFile | LabeltoolError]:

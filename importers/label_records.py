@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltool.audio.files import describe
-from labeltool.audio.remote import as_url
+from labeltool.audio.remote.listing import REQUESTS_AT_ONCE
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_each, reason_of, recording_of, whole_clip
 from labeltool.importers.described_files import described
@@ -32,6 +32,7 @@ from labeltool.records import (
     label_name,
 )
 from labeltool.util.time_grid import MICROSECONDS, length_us
+from labeltool.util.urls import as_url, is_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,7 +185,8 @@ class _LabelReader:
                 sound = None if name is None else self._sounds.named(file, name, fold)
                 if sound is not None and sound not in self._described:
                     found[sound] = None
-        for sound, one in zip(found, described(found), strict=True):
+        at_once = REQUESTS_AT_ONCE if any(map(is_url, found)) else None
+        for sound, one in zip(found, described(found, at_once), strict=True):
             self._described[sound] = one if isinstance(one, LabeltoolError) else recording_of(one)
 
     def _sounds_of(self, file: Path, rows: pd.DataFrame) -> _Sounds:
@@ -215,7 +217,9 @@ class _LabelReader:
                 sound = self._sound(file, one["recording"], one["fold"])
                 described = self._recording(sound)
                 group = described.group if one["group"] is None else one["group"]
-                licence, columns = one["licence"], (*described.columns, *own[named[int(str(row))]])
+                # What was measured counts, not what a table has by that name.
+                columns = tuple({**dict(own[named[int(str(row))]]), **dict(described.columns)}.items())
+                licence = one["licence"]
                 recordings.append(replace(described, group=group, licence=licence, columns=columns))
             except _NotFoundError as problem:
                 recordings.append(None)

@@ -9,10 +9,10 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, walk
-from labeltool.audio.remote import checked_url, is_url
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, recording_beside, stems_of
 from labeltool.util.unicode_names import nfc
+from labeltool.util.urls import is_url, path_of_url
 
 _SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
 # Sound files of one folder that are looked at.
@@ -87,7 +87,7 @@ class SoundFiles:
             When several files fit equally well.
         """
         if is_url(name):
-            return Path(checked_url(name))
+            return path_of_url(name)
         parts = _parts(name)
         if not parts:
             return None

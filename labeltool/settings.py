@@ -54,7 +54,7 @@ daily = 7                         # days of which a backup is kept in backups/, 
 
 [remote]                          # sounds on web servers and in object stores; docs/remote.md
 cache_gb = 10                     # what is kept of them on this disk, in the user's cache; the oldest goes first
-timeout_s = 15                    # how long a server may send nothing before it is asked again
+timeout_s = 15                    # how long a server may send nothing before the request is repeated
 
 [speech]
 # labels = ["speech", "talking"]  # labels that `labeltool transcribe` takes for speech; default: common names
@@ -222,7 +222,7 @@ class RemoteSettings:
     cache_gb
         What is kept of them on this disk, 10 ** 9 bytes.
     timeout_s
-        How long a server may send nothing before it is asked again, seconds.
+        How long a server may send nothing before the request is repeated, seconds.
     """
 
     cache_gb: _Gigabytes = 10.0

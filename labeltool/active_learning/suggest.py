@@ -89,7 +89,7 @@ def suggest_by_model(
         The model's float network, where it is loaded already.
     limit
         No clips are begun that would not be ready by then, but for the first few. The unlabelled ones come first, in
-        an order of chance.
+        a pseudo-random order, and among them those by which the queue is ordered.
     """
     files = model_folder.read(project.models / str(model_id))
     cache = feature_cache_of_model(project, files)
@@ -97,11 +97,12 @@ def suggest_by_model(
     extractor = FeatureExtractor(files, network, with_int8=with_int8)
     all_clips, batch = clips.all_clips(store), _BATCH
     unlabelled_ids = queue.unlabelled_ids(store)
+    compared_ids = queue_order.clips_to_compare(all_clips, unlabelled_ids, seed=files.card.seed)
     if limit != NO_LIMIT:
         batch = _BATCH_IN_A_BUDGET
         random.Random(files.card.seed).shuffle(all_clips)
-        all_clips.sort(key=lambda clip: clip.id not in unlabelled_ids)
-    scored = _ScoredClips(queue_order.clips_to_compare(all_clips, unlabelled_ids, seed=files.card.seed))
+        all_clips.sort(key=lambda clip: (clip.id not in unlabelled_ids, clip.id not in compared_ids))
+    scored = _ScoredClips(compared_ids)
     skipped: list[SkippedFile] = []
     longest_s, left_s = 0.0, limit.left_s
     # Dask's workers get enough at once that all have some; scores are computed as without them.

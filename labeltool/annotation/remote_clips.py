@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from labeltool.audio.remote import block_cache, is_url
+from labeltool.audio.remote import block_cache
 from labeltool.audio.remote.block_cache import BLOCK_BYTES
-from labeltool.audio.remote.reference import SIZE_COLUMN
+from labeltool.audio.remote.reference import SIZE_COLUMN, VERSION_COLUMN, Reference
 from labeltool.store import Store
 from labeltool.store.clips import UNLABELLED
+from labeltool.util.urls import is_url
 
 # By the index of own columns: in a project without remote sounds nothing is read.
 _REMOTE = f"""
     FROM recording_columns k JOIN active_recordings r ON r.id = k.recording_id
     WHERE k.name = '{SIZE_COLUMN}' AND r.path LIKE '%://%'
 """
+
+
+# Of a size in bytes, which may come from somebody else's project.
+_MAX_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +70,45 @@ def _on_disk(store: Store, condition: str = "") -> Iterator[sqlite3.Row]:
 
     Which part that is follows from their times; of compressed sounds about, for their bytes are not evenly spread.
     """
+    kept = _kept(store)
     rows = store.connection.execute(
         f"""
-        SELECT c.id, c.start_s, c.end_s, r.sha256, r.duration_s, CAST(k.value AS INTEGER) AS size
+        SELECT c.id, c.start_s, c.end_s, r.id AS recording, r.duration_s
         FROM active_clips c JOIN active_recordings r ON r.id = c.recording_id
-        JOIN recording_columns k ON k.recording_id = r.id AND k.name = '{SIZE_COLUMN}'
-        WHERE r.path LIKE '%://%' AND r.sha256 IN (SELECT value FROM json_each(?)) {condition}
+        WHERE r.id IN (SELECT value FROM json_each(?)) {condition}
         ORDER BY c.recording_id, c.id
         """,
-        (json.dumps(block_cache.kept_ids()),),
+        (json.dumps(list(kept)),),
     )
-    sha256, blocks = "", frozenset[int]()
+    recording, blocks = 0, frozenset[int]()
     for row in rows:
-        if row["sha256"] != sha256:
-            sha256, blocks = row["sha256"], block_cache.blocks_of(block_cache.folder_of(row["sha256"]))
-        if _needed(row["size"], row["duration_s"], row["start_s"], row["end_s"]) <= blocks:
+        reference = kept[row["recording"]]
+        if row["recording"] != recording:
+            recording, blocks = row["recording"], block_cache.blocks_of(reference.folder)
+        if _has_clip(blocks, reference.size_bytes, row["duration_s"], row["start_s"], row["end_s"]):
             yield row
 
 
-def _needed(size: int, duration_s: float, start_s: float, end_s: float) -> set[int]:
-    """Return the blocks of a clip, with the first and the last one of the file."""
+def _kept(store: Store) -> dict[int, Reference]:
+    """Return the references of the recordings of which something is on this disk, by the recordings' ids.
+
+    By URL, size and version, for one that was moved to a server is known by another hash.
+    """
+    rows = store.connection.execute(
+        f"SELECT r.id, r.path, k.value, (SELECT v.value FROM recording_columns v WHERE v.recording_id = r.id "
+        f"AND v.name = '{VERSION_COLUMN}') {_REMOTE}"
+    )
+    ids = set(block_cache.kept_ids())
+    found = {
+        recording: Reference(path, int(size), version or "")
+        for recording, path, size, version in rows
+        if size.isdecimal() and len(size) < _MAX_DIGITS
+    }
+    return {recording: one for recording, one in found.items() if one.id in ids}
+
+
+def _has_clip(blocks: Collection[int], size: int, duration_s: float, start_s: float, end_s: float) -> bool:
+    """Whether some blocks have a clip, and the first and the last one of its file, whose size may be anything."""
     last = max(0, size - 1) // BLOCK_BYTES
     first, end = (min(last, int(min(1.0, time_s / duration_s) * size) // BLOCK_BYTES) for time_s in (start_s, end_s))
-    return {0, last, *range(first, end + 1)}
+    return 0 in blocks and last in blocks and all(number in blocks for number in range(first, end + 1))

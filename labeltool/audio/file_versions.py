@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.reference import RemoteError, reference_of
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
+from labeltool.util.urls import as_url, is_url
 
 
 class FileVersion(NamedTuple):

@@ -16,13 +16,13 @@ import numpy as np
 
 from labeltool.audio.file_versions import FileVersion, decoded_properties, properties_of
 from labeltool.audio.other_files import require_sound
-from labeltool.audio.remote import as_url, is_url
-from labeltool.audio.remote.reference import SIZE_COLUMN, VERSION_COLUMN, RemoteError, reference_of
+from labeltool.audio.remote.reference import RemoteError, reference_of
 from labeltool.audio.remote.remote_file import open_bytes
 from labeltool.audio.sound_reader import SoundReader, unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
 from labeltool.util.unicode_names import as_on_disk
+from labeltool.util.urls import as_url, is_url
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
@@ -227,8 +227,7 @@ def _describe_remote(url: str) -> AudioFile:
     properties = properties_of(FileVersion.of(url))
     if not properties.frames:
         raise LabeltoolError("has no samples", file=url)
-    columns = ((SIZE_COLUMN, str(reference.size_bytes)), (VERSION_COLUMN, reference.version))
-    found = AudioFile(url, reference.id, **asdict(properties), columns=tuple(one for one in columns if one[1]))
+    found = AudioFile(url, reference.id, **asdict(properties), columns=reference.columns)
     return replace(found, samples_sha256=reference.samples_sha256 or None)
 
 

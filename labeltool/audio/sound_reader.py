@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from labeltool.audio.any_length import PatchedFile, flac_of_any_length, mp3_of_any_length, wav_to_its_end
-from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.reference import RemoteError
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32
+from labeltool.util.urls import as_url, is_url
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
 """Sample rates that are believed: of infrasound decimated to 1 kHz, of bats and porpoises at 500 kHz and more."""

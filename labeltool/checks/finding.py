@@ -14,6 +14,7 @@ from labeltool.project import Project
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
+from labeltool.util.urls import is_url
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -87,7 +88,10 @@ class Subject:
         """Return a recording's path, relative to the project where it is inside."""
         if recording_id not in self.recordings:
             return f"recording {recording_id}"  # it was imported meanwhile
-        path = Path(self.recordings[recording_id].path)
+        stored = self.recordings[recording_id].path
+        if is_url(stored):
+            return stored
+        path = Path(stored)
         directory = self.project.directory
         return str(path.relative_to(directory) if path.is_relative_to(directory) else path)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from labeltool.cli.common import (
-    PathOnDisk,
     annotator_option,
     current_project,
     emit,
@@ -45,7 +44,9 @@ class _Command(click.Command):
 )
 @annotator_option
 @limit_option(10, "findings of a kind on the terminal")
-@click.option("-o", "--output", metavar="FILE.html", type=PathOnDisk(), help="Write a page with all findings.")
+@click.option(
+    "-o", "--output", metavar="FILE.html", type=click.Path(path_type=Path), help="Write a page with all findings."
+)
 @project_option
 @json_option
 def check(

@@ -15,7 +15,7 @@ import click
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.util.locks import WAITING
 from labeltool.util.unicode_names import as_on_disk
-from labeltool.util.urls import checked_url, is_url
+from labeltool.util.urls import is_url, path_of_url
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -76,7 +76,7 @@ class PathOnDisk(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Path:
         """Return the path, or the URL as one, where that may be read."""
         if is_url(value):
-            return Path(checked_url(value))
+            return path_of_url(value)
         path: Any = super().convert(value, param, context)
         return as_on_disk(path)
 

@@ -3,7 +3,8 @@
 The number of detections is not that of calls: some are wrong. Where a review of a part of them gave the precision at
 the threshold (`labeltool evaluate --detections`), the expected number of true calls is the number of detections by the
 precision, with its interval (Navine et al. 2024, "All thresholds barred: direct estimation of call density in
-bioacoustic data"). That precision is of all that was searched; at one site or hour it may be another.
+bioacoustic data"). That precision is of the recordings that a review draws from, without those that the model was
+trained on and those of the locked test set; at one site or hour it may be another.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from typing import Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation.detections import scanned_model
-from labeltool.evaluation.intervals import Share
-from labeltool.store import Store, groups
+from labeltool.store import Store, clips, groups
 from labeltool.store.detections import scans
 from labeltool.store.detections.operating_points import OperatingPoint, points_in_use
 from labeltool.store.detections.scans import Scanned
@@ -30,6 +30,15 @@ By = Literal["hour", "day", "site"]
 _SECONDS_PER_HOUR = 3600.0
 _Place = tuple[datetime | None, str]
 """The beginning of an hour by the recorder's clock, None where that is not known, and the site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An expected number or rate, and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,8 @@ class DensityRow:
     hours: float
     events: int
     per_hour: float
-    calls: Share | None
-    calls_per_hour: Share | None
+    calls: Interval | None
+    calls_per_hour: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +179,7 @@ def _thresholds(
 
 
 def _count(store: Store, row: ModelRow, scanned: Sequence[Scanned], thresholds: Mapping[str, float]) -> _Counts:
-    columns, without_time = groups.own_columns(store), 0
+    columns, renamed, without_time = groups.own_columns(store), clips.current_names(store), 0
     searched_s: dict[tuple[_Place, str], float] = defaultdict(float)
     events: Counter[tuple[_Place, str]] = Counter()
     for one in scanned:
@@ -182,7 +191,7 @@ def _count(store: Store, row: ModelRow, scanned: Sequence[Scanned], thresholds: 
         for hour, seconds in _hours(start, one.duration_s):
             for label in sought:
                 searched_s[(hour, site), label] += seconds
-        for event in scans.detected_events(store, row.id, one.recording_id):
+        for event in scans.detected_events(store, row.id, one.recording_id, renamed):
             if event.score >= thresholds.get(event.label, 2.0):
                 events[(_hour_at(start, event.start_s), site), event.label] += 1
     return _Counts(searched_s, events, without_time)
@@ -244,7 +253,7 @@ def _rows(
         hours, number = searched_s[one] / _SECONDS_PER_HOUR, events[one]
         calls = None
         if (point := reviewed.get(label)) is not None:
-            calls = Share(number * point.precision, number * point.precision_low, number * point.precision_high)
+            calls = Interval(number * point.precision, number * point.precision_low, number * point.precision_high)
         yield DensityRow(
             day=day,
             hour=hour,
@@ -257,5 +266,5 @@ def _rows(
             calls=calls,
             calls_per_hour=None
             if calls is None
-            else Share(*(one / hours for one in (calls.value, calls.low, calls.high))),
+            else Interval(*(one / hours for one in (calls.value, calls.low, calls.high))),
         )

@@ -4,30 +4,50 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from labeltool.errors import LabeltoolError
 from labeltool.evaluation.call_density import CallDensity, DensityRow
 from labeltool.evaluation.figure import FLOAT_COLOUR, draw_plain, new_figure, save, short_name
 
 MAX_LABELS = 6
 """Of more labels, those that were detected most often are drawn."""
 
+MAX_SITES = 40
+"""Of more sites, those with most detections are drawn: with six labels, that is a picture of 64 inches."""
+
 # Three years; of recordings that are further apart only the days with any are drawn.
 _MAX_DAYS = 1100
 _MAX_TICKS = 8
 
 
-def draw_density(path: Path, density: CallDensity) -> int:
-    """Draw calls per hour searched; return the number of labels drawn.
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What is in a picture: the number of labels, and the sites that are not."""
+
+    labels: int
+    sites_left_out: tuple[str, ...] = ()
+
+
+def draw_density(path: Path, density: CallDensity) -> Drawn:
+    """Draw calls per hour searched.
 
     Parameters
     ----------
     density
         By hour, day and site. Hours by days are drawn of recordings whose time is known, else bars for sites.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is nothing to draw.
     """
+    if not density.rows:
+        raise LabeltoolError("nothing was detected: there is nothing to draw")
     often = Counter[str]()
     for row in density.rows:
         often[row.label] += row.events
@@ -36,9 +56,8 @@ def draw_density(path: Path, density: CallDensity) -> int:
     timed = [row for row in rows if row.day is not None]
     if timed:
         _draw_hours(path, labels, timed)
-    else:
-        _draw_sites(path, labels, rows)
-    return len(labels)
+        return Drawn(len(labels))
+    return Drawn(len(labels), tuple(_draw_sites(path, labels, rows)))
 
 
 def _draw_hours(path: Path, labels: Sequence[str], rows: Sequence[DensityRow]) -> None:
@@ -70,8 +89,13 @@ def _days(found: Sequence[str]) -> list[str]:
     return list(found) if count > _MAX_DAYS else [(first + timedelta(days=day)).isoformat() for day in range(count)]
 
 
-def _draw_sites(path: Path, labels: Sequence[str], rows: Sequence[DensityRow]) -> None:
-    sites = sorted({row.site or "" for row in rows})
+def _draw_sites(path: Path, labels: Sequence[str], rows: Sequence[DensityRow]) -> list[str]:
+    """Draw a bar for each site; return the sites that are too many."""
+    events = Counter[str]()
+    for row in sorted(rows, key=lambda one: one.site or ""):
+        events[row.site or ""] += row.events
+    by_events = [site for site, _ in events.most_common()]
+    sites = sorted(by_events[:MAX_SITES])
     figure, axes = new_figure(
         7.0, 0.6 + (0.7 + 0.25 * len(sites)) * len(labels), len(labels), heights=[1] * len(labels)
     )
@@ -90,3 +114,4 @@ def _draw_sites(path: Path, labels: Sequence[str], rows: Sequence[DensityRow]) -
         draw_plain([axis.set_title(short_name(label), fontsize=9)])
     axes[-1].set_xlabel("detections per hour")
     save(figure, path)
+    return sorted(by_events[MAX_SITES:])

@@ -14,7 +14,7 @@ from labeltool.evaluation.detection_review import Detection, LabelReview, Precis
 from labeltool.evaluation.operating_points import choose_points
 from labeltool.networks import model_folder
 from labeltool.project import Project
-from labeltool.store import Store, groups
+from labeltool.store import Store, clips, groups
 from labeltool.store.detections import scans
 from labeltool.store.detections.operating_points import OperatingPoint, Source
 from labeltool.store.detections.scans import DetectedEvent, Scanned
@@ -178,7 +178,8 @@ def _reviews(
     store: Store, row: ModelRow, usable: Sequence[Scanned], precision: float | None
 ) -> Iterator[tuple[LabelReview, dict[int, tuple[DetectedEvent, Scanned]], float]]:
     """Yield the review of each detected label, its events by the clip's id, and the hours of its recordings."""
-    events = {one.recording_id: scans.detected_events(store, row.id, one.recording_id) for one in usable}
+    renamed = clips.current_names(store)
+    events = {one.recording_id: scans.detected_events(store, row.id, one.recording_id, renamed) for one in usable}
     for label in sorted({name for one in usable for name in one.scan.thresholds}):
         of_label = [one for one in usable if label in one.scan.thresholds]
         lowest = max(one.scan.thresholds[label] for one in of_label)  # from there on all of them were searched

@@ -114,12 +114,12 @@ def draw_clips(clips: Sequence[StoredClip], max_clips: int, *, seed: int) -> lis
     """Draw at most `max_clips` clips, kept in their order; the same ones as far as the clips are the same."""
     if len(clips) <= max_clips:
         return list(clips)
-    drawn = set(by_chance(clips, seed=seed)[:max_clips])
+    drawn = set(shuffled_indices(clips, seed=seed)[:max_clips])
     return [clip for index, clip in enumerate(clips) if index in drawn]
 
 
-def by_chance(clips: Sequence[StoredClip], *, seed: int) -> list[int]:
-    """Return the indices of clips in an order of chance.
+def shuffled_indices(clips: Sequence[StoredClip], *, seed: int) -> list[int]:
+    """Return the indices of clips in a pseudo-random order.
 
     It depends on each clip's key alone, so that features computed for one model serve the next, however many clips were
     labelled in between.

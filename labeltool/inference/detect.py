@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from labeltool.audio import files as audio_files
+from labeltool.audio.file_versions import FileVersion
 from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.inference import window_scorers
 from labeltool.inference.detection_targets import Targets, find_targets
 from labeltool.inference.device_detector import DeviceDetector
-from labeltool.inference.event_files import EventFiles, depends_on
+from labeltool.inference.event_files import EventFiles, SearchingModel, fingerprint_of, version_of
 from labeltool.inference.events import EventRules, find_events
 from labeltool.inference.scan import Scan, run_scans
 from labeltool.inference.window_scorers import ModelChoice
@@ -155,7 +156,9 @@ def detect(
         When the only file cannot be read, or there is no such model or label.
     """
     kept = EventFiles(None if options.events is None else Path(options.events))
-    known = {file: sound for file in files if (sound := kept.known_sound(file)) is not None}
+    # Before any of them is read: the content that is hashed is not of an earlier version.
+    versions = {file: version_of(file) for file in files}
+    known = {file: sound for file in files if (sound := kept.known_sound(file, versions[file])) is not None}
     # A wrong name is reported before the model is loaded.
     described, failed = audio_files.describe_each(
         [file for file in files if file not in known], are_part=options.is_part or bool(known)
@@ -166,22 +169,13 @@ def detect(
     choice = window_scorers.choose_model(project, model)
     search = (_as_device if options.as_device else _by_windows)(project, choice, options)
     targets = search.targets
-    keep = _Keeper(project, choice, kept, search, DetectionScan(options.as_device, targets.by_label))
+    events_store = _EventStore(project, choice, kept, search, DetectionScan(options.as_device, targets.by_label))
     detected: dict[str, DetectedFile] = {}
-    for file, sound in sounds.items():
-        events = kept.finished(sound, choice.name, search.depends_on)
-        if events is not None:
-            detected[file] = keep.result(file, sound, events, 0.0, is_finished=True)
-    new = [file for file in sounds if file not in detected]
-    began = time.monotonic()
-    progress = partial(_report_seconds, report, Path(new[0]).name if len(new) == 1 else f"{len(new)} recordings")
-    for place, found in search.find([sounds[file] for file in new], progress):
-        file = new[place]
+    for file, found in _each_file(events_store, sounds, versions, report):
         if isinstance(found, LabeltoolError):
             failed.append(SkippedFile(file, str(found)))
-            continue
-        scoring_s, began = time.monotonic() - began, time.monotonic()
-        detected[file] = keep.result(file, sounds[file], found, scoring_s, is_finished=False)
+        else:
+            detected[file] = found
     return DetectResult(
         choice.name,
         targets.by_label,
@@ -192,20 +186,68 @@ def detect(
     )
 
 
+_Reported = tuple[str, DetectedFile | LabeltoolError]
+"""A recording as it was given, and what is reported of it, or why it failed."""
+
+
+def _each_file(
+    events_store: _EventStore,
+    sounds: Mapping[str, AudioFile],
+    versions: Mapping[str, FileVersion | None],
+    report: Progress,
+) -> Iterator[_Reported]:
+    """Keep the events of each recording, those that are finished first; yield what is reported of it, or why not."""
+
+    def kept(file: str, events: Sequence[Event], scoring_s: float, *, is_finished: bool) -> _Reported:
+        try:
+            sound, version = sounds[file], versions[file]
+            return file, events_store.keep(file, sound, version, events, scoring_s, is_finished=is_finished)
+        except LabeltoolError as error:
+            return file, error
+
+    new = []
+    for file, sound in sounds.items():
+        events = events_store.finished(sound)
+        if events is None:
+            new.append(file)
+        else:
+            yield kept(file, events, 0.0, is_finished=True)
+    began = time.monotonic()
+    progress = partial(_report_seconds, report, Path(new[0]).name if len(new) == 1 else f"{len(new)} recordings")
+    for place, found in events_store.search.find([sounds[file] for file in new], progress):
+        if isinstance(found, LabeltoolError):
+            yield new[place], found
+            continue
+        scoring_s, began = time.monotonic() - began, time.monotonic()
+        yield kept(new[place], found, scoring_s, is_finished=False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """How events are found, in which labels, and what they depend on besides the recording."""
+    """How events are found, in which labels, and what they depend on besides the recording.
+
+    Attributes
+    ----------
+    identity
+        Changes with the scores of the model.
+    fingerprint
+        Changes with the events, so with labels, thresholds and rules too.
+    """
 
     find: _Finder
     targets: Targets
-    depends_on: str
+    identity: str
+    fingerprint: str
 
 
 def _by_windows(project: Project | None, choice: ModelChoice, options: DetectOptions) -> _Search:
     """Return the search by overlapping windows."""
     scorer = window_scorers.window_scorer(choice)
     targets = find_targets(project, choice, scorer, options.threshold, options.thresholds)
-    folder = Path(options.cache) if options.cache else _default_cache(project)
+    folder = Path(options.cache or "")
+    if not options.cache:
+        assert project is not None, "without a project the caller names a folder"
+        folder = project.cache / _FOLDER
 
     def find(sounds: Sequence[AudioFile], report: Callable[[int, int], None]) -> Iterator[_Found]:
         scans: dict[int, Scan] = {}
@@ -222,7 +264,8 @@ def _by_windows(project: Project | None, choice: ModelChoice, options: DetectOpt
             except LabeltoolError as error:
                 yield place, error
 
-    return _Search(find, targets, depends_on(scorer.identity, targets.mapping, targets.thresholds, options.rules))
+    fingerprint = fingerprint_of(scorer.identity, targets.mapping, targets.thresholds, options.rules)
+    return _Search(find, targets, scorer.identity, fingerprint)
 
 
 def _as_device(project: Project | None, choice: ModelChoice, options: DetectOptions) -> _Search:
@@ -247,7 +290,7 @@ def _as_device(project: Project | None, choice: ModelChoice, options: DetectOpti
             except LabeltoolError as error:
                 yield place, error
 
-    return _Search(find, targets, depends_on("as device", detector.identity, names, thresholds))
+    return _Search(find, targets, detector.identity, fingerprint_of("as device", detector.identity, names, thresholds))
 
 
 def _events(scan: Scan, sound: AudioFile, targets: Targets, rules: EventRules) -> list[Event]:
@@ -266,13 +309,8 @@ def _report_seconds(report: Progress, name: str, done_s: int, total_s: int) -> N
     report("scoring", done_s, total_s, f"seconds of {name}")
 
 
-def _default_cache(project: Project | None) -> Path:
-    assert project is not None, "without a project the caller names a folder"
-    return project.cache / _FOLDER
-
-
 @dataclass(frozen=True, slots=True)
-class _Keeper:
+class _EventStore:
     """Puts the events of recordings where they are kept: into the project, then into a Parquet file."""
 
     project: Project | None
@@ -281,21 +319,45 @@ class _Keeper:
     search: _Search
     scan: DetectionScan
 
-    def result(
-        self, file: str, sound: AudioFile, events: Sequence[Event], scoring_s: float, *, is_finished: bool
+    @property
+    def _model(self) -> SearchingModel:
+        return SearchingModel(self.choice.name, self.search.identity)
+
+    def finished(self, sound: AudioFile) -> tuple[Event, ...] | None:
+        """Return the events that an earlier call detected in just this way; None where there was none."""
+        return self.files.finished(sound, self._model, self.search.fingerprint)
+
+    def keep(
+        self,
+        file: str,
+        sound: AudioFile,
+        version: FileVersion | None,
+        events: Sequence[Event],
+        scoring_s: float,
+        *,
+        is_finished: bool,
     ) -> DetectedFile:
         """Keep the events of a recording and return what is reported of it.
 
         Parameters
         ----------
+        version
+            The sound file before any of it was read.
         is_finished
             Whether the events are from the Parquet file: they are in the project too, unless the recording was imported
             later or another model has replaced them.
+
+        Raises
+        ------
+        LabeltoolError
+            When the file has changed since, or the events cannot be stored or written.
         """
+        if not is_finished and (version is None or version_of(file) != version):
+            raise LabeltoolError("changed while it was searched", file=sound.path, remedy="run it again")
         suggestions, columns = self._suggestions(sound, events, is_finished=is_finished)
-        path = self.files.path(sound, self.choice.name)
-        if not is_finished:
-            path = self.files.write(sound, self.choice.name, self.search.depends_on, events, columns)
+        path = self.files.path(sound, self._model)
+        if not is_finished and version is not None:
+            path = self.files.write(sound, version, self._model, self.search.fingerprint, events, columns)
         return DetectedFile(
             file,
             round(sound.duration_s, 3),
@@ -328,7 +390,10 @@ class _Keeper:
                 model_id = models.detection_model_id(store, self.choice.name)
             if model_id is None:
                 return None, columns
-            if is_finished and (there := scans.stored_detections(store, recording.id, model_id, self.scan)) is not None:
-                return there, columns
+            if (
+                is_finished
+                and (stored := scans.stored_detections(store, recording.id, model_id, self.scan)) is not None
+            ):
+                return stored, columns
             return replacing.replace_detections(store, recording, model_id, events, self.scan), columns
         return None, columns

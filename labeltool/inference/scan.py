@@ -15,6 +15,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -142,13 +143,10 @@ class Scan:
             raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 
     def _make_folder(self) -> None:
-        """Make the folder, mark it as used now, and delete those that were not used for long."""
+        """Make the folder and mark it as used now."""
         try:
             make_folder(self.folder)
             os.utime(self.folder, follow_symlinks=False)
-            for other in self.folder.parent.iterdir():
-                if other.is_dir() and time.time() - other.lstat().st_mtime > _MAX_AGE_S:
-                    remove_tree(other)
         except OSError as error:
             raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 
@@ -173,6 +171,15 @@ def _unpacked(path: Path) -> io.BytesIO:
     if not unpacking.eof:
         raise ValueError("is cut short, or larger than any block")
     return io.BytesIO(content)
+
+
+def _delete_unused(cache: Path) -> None:
+    """Delete the scores that were not used for long; those that cannot be deleted stay."""
+    with suppress(OSError):
+        for folder in cache.iterdir():
+            with suppress(OSError):
+                if folder.is_dir() and time.time() - folder.lstat().st_mtime > _MAX_AGE_S:
+                    remove_tree(folder)
 
 
 def run_scans(
@@ -206,6 +213,8 @@ def run_scans(
         except LabeltoolError as unwritable:
             missing.append(())
             failed[number] = unwritable
+    for cache in {scan.folder.parent for scan in scans}:
+        _delete_unused(cache)
     to_do = [(number, scans[number], block) for number, blocks in enumerate(missing) for block in blocks]
     if processes is None:
         processes = processes_for(len(to_do), at_least=_MIN_BLOCKS_FOR_PROCESSES)

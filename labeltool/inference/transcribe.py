@@ -246,7 +246,7 @@ def _transcribed(
 ) -> Iterator[_Outcome]:
     """Yield each clip with its text, or why there is none, and its length, seconds; Dask's workers do several at once.
 
-    Without them clips go one by one, the network on all cores: each process would hold a network of its own.
+    Without them clips go one by one, the network on all cores: each process would load a network of its own.
     """
     processes = None if engine.uses_dask() else 1
     transcribe_one = partial(_outcome, model, decoding, len(pending), PassedOn(report))

@@ -220,5 +220,14 @@ def one_line(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _of_folder(folder: Path, sha256: str) -> SpeechModel:
-    """Return a model that was sent to this process; its network is loaded once."""
-    return SpeechModel(folder)
+    """Return a model that was sent to this process; its network is loaded once.
+
+    Raises
+    ------
+    SpeechModelError
+        When the folder has other weights here.
+    """
+    model = SpeechModel(folder)
+    if model.sha256 != sha256:
+        raise SpeechModelError("is another speech model on this machine", file=folder)
+    return model

@@ -47,8 +47,9 @@ class Engine:
 
 LOCAL = Engine()
 
-# What a process takes that loads TensorFlow and trains: those of a machine of many cores must fit its memory.
-_BYTES_APART = 2 << 30
+# What a process takes at most that loads TensorFlow and trains or runs a model: those of a machine of many cores must
+# fit its memory.
+_BYTES_LARGE = 2 << 30
 
 # Of this process: what `using` has set, and Dask's workers once they are needed.
 _engine = LOCAL
@@ -110,6 +111,7 @@ def map_in_processes(
     name_of: Callable[[T], str] = str,
     if_killed: Callable[[T], R] | None = None,
     apart: bool = False,
+    large: bool = False,
 ) -> Iterator[R]:
     """Yield a function's results for items, in the order in which they are ready.
 
@@ -128,8 +130,10 @@ def map_in_processes(
     if_killed
         Makes the result of an item over which Dask's workers were killed; None: `KilledWorkers` is raised.
     apart
-        Never in this process unless it is a worker: training differs in the last bit by the number of threads. Each
-        item may take as much memory as training does.
+        Never in this process unless it is a worker: training differs in the last bit by the number of threads.
+        Implies `large`.
+    large
+        Each process of this machine may take as much memory as training does: no more are started than fit.
 
     Raises
     ------
@@ -151,8 +155,8 @@ def map_in_processes(
         processes = processes or worker_count()
         if isinstance(items, Sized):
             processes = min(processes, len(items))
-        if apart:
-            processes = min(processes, _memory_bytes() // _BYTES_APART)
+        if apart or large:
+            processes = min(processes, _memory_bytes() // _BYTES_LARGE)
         if processes <= 1 and not apart:
             yield from map(function, items)
         else:

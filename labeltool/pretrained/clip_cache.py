@@ -68,7 +68,7 @@ def _arrays(
     failed: dict[str, LabeltoolError] = {}
     if processes_for(len(missing), at_least=_WORTH_A_PROCESS) != 1:
         compute = partial(_compute, pretrained, directory, kind)
-        for done, (key, error) in enumerate(map_in_processes(compute, missing, if_killed=_killed), 1):
+        for done, (key, error) in enumerate(map_in_processes(compute, missing, if_killed=_killed, large=True), 1):
             report(stage, done, len(missing))
             if error is not None:
                 failed[key] = error
@@ -147,7 +147,7 @@ def read_described(card: PretrainedCard, directory: Path, clip: StoredClip) -> C
         peaks, scores, embedding = (
             None
             if kind == _EMBEDDING and card.embedding is None
-            else np.asarray(np.load(kept(_path(directory, card, clip.key, kind)), allow_pickle=False), np.float32)
+            else _read(_path(directory, card, clip.key, kind), kind)
             for kind in reversed(_kinds(card))
         )
     except UNREADABLE:
@@ -186,7 +186,7 @@ def cached(
     key = clip.key if span == (clip.start_s, clip.end_s) else f"{clip.key} {span[0]:.6f} {span[1]:.6f}"
     path = _path(directory, pretrained.card, key, kind)
     try:
-        return np.asarray(np.load(kept(path), allow_pickle=False), np.float32)
+        return _read(path, kind)
     except UNREADABLE:
         report()
     files.require_content(clip.path, clip.sha256, clip.samples_sha256)
@@ -196,6 +196,12 @@ def cached(
     with open_atomic(path) as file:
         np.save(file, computed)
     return np.asarray(computed, np.float32)
+
+
+def _read(path: Path, kind: str) -> Float32:
+    """Return an array of a file; an embedding in 16 bits also where it was stored in 32, as all once were."""
+    found = np.asarray(np.load(kept(path), allow_pickle=False), np.float32)
+    return np.asarray(_in_half(found), np.float32) if kind == _EMBEDDING else found
 
 
 def _in_half(embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,9 +182,21 @@ def _recording(store: Store, row: sqlite3.Row) -> StoredRecording:
     return StoredRecording(**{**row, "path": store.absolute_path(row["path"])})
 
 
-def relocate(store: Store, found: Sequence[tuple[str, str]]) -> int:
-    """Store new places of recordings, given as (SHA-256, absolute path); return how many changed."""
+def relocate(
+    store: Store, found: Sequence[tuple[str, str]], columns: Mapping[str, Sequence[tuple[str, str]]] | None = None
+) -> int:
+    """Store new places of recordings, given as (SHA-256, absolute path); return how many changed.
+
+    Parameters
+    ----------
+    columns
+        Own columns, as name and value, that change with the place, by the SHA-256.
+    """
     with store.transaction() as connection:
+        connection.executemany(
+            "INSERT OR REPLACE INTO recording_columns SELECT id, ?, ? FROM recordings WHERE sha256 = ?",
+            [(*pair, sha256) for sha256, pairs in (columns or {}).items() for pair in pairs],
+        )
         return sum(
             connection.execute(
                 "UPDATE recordings SET path = ? WHERE sha256 = ? AND path <> ?",

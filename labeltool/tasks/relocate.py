@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from labeltool.audio import files
-from labeltool.audio.remote import as_url, is_url
 from labeltool.audio.remote.listing import sounds_at
+from labeltool.audio.remote.reference import RemoteError, reference_of
 from labeltool.errors import LabeltoolError
 from labeltool.store import Store, recordings
 from labeltool.store.importing.imported_recordings import store_samples_hashes
-from labeltool.util.urls import is_there
+from labeltool.util.urls import as_url, is_there, is_url
 
 
 def places_below(path: Path) -> Iterator[str]:
@@ -48,6 +48,7 @@ class Relocation:
         self.missing = {sha256 for sha256, one in self._known.items() if not is_there(one.path)}
         self._found: dict[str, str] = {}
         self._samples: dict[str, str] = {}
+        self._columns: dict[str, tuple[tuple[str, str], ...]] = {}
         # A file of another rate or length need not be decoded: it has other samples.
         self._alike: dict[tuple[int, int], list[str]] = defaultdict(list)
         for sha256, one in self._known.items():
@@ -66,20 +67,25 @@ class Relocation:
         found = as_url(place) if is_url(place) else str(Path(place).resolve())
         if sha256 in self._known:
             if self._is_lost(sha256):
-                self._found[sha256] = found
+                self._note(sha256, found)
             self._complete(sha256, place)
         else:
             # The very bytes go before a copy in another encoding.
             for twin in self._with_samples_of(place):
                 if twin not in self._found and self._is_lost(twin):
-                    self._found[twin] = found
+                    self._note(twin, found)
         self.missing -= self._found.keys()
 
     def store_found(self) -> int:
         """Store the new places, and hashes of samples that were not known; return how many recordings were found."""
         if self._samples:
             store_samples_hashes(self._store, self._samples)
-        return recordings.relocate(self._store, list(self._found.items())) if self._found else 0
+        return recordings.relocate(self._store, list(self._found.items()), self._columns) if self._found else 0
+
+    def _note(self, sha256: str, place: str) -> None:
+        # Size and version, by which its blocks are found on this disk.
+        self._columns[sha256] = reference_of(place).columns if is_url(place) else ()
+        self._found[sha256] = place
 
     def _is_lost(self, sha256: str) -> bool:
         """Whether a recording is not where it was, or another sound is there now."""
@@ -88,6 +94,8 @@ class Relocation:
         one = self._known[sha256]
         try:
             files.require_content(one.path, sha256, one.samples_sha256)
+        except RemoteError:  # a server that fails now may have it
+            return False
         except LabeltoolError:
             return True
         return False

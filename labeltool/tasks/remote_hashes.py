@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from labeltool.audio import files
 from labeltool.audio.remote import block_cache
-from labeltool.audio.remote.reference import SIZE_COLUMN, RemoteError, reference_of
+from labeltool.audio.remote.reference import SIZE_COLUMN, RemoteError, known_reference, reference_of
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store.importing.imported_recordings import store_samples_hashes
@@ -45,13 +45,13 @@ def _hashes(rows: Sequence[tuple[str, str]], report: Progress) -> dict[str, str]
     hashes: dict[str, str] = {}
     unknown: list[tuple[str, str]] = []
     for url, sha256 in rows:
-        with suppress(LabeltoolError):
-            reference = reference_of(url, is_offline=True)
-            known = reference.samples_sha256
-            if reference.id == sha256 and known is not None:
-                hashes[sha256] = known
-            elif reference.id == sha256 and reference.is_read_whole:
-                unknown.append((url, sha256))
+        reference = known_reference(url)
+        if reference is None or reference.id != sha256:
+            continue
+        if (known := reference.samples_sha256) is not None:
+            hashes[sha256] = known
+        elif reference.is_read_whole:
+            unknown.append((url, sha256))
     now = unknown[:_DECODED_AT_MOST]
     for done, (url, sha256) in enumerate(now):
         report("hashing remote sounds", done, len(now))

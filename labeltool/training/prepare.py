@@ -14,7 +14,13 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import Pools
 from labeltool.errors import LabeltoolError, SkippedFile
-from labeltool.inference.clip_features import ClipFeatures, by_chance, compute_features, feature_cache_of
+from labeltool.inference.clip_features import (
+    ClipFeatures,
+    bounded_cache,
+    compute_features,
+    feature_cache_of,
+    shuffled_indices,
+)
 from labeltool.networks.architectures import architecture, frontend_of
 from labeltool.networks.model_card import Comparison, ModelCard
 from labeltool.networks.postprocessing import ClipRule
@@ -172,8 +178,13 @@ def feature_cache_for(project: Project, request: TrainingRequest) -> FeatureCach
     """Return the cache of what a network is trained on: frames of its frontend, or of its trunk."""
     if request.trunk is None or request.finetune:
         return feature_cache_of(project, request.frontend)
-    frames = trunk_frames(request.trunk, project.cache / "trunks")
-    return FeatureCache(project.features, frames.frontend, frames)
+    return trunk_feature_cache(project, request.trunk)
+
+
+def trunk_feature_cache(project: Project, trunk: Trunk) -> FeatureCache:
+    """Return the project's cache of a trunk's frames."""
+    frames = trunk_frames(trunk, project.cache / "trunks")
+    return bounded_cache(project, frames.frontend, frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +317,7 @@ def _in_turns(training_set: TrainingSet, seed: int) -> tuple[list[StoredClip], l
     present = training_set.present
     label = np.where(present.any(axis=1), present.argmax(axis=1), -1)
     turns: dict[int, list[StoredClip]] = {}
-    for index in by_chance(training_set.clips, seed=seed):
+    for index in shuffled_indices(training_set.clips, seed=seed):
         turns.setdefault(int(label[index]), []).append(training_set.clips[index])
     first, *others = zip_longest(*turns.values())
     return list(first), [clip for turn in others for clip in turn if clip is not None]

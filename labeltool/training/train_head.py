@@ -12,7 +12,7 @@ import numpy as np
 
 from labeltool.audio.trunk_frontend import Pools, TrunkFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.inference.clip_features import ClipFeatures, bounded_cache
+from labeltool.inference.clip_features import ClipFeatures
 from labeltool.networks import build as networks
 from labeltool.networks import dense_head, model_folder
 from labeltool.networks.calibration import choose_rule, pooling_named
@@ -24,13 +24,12 @@ from labeltool.networks.stream_calibration import choose_stream_rule
 from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained import trunk_network
 from labeltool.pretrained.trunk import Trunk
-from labeltool.pretrained.trunk_frames import trunk_frames
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.settings import LearningSettings
 from labeltool.training import fit
 from labeltool.training.fit_head import HeadData, HeadSettings, cross_validated_scores, fit_head
-from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
+from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare, trunk_feature_cache
 from labeltool.training.targets import TrainingSet
 from labeltool.training.unlabelled.pool import Pool
 from labeltool.training.unlabelled.semi_supervised import UnlabelledData
@@ -141,8 +140,7 @@ def _prepared(
     report: Progress,
 ) -> Prepared:
     """Compute features and gather what there is to train on."""
-    frames = trunk_frames(trunk, project.cache / "trunks")
-    cache = bounded_cache(project, frames.frontend, frames)
+    cache = trunk_feature_cache(project, trunk)
     prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
     report("training", 0, 0)
     return prepared

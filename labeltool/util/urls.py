@@ -16,11 +16,12 @@ MAX_CHARACTERS = 4096
 
 # Of the form of a URL, chained ones (`zip::https://...`) too; one slash where it went through a `Path`.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-:]*://")
-_PATH_OF_URL = re.compile(rf"({'|'.join(SCHEMES)}):/(?!/)")
-# Parts of a query that let whoever has the URL in, as signed URLs of object stores have them.
+_BEGIN = re.compile(rf"({'|'.join(SCHEMES)}):(//|/(?!/))", re.IGNORECASE)
+_PATH_OF_URL = re.compile(rf"({'|'.join(SCHEMES)}):/(?!/)", re.IGNORECASE)
+# Names in a query or a fragment whose value lets whoever has the URL in, as signed URLs of object stores have them.
 _SECRETS = re.compile(
-    r"(x-amz-|x-goog-)?(signature|credential|security-token)|awsaccesskeyid|googleaccessid|sig|(access_?|auth_?)?token"
-    r"|(api_?)?key|passw(or)?d|secret",
+    r"signature|credential|token|secret|passw|pwd|jwt|accesskeyid|accessid|^sig$|^sas$|^auth(?!ors?$)"
+    r"|(^|[_-])(api|access|subscription)?[_-]?key$",
     re.IGNORECASE,
 )
 
@@ -31,12 +32,34 @@ def is_url(place: str | Path) -> bool:
 
 
 def as_url(place: str | Path) -> str:
-    """Return a URL as it was written, where it went through a `Path`, which takes two slashes for one."""
-    return _PATH_OF_URL.sub(r"\1://", str(place), count=1)
+    """Return a URL with its scheme in small letters, and two slashes where a `Path` took them for one."""
+    text = str(place)
+    match = _BEGIN.match(text)
+    return f"{match[1].lower()}://{text[match.end() :]}" if match else text
+
+
+def path_of_url(place: str | Path) -> Path:
+    """Return a URL that may be read and stored as a `Path`, from which `as_url` makes the same URL.
+
+    Raises
+    ------
+    LabeltoolError
+        As `checked_url`, and where the path would be another URL.
+    """
+    url = checked_url(place)
+    path = Path(url)
+    # A folder of a store is the same one without a slash at its end.
+    if as_url(path) != (url if url.startswith("http") else url.removesuffix("/")):
+        raise LabeltoolError(
+            "has `//`, `/./` or a slash at its end, which is lost here",
+            file=without_secrets(url),
+            remedy="put the URL into a list, urls.txt, and import that",
+        )
+    return path
 
 
 def checked_url(place: str | Path) -> str:
-    """Return a URL that may be read and stored.
+    """Return a URL that may be read and stored, its scheme in small letters.
 
     Raises
     ------
@@ -49,7 +72,7 @@ def checked_url(place: str | Path) -> str:
     shown = without_secrets(url)
     if scheme not in SCHEMES or "::" in re.sub(r"\A[a-z0-9]+://(\S*@)?\[[^\]/]*\]", "", url, flags=re.IGNORECASE):
         raise LabeltoolError(
-            "is no URL of a sound that is read", file=shown, remedy=f"these are read: {', '.join(SCHEMES)}"
+            "has a scheme that is not supported", file=shown, remedy=f"these are read: {', '.join(SCHEMES)}"
         )
     try:
         parts = urlsplit(url)
@@ -57,15 +80,21 @@ def checked_url(place: str | Path) -> str:
         _ = parts.port
     except ValueError:
         host = None
-    if not host or len(url) > MAX_CHARACTERS or any(ord(one) < 33 for one in url):
-        raise LabeltoolError("is no URL that can be read", file=shown, remedy="check its host, its length, its blanks")
+    lowest = 33 if scheme.startswith("http") else 32  # keys of objects may have blanks
+    if not host or len(url) > MAX_CHARACTERS or any(ord(one) < lowest for one in url):
+        raise LabeltoolError(
+            "is no URL that can be read",
+            file=shown,
+            remedy=f"check the host; blanks are written %20; at most {MAX_CHARACTERS} characters",
+        )
     if parts.password is not None or (parts.username and scheme != "sftp"):
         raise LabeltoolError(
             "has a user or a password in it, which would be stored",
             file=shown,
             remedy="leave it out; docs/remote.md says where credentials go",
         )
-    if any(_SECRETS.fullmatch(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+    named = (name for part in (parts.query, parts.fragment) for name, _ in parse_qsl(part, keep_blank_values=True))
+    if any(map(_SECRETS.search, named)):
         raise LabeltoolError(
             "has a signature or a token in it, which would be stored",
             file=shown,

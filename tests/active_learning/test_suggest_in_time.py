@@ -50,6 +50,20 @@ def test_the_unlabelled_clips_come_first_and_none_is_begun_after_the_end(
     assert expected == 5 or not set(suggested) & set(labelled)
 
 
+def test_within_a_budget_the_clips_that_order_the_queue_come_first(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(project, tmp_path / "sounds", 12)
+    model = add_model(project)
+    monkeypatch.setattr(suggest, "FeatureExtractor", Extractor)
+    monkeypatch.setattr(suggest, "_BATCH_IN_A_BUDGET", 3)
+    monkeypatch.setattr(queue_order, "_MAX_COMPARED", 3)
+    with project.open_store() as store:
+        result = suggest.suggest_by_model(project, store, model, report=quiet, limit=TimeLimit(-math.inf))
+        (queued,) = store.connection.execute("SELECT COUNT(*) FROM queue").fetchone()
+    assert (result.suggestions, queued) == (3, 3)
+
+
 def test_of_very_many_clips_a_draw_is_compared_and_all_get_suggestions(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

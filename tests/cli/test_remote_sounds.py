@@ -23,6 +23,7 @@ from labeltool.audio.remote import block_cache, fetching, reference
 from labeltool.project import Project
 from labeltool.store import clips, recordings
 from labeltool.tasks import remote_hashes
+from labeltool.tasks.relocate import Relocation
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("fsspec")
@@ -211,7 +212,40 @@ def test_relocate_finds_lost_files_at_their_new_urls(tmp_path: Path, server: Sou
     run(project, "import", "audio", moved)
     shutil.rmtree(moved)
     assert run(project, "relocate", f"{server.url}/list.txt") == {"relocated": 6, "missing": 0}
+    assert run(project, "status")["remote"] == {"clips": 6, "on_this_disk": 6}
     assert len(features(project)) == 6
+
+
+def test_one_bad_place_does_not_stop_the_others_and_a_lost_url_is_named(tmp_path: Path, server: SoundServer) -> None:
+    project = new_project(tmp_path / "p")
+    bad = (f"{server.url}/missing.txt", f"{server.url}/missing.wav")
+    result = run(project, "import", "audio", bad[0], f"{server.url}/a.wav", bad[1], check=1)
+    assert result["recordings"] == 1
+    assert [one["file"] for one in result["failed"]] == list(bad)
+    for url, reason in ((bad[0], "no such file"), (f"{server.url}//b.wav", "is lost here"), (f"{server.url}/", "lost")):
+        done = labeltool_here("--project", project.directory, "import", "audio", url, check=None)
+        assert done.returncode and reason in done.stderr and "Traceback" not in done.stderr
+    result = run(project, "import", "audio", f"{server.url}/b.wav".replace("http", "HTTP"))
+    assert result["recordings"] == 1
+    # A column of a table does not replace what was measured.
+    (tmp_path / "labels.csv").write_text(f"file,start_s,end_s,label,size_bytes\n{server.url}/c.wav,0,1,x,{10**18}\n")
+    assert run(project, "import", "table", tmp_path / "labels.csv")["recordings"] == 1
+    assert run(project, "status")["remote"]["clips"] == 3
+    with project.open_store() as store:
+        sizes = store.connection.execute("SELECT value FROM recording_columns WHERE name = 'size_bytes'").fetchall()
+    assert {int(size) for (size,) in sizes} == {(server.folder / "a.wav").stat().st_size}
+
+
+def test_a_server_that_fails_is_no_lost_file(tmp_path: Path, server: SoundServer) -> None:
+    project = new_project(tmp_path / "p")
+    run(project, "import", "audio", server.folder / "a.wav")
+    with project.open_store() as store:
+        store.connection.execute("UPDATE recordings SET path = ?", (f"{server.url}/b.wav",))
+        store.connection.commit()
+        server.fault_every, server.kinds = 1, ("fails",)
+        relocation = Relocation(store)
+        relocation.look_at(str(server.folder / "a.wav"))
+        assert relocation.store_found() == 0
 
 
 @pytest.fixture

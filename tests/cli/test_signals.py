@@ -24,18 +24,6 @@ from labeltool.util.locks import try_lock
 Started = Callable[..., subprocess.Popen[str]]
 
 
-@pytest.fixture(autouse=True)
-def _signals_arrive() -> Iterator[None]:
-    """A shell's `&` lets what it starts ignore SIGINT, nohup SIGHUP, and the programs under test would inherit that."""
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for one, handler in before.items():
-        if handler is signal.SIG_IGN:
-            signal.signal(one, signal.SIG_DFL)
-    yield
-    for one, handler in before.items():
-        signal.signal(one, handler)
-
-
 @pytest.fixture
 def retrain(project: Project) -> Iterator[Started]:
     """Start `labeltool retrain`, while another process retrains, and wait until it says so."""

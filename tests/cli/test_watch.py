@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from helpers.progress import quiet
 from helpers.waits import DEADLINE_S
 from labeltool.cli.detection import detect_parts
 from labeltool.cli.detection.detect_parts import Since, parts_of, recorded_since
+from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.store.detections import scans
@@ -37,6 +39,9 @@ def searching(project: Project, tmp_path: Path) -> Project:
     names = written(tmp_path / "names.txt", b"low\nhigh\n")
     registry.add(project, report=quiet, file=str(path), labels=str(names), rate_hz=RATE, name="net")
     return project
+
+
+watch_command = importlib.import_module("labeltool.cli.detection.watch")
 
 
 def recorded(path: Path, level: float = 0.9) -> Path:
@@ -98,6 +103,47 @@ def test_it_goes_on_until_it_is_interrupted(searching: Project, tmp_path: Path) 
     assert process.returncode == 130 and errors.endswith("labeltool: interrupted\n")
 
 
+def test_what_is_there_at_the_start_is_searched_once_whatever_its_time(searching: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "recorders"
+    future = recorded(folder / "site" / "future.wav")
+    os.utime(future, (time.time() + 1e6, time.time() + 1e6))
+    at = ("--project", searching.directory, "watch", folder, "--once", "--settle", "0", "--model")
+    assert "future.wav" in labeltool_here(*at, "net").stdout
+    assert [one.name for one in (searching.exports / "detect").glob("*.txt")] == ["site_future.detected.txt"]
+    assert labeltool_here(*at, "net").stdout == ""
+    # Another file with the time that the recorder gave it, long ago.
+    late = recorded(future, -0.9)
+    os.utime(late, (1e9, 1e9))
+    assert "low" in labeltool_here(*at, "net").stdout
+    # A model that is a file is not the project's: its Parquet files say what is finished.
+    path = registry.find(searching, "net")
+    assert "low" in labeltool_here(*at, path).stdout
+    assert labeltool_here(*at, path).stdout == ""
+    # A wrong name ends it at once.
+    assert "none" in labeltool_here(*at, tmp_path / "none", check=1).stderr
+
+
+def test_a_failure_that_is_not_the_files_is_tried_again(
+    searching: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded(tmp_path / "recorders" / "a.wav")
+    tries: list[list[Path]] = []
+
+    def import_and_detect(project: Project, files: list[Path], *_: object) -> list[SkippedFile]:
+        tries.append(files)
+        if len(tries) == 1:
+            raise LabeltoolError("is locked", file=project.directory)
+        if len(tries) == 2:
+            return [SkippedFile(str(path), f"{project.directory}: events cannot be written: no space")]
+        raise KeyboardInterrupt  # Ctrl-C
+
+    monkeypatch.setattr(watch_command, "_import_and_detect", import_and_detect)
+    options = ["--model", "net", "--interval", "0.1", "--settle", "0"]
+    done = labeltool_here("--project", searching.directory, "watch", path.parent, *options, check=130)
+    assert tries == [[path]] * 3 and done.stderr.count("is locked; tried again") == 1
+    assert watch_command._to_try_again([path], [SkippedFile(str(path), f"{path}: is damaged")]) == set()
+
+
 def test_since_counts_by_the_recorders_time_else_by_the_files(project: Project, tmp_path: Path) -> None:
     old, new = tmp_path / "P_20240530_235959.wav", tmp_path / "P_20240531_000000.wav"
     plain, changed = tmp_path / "x.wav", tmp_path / "y.wav"
@@ -138,8 +184,8 @@ def test_a_folder_is_detected_in_parts_and_bad_files_fail_alone(
     at = ("--project", searching.directory, "detect", folder, "--model", "net", "--json")
     result = json.loads(labeltool_here(*at, check=1).stdout)
     assert [(Path(one["track"]).name, one["spans"][0]["label"]) for one in result["files"]] == [
-        ("0001.detected.txt", "high"),
-        ("0001-2.detected.txt", "low"),
+        ("a_0001.detected.txt", "high"),
+        ("b_0001.detected.txt", "low"),
     ]
     assert [Path(one["file"]).name for one in result["failed"]] == ["bad.wav"]
     assert len({one["parquet"] for one in result["files"]}) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import soundfile
 from helpers.command_line import labeltool_here
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation.call_density import By, CallDensity, call_density
-from labeltool.evaluation.density_plot import draw_density
+from labeltool.evaluation.density_plot import MAX_SITES, Drawn, draw_density
 from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import Event
@@ -124,5 +125,22 @@ def test_the_table_the_csv_and_the_picture(project: Project, store: Store, model
     assert picture.read_bytes().startswith(b"\x89PNG")
     # By site where no time is known.
     timeless = CallDensity("net", False, 1, 0.5, 1, (), ("hour",), call_density(store, ("site",)).rows)
-    assert draw_density(tmp_path / "sites.png", timeless) == 1
+    assert draw_density(tmp_path / "sites.png", timeless) == Drawn(1)
     assert (tmp_path / "sites.png").read_bytes() != picture.read_bytes()
+    # Of many sites those with most detections.
+    (row, *_) = call_density(store, ("site",)).rows
+    rows = tuple(replace(row, site=f"s{number:02}", events=number) for number in range(MAX_SITES + 2))
+    drawn = draw_density(tmp_path / "sites.png", replace(timeless, rows=rows))
+    assert drawn == Drawn(1, ("s00", "s01"))
+
+
+def test_where_nothing_was_detected_there_is_no_picture(project: Project, store: Store, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    path = tmp_path / "x.wav"
+    soundfile.write(path, [0.1] * 1000, 1000, subtype="PCM_16")
+    import_records(store, audio_files.read([path], None, None), kind="audio", source="test")
+    model_id = models.detection_model_id(store, "net")
+    replace_detections(store, recordings.find_recording(store, "x.wav"), model_id, [], SCAN)
+    picture = tmp_path / "none.png"
+    done = labeltool_here("--project", project.directory, "density", "--picture", picture, check=1)
+    assert "nothing was detected: there is nothing to draw" in done.stderr and not picture.exists()

@@ -35,6 +35,8 @@ def test_a_file_is_given_out_once_when_it_has_not_changed_for_a_while(tmp_path: 
     wav(second, 150)  # it grows
     assert files.complete(30.0) == [] and files.complete(39.0) == []
     assert files.complete(40.0) == [second] and files.complete(60.0) == []
+    files.give_again([second, tmp_path / "gone.wav"])
+    assert files.complete(61.0) == [second] and files.complete(62.0) == []
     wav(first, 120)  # recorded anew
     assert files.complete(70.0) == [] and files.complete(80.0) == [first]
 

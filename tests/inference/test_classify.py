@@ -17,9 +17,8 @@ from helpers import odd_sounds
 from helpers.command_line import labeltool_here
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
-from labeltool.audio import windows
 from labeltool.errors import LabeltoolError, in_one_line
-from labeltool.inference import classify
+from labeltool.inference import classify, windows
 from labeltool.inference.windows import Windows
 from labeltool.pretrained import registry
 from labeltool.project import Project

@@ -15,7 +15,6 @@ from helpers.exports import add_model
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from helpers.stm32 import LABELS, build, run, write_c_sources
-from labeltool.audio import windows
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
@@ -24,6 +23,7 @@ from labeltool.exporters.stm32.package import event_thresholds
 from labeltool.exporters.stm32.tflite.summary import read_network
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
+from labeltool.inference import windows
 from labeltool.inference.detect import DetectedFile, DetectOptions
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule

@@ -13,19 +13,23 @@ import soundfile
 
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
+from labeltool.audio import files as audio_file
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
 from labeltool.inference import event_files
 from labeltool.inference.detect import DetectedFile, DetectOptions
+from labeltool.inference.event_files import EventFiles, SearchingModel
 from labeltool.inference.scan import Scan
 from labeltool.inference.window_scorers import ModelChoice, PretrainedScorer
 from labeltool.inference.windows import Windows
 from labeltool.pretrained import registry
 from labeltool.project import Project
+from labeltool.records import Event
 from labeltool.store.detections import scans
 from labeltool.store.importing import import_records
 
+pyarrow = pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
 parquet = pytest.importorskip("pyarrow.parquet", reason="the extra `parquet` is not installed")
 
 RATE, WINDOW = 8000, 400
@@ -131,7 +135,7 @@ def test_a_recording_that_is_imported_later_gets_what_was_found(searching: Proje
         (imported,) = detect(searching, path)
         assert (alone.suggestions, imported.suggestions) == (None, len(alone.spans)) and imported.was_finished
         (model,) = scans.scanned_models(store)
-        there = scans.detected_events(store, model.id, 1)
+        there = scans.detected_events(store, model.id, 1, {})
         assert [(one.label, one.score) for one in there] == [(one.label, one.probability) for one in alone.spans]
         assert list(scans.searched_at(store, "net")) == [str(path)] and scans.searched_at(store, "other") == {}
     assert detect(searching, path) == (imported,)
@@ -178,3 +182,93 @@ def test_scores_that_are_mostly_zero_are_compressed_and_read_as_they_were(tmp_pa
         assert kept.missing() == []
         file.write_bytes(file.read_bytes()[:-20])
         assert kept.missing() == [block]
+
+
+def test_a_file_that_changes_while_it_is_searched_is_searched_again(
+    searching: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing, other = recorded(tmp_path / "a.wav", 2.0), recorded(tmp_path / "b.wav", 2.0)
+    before = PretrainedScorer.scores
+
+    def scores(self: PretrainedScorer, windows: Any, first: int, count: int) -> Any:
+        found = before(self, windows, first, count)
+        if windows.path == str(growing):
+            recorded(growing, 5.0, 10.0)
+        return found
+
+    with monkeypatch.context() as during:
+        during.setattr(PretrainedScorer, "scores", scores)
+        wanted = DetectOptions(events=str(searching.exports / "detect"))
+        files = [str(growing), str(other)]
+        result = inference_detect.detect(searching, report=quiet, files=files, model="net", options=wanted)
+    assert [one.file for one in result.files] == [str(other)]
+    assert [(one.file, "changed while it was searched" in one.reason) for one in result.failed] == [(files[0], True)]
+    (again,) = detect(searching, growing)
+    assert (again.was_finished, again.seconds) == (False, 10.0)
+
+
+def test_events_that_cannot_be_written_do_not_stop_the_others(
+    searching: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = recorded(tmp_path / "a.wav", 2.0), recorded(tmp_path / "b.wav", 3.0)
+    before = parquet.write_table
+
+    def write_table(table: Any, *rest: Any, **options: Any) -> None:
+        if table["path"].to_pylist()[0] == str(first):
+            raise pyarrow.ArrowInvalid("no such thing")
+        before(table, *rest, **options)
+
+    monkeypatch.setattr(parquet, "write_table", write_table)
+    wanted = DetectOptions(events=str(searching.exports / "detect"))
+    files = [str(first), str(second)]
+    result = inference_detect.detect(searching, report=quiet, files=files, model="net", options=wanted)
+    assert [one.file for one in result.files] == [str(second)]
+    assert ["events cannot be written: no such thing" in one.reason for one in result.failed] == [True]
+
+
+def test_two_models_of_one_name_have_two_files(tmp_path: Path) -> None:
+    kept = EventFiles(tmp_path)
+    sound, other = audio_file.describe(recorded(tmp_path / "x" / "1.wav", 2.0)), tmp_path / "y" / "1.wav"
+    first, second = SearchingModel("net", "one"), SearchingModel("net", "two")
+    version = event_files.version_of(sound.path)
+    assert version is not None and event_files.version_of(str(other)) is None
+    paths = {kept.write(sound, version, model, "", [Event("low", 0.0, 1.0, 0.5)], {}) for model in (first, second)}
+    assert len(paths) == 2 and {one.parent for one in paths if one is not None} == {tmp_path}
+    # The file of a recording that was moved is the one that it had.
+    recorded(other, 2.0)
+    assert EventFiles(tmp_path).path(audio_file.describe(other), first) == kept.path(sound, first)
+    assert EventFiles(tmp_path).known_sound(str(other), event_files.version_of(str(other))) is None
+    assert EventFiles(tmp_path).known_sound(sound.path, version) == sound
+
+
+def test_what_is_no_file_of_events_is_not_read(tmp_path: Path) -> None:
+    sound = audio_file.describe(recorded(tmp_path / "x" / "1.wav", 2.0))
+    model, version = SearchingModel("net", "one"), event_files.version_of(sound.path)
+    assert version is not None
+
+    def finished(events: list[Event]) -> tuple[Event, ...] | None:
+        kept = EventFiles(tmp_path)
+        kept.write(sound, version, model, "", events, {})
+        return kept.finished(sound, model, "")
+
+    event = Event("low", 0.0, 1.0, 0.5)
+    assert finished([event]) == (event,)
+    assert finished([event, Event("low", 0.0, float("inf"), 0.5)]) is None
+    assert finished([Event("low", float("nan"), 1.0, 0.5)]) is None
+    assert finished([event]) == (event,)
+    path = EventFiles(tmp_path).path(sound, model)
+    assert path is not None
+    path.rename(aside := tmp_path / "aside")
+    path.symlink_to(aside)
+    assert EventFiles(tmp_path).finished(sound, model, "") is None
+    path.unlink()
+    os.mkfifo(path)  # reading it would hang
+    assert EventFiles(tmp_path).finished(sound, model, "") is None
+
+
+def test_scores_that_were_not_used_for_long_are_deleted(searching: Project, tmp_path: Path) -> None:
+    old = searching.cache / "detect" / "old"
+    old.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    detect(searching, recorded(tmp_path / "a.wav", 2.0))
+    assert len(list(old.parent.iterdir())) == 1 and not old.exists()

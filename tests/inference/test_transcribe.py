@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import socket
 import sys
@@ -26,7 +27,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity, audio_files
 from labeltool.inference import transcribe as inference_transcribe
 from labeltool.inference.transcribe import TranscribeOptions, TranscribeResult
-from labeltool.inference.whisper import UNDETERMINED, DecodingOptions, SpeechModel, SpeechModelError
+from labeltool.inference.whisper import UNDETERMINED, DecodingOptions, SpeechModel, SpeechModelError, _of_folder
 from labeltool.project import Project
 from labeltool.records import Transcript
 from labeltool.store import Store, clips, journal, transcripts
@@ -111,6 +112,18 @@ def test_a_model_of_several_languages_finds_out_which_is_spoken(talk: Project, t
     assert made(talk)[1].language == "de" and (made(talk)[1].language_probability or 0) > 0.9
     with pytest.raises(SpeechModelError, match="does not support the language 'xx'"):
         transcribe(talk, model, clips=("2",), language="xx")
+
+
+def test_a_worker_with_another_model_in_the_folder_refuses_it(whisper: Path, tmp_path: Path) -> None:
+    shutil.copytree(whisper, tmp_path / "model")
+    sent = pickle.dumps(SpeechModel(tmp_path / "model"))
+    assert pickle.loads(sent).name == "model"
+    sent = pickle.dumps(SpeechModel(tmp_path / "model"))
+    with (tmp_path / "model" / "model.bin").open("ab") as file:
+        file.write(b"more")
+    _of_folder.cache_clear()  # as in another process
+    with pytest.raises(SpeechModelError, match="is another speech model on this machine"):
+        pickle.loads(sent)
 
 
 def test_a_clip_without_speech_gets_an_empty_transcript_and_is_not_transcribed_again(

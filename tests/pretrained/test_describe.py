@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers.app import fill
@@ -12,7 +13,7 @@ from helpers.progress import quiet
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import describe
 from labeltool.pretrained.card import read_card
-from labeltool.pretrained.clip_cache import read_described
+from labeltool.pretrained.clip_cache import cached, described, read_described
 from labeltool.pretrained.model import ClipDescription
 from labeltool.project import Project
 from labeltool.store import clips, journal, queue
@@ -58,3 +59,25 @@ def test_the_next_clips_of_the_queue_come_first_also_when_it_changes(
         # What is there is not computed again.
         order.clear()
         assert describe.describe_clips(project, report=quiet, name="net").described == 1
+
+
+def test_an_embedding_that_was_stored_in_32_bits_is_read_as_one_of_16(project: Project, tmp_path: Path) -> None:
+    fill(project, tmp_path / "sounds", 1)
+    add_pretrained(project)
+    model, directory = ByPitch(project.models / "pretrained" / "net"), project.cache / "teacher"
+    with project.open_store() as store:
+        (clip,) = clips.all_clips(store)
+    new = described(model, directory, clip).embedding  # type: ignore[arg-type]
+    assert new is not None
+    (path,) = (directory / model.card.fingerprint).glob(f"{'[0-9a-f]' * 64}.npy")
+    assert np.load(path).dtype == np.float16
+    exact = np.float32([1.0 if value > 0.5 else 0.02 for value in new])
+    assert not np.array_equal(exact, new)
+    np.save(path, exact)
+    found = read_described(model.card, directory, clip)
+    assert found is not None and np.array_equal(found.embedding, new)
+    for kept in (
+        cached(directory, model, clip, (clip.start_s, clip.end_s), "", lambda _: exact, lambda: None),  # type: ignore[arg-type]
+        described(model, directory, clip).embedding,  # type: ignore[arg-type]
+    ):
+        assert np.array_equal(kept, new)

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 from helpers.progress import quiet
+from labeltool import project as projects
+from labeltool.audio.trunk_frontend import TrunkFrontend
+from labeltool.pretrained.trunk_frames import TrunkFrames
+from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.training import prepare
 from labeltool.training.fit import settings_for
@@ -57,3 +61,15 @@ def test_what_one_training_drew_the_next_draws_again() -> None:
     after = {clip.id for clip in drawn(training_set(extra=5)).clips}
     assert len(before & after) >= 19 - 5
     assert before == {clip.id for clip in drawn(training_set()).clips}
+
+
+def test_the_features_of_a_trunk_count_towards_the_bound_of_the_cache(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.directory / "labeltool.toml").write_text("[learning]\ncache_gb = 0.5\n")
+    frames = TrunkFrames(project.directory / "trunk.tflite", TrunkFrontend("abc", 4, 1.0, 0))
+    monkeypatch.setattr(prepare, "trunk_frames", lambda *_: frames)
+    request = TrainingRequest("yamnet256", trunk=object())  # type: ignore[arg-type]
+    cache = prepare.feature_cache_for(projects.find(project.directory), request)
+    assert cache.frontend == frames.frontend
+    assert cache._max_bytes == 500_000_000

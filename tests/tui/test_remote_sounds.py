@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import queue
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from helpers.app import answer, opened, until
 from helpers.sound_server import SoundServer, serving
+from helpers.waits import until as waited
+from labeltool.annotation import next_clips
 from labeltool.audio import files
 from labeltool.audio.remote import block_cache, fetching, reference
 from labeltool.importers import audio_files
 from labeltool.project import Project
-from labeltool.store import clips
+from labeltool.store import Store, clips
 from labeltool.store.importing import import_records
+from labeltool.tui.background import prefetch
+from labeltool.tui.background.prefetch import Delivery
 from labeltool.tui.media.player import PLAYBACK_RATE_HZ
 from labeltool.tui.media.stream import Stream
+from labeltool.tui.media.tiles import TileReader, Tiles, VisibleRange
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("fsspec")
@@ -58,16 +65,24 @@ async def test_without_a_network_clips_on_this_disk_go_on(
 ) -> None:
     with remote.open_store() as store:
         stored = clips.unlabelled(store)
-    kept = {clip.id for clip in stored[::3]}
+        first = next_clips.next_clips(store, 1, annotator="me")
+    kept = {clip.id for clip in (*first, *stored[::6])}  # the first is delivered before another is out of reach
     for clip in stored:
         files.read_mono(clip.path)
         if clip.id not in kept:
             shutil.rmtree(block_cache.folder_of(clip.sha256))
+    queues: list[list[int]] = []
+
+    def delivery(**fields: Any) -> Delivery:
+        queues.append([one.clip.id for one in fields.get("queue") or ()])
+        return Delivery(**fields)
+
+    monkeypatch.setattr(prefetch, "Delivery", delivery)
     monkeypatch.setattr(reference, "FRESH_S", 0.0)
     monkeypatch.setattr(fetching, "_unreachable_until", {server.url.removeprefix("http://"): float("inf")})
     shown = set()
     async with opened(remote) as (_, screen, pilot):
-        await until(pilot, lambda: "no network: " in screen.notice.warning, "one line")
+        await until(pilot, lambda: "offline: " in screen.notice.warning, "one line")
         for _ in range(len(kept)):
             assert screen.current is not None
             shown.add(screen.current.clip.id)
@@ -76,8 +91,61 @@ async def test_without_a_network_clips_on_this_disk_go_on(
         await until(pilot, lambda: screen.current is not None and screen.current.problem, "a clip out of reach")
         assert "its server cannot be reached" in screen.current.problem
     assert shown == kept
+    assert all(len(set(one)) == len(one) for one in queues)
     with remote.open_store() as store:
         assert clips.counts(store).labelled == len(kept)
+
+
+async def test_without_a_network_nobody_gets_what_another_has_just_claimed(
+    remote: Project, server: SoundServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with remote.open_store() as store:
+        stored = clips.unlabelled(store)
+        claimed = {clip.id for clip in next_clips.next_clips(store, prefetch.AHEAD, annotator="me")}
+    kept = [clip for clip in stored if clip.id not in claimed][:6]
+    for clip in stored:
+        files.read_mono(clip.path)
+        if clip not in kept:
+            shutil.rmtree(block_cache.folder_of(clip.sha256))
+    free_among, taken = next_clips.free_among, kept[0].id
+
+    def faster(store: Store, clip_ids: list[int], **fields: Any) -> set[int]:
+        found = free_among(store, clip_ids, **fields)
+        next_clips.claim(store, [taken], annotator="another")
+        return found
+
+    monkeypatch.setattr(next_clips, "free_among", faster)
+    monkeypatch.setattr(reference, "FRESH_S", 0.0)
+    monkeypatch.setattr(fetching, "_unreachable_until", {server.url.removeprefix("http://"): float("inf")})
+    async with opened(remote) as (_, screen, pilot):
+        await until(pilot, lambda: "offline: " in screen.notice.warning, "one line")
+        for _ in range(3):
+            assert screen.current is not None and screen.current.clip.id != taken
+            await answer(screen, pilot, "n")
+
+
+def test_sound_and_picture_go_on_after_a_failure_that_passes(server: SoundServer) -> None:
+    server.kinds = ("fails",)
+    path = f"{server.url}/4.wav"
+    files.describe(path)
+    stream, places = Stream(path, 3.0), np.arange(PLAYBACK_RATE_HZ // 2) + PLAYBACK_RATE_HZ
+    tiles, problems = Tiles(3.0, 44_100), queue.Queue[str]()
+    reader = TileReader(path, tiles, problems.put)
+    server.fault_every = 1
+    reader.start()
+    try:
+        reader.request(VisibleRange(0.0, 3.0, 100))
+        assert "could not be read" in problems.get(timeout=60)
+        waited(lambda: stream.samples_at(places) is None and stream.failure, "the failure")
+        server.fault_every = 0
+        assert "could not be read" in stream.take_failure()
+        reader.request(VisibleRange(0.0, 3.0, 100))
+        assert problems.get(timeout=60) == ""
+        waited(lambda: stream.samples_at(places) is not None, "the sound")
+        assert stream.failure == ""
+    finally:
+        stream.close()
+        reader.stop()
 
 
 def test_a_remote_recording_is_played_as_a_stream(server: SoundServer) -> None:

@@ -15,7 +15,6 @@ from labeltool.active_learning.suggester_state import stored_source
 from labeltool.annotation import next_clips
 from labeltool.annotation.people.overlap import is_second
 from labeltool.annotation.remote_clips import clips_on_disk
-from labeltool.audio.remote import is_url
 from labeltool.audio.remote.reference import Unreachable
 from labeltool.audio.remote.waiting import give_up
 from labeltool.errors import LabeltoolError
@@ -29,6 +28,7 @@ from labeltool.store.labels import ProjectLabel
 from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.model_state import ModelState, ModelWatcher
 from labeltool.tui.media.clip_picture import ClipPicture, load_clip
+from labeltool.util.urls import is_url
 
 AHEAD = 4
 """The number of clips that are prepared beyond the one on the screen."""
@@ -318,17 +318,18 @@ class Prefetcher:
         """Return clips of a queue, in the place of those that are out of reach others that are on this disk."""
         away = [clip for clip in claimed if self._is_away(clip)]
         here = [clip for clip in claimed if clip not in away]
-        given = {*request.exclude, *(clip.id for clip in claimed)}
+        # Those that were delivered already too: the app gets none twice.
+        given = {*request.exclude, *(clip.id for clip in self._shown)}
         on_disk = [clip_id for clip_id in clips_on_disk(store) if clip_id not in given]
         free = next_clips.free_among(store, on_disk, annotator=self._annotator)
         instead = [clip_id for clip_id in on_disk if clip_id in free][: len(away)]
+        instead = next_clips.claim(store, instead, annotator=self._annotator)  # others may have been faster
         if not self._is_offline:
             self._is_offline = True
-            self._deliver(Delivery(failure=f"no network: {len(free)} more remote clips can be played without it"))
+            self._deliver(Delivery(failure=f"offline: {len(free)} more remote clips are in the cache"))
         if not here and not instead:
             return claimed  # each says why it cannot be played
         next_clips.release(store, annotator=self._annotator, clip_ids=[clip.id for clip in away])
-        next_clips.claim(store, instead, annotator=self._annotator)
         return [*here, *clips.some_clips(store, instead)]
 
     def _is_away(self, clip: StoredClip) -> bool:

@@ -9,10 +9,10 @@ import numpy as np
 
 from labeltool.audio import files
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.audio.remote import is_url
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Float64, Int16
+from labeltool.util.urls import is_url
 
 PLAYBACK_RATE_HZ = 48_000
 """The rate that every clip is resampled to, so that one open device plays them all."""

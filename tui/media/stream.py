@@ -33,7 +33,7 @@ class Stream:
     Attributes
     ----------
     failure
-        Why it cannot be decoded any further, in one line; empty if it can.
+        Why it cannot be decoded any further, in one line; empty if it can. Nothing is tried until `take_failure`.
     """
 
     def __init__(self, path: str, duration_s: float) -> None:
@@ -73,6 +73,13 @@ class Stream:
                 samples[inside] = decoded[places[inside] - second * PLAYBACK_RATE_HZ]
         return samples
 
+    def take_failure(self) -> str:
+        """Return the failure, and let the next samples that are played be tried again."""
+        with self._wake:
+            failure, self.failure = self.failure, ""
+            self._second = None
+            return failure
+
     def close(self) -> None:
         """End the thread and wait for it."""
         with self._wake:
@@ -82,25 +89,34 @@ class Stream:
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            reader = SoundReader(self._path)
+        reader: SoundReader | None = None
+        second: int | None = 0
+        while second is not None:
             try:
-                while (second := self._next_missing()) is not None:
-                    samples = _decode(reader, second)
-                    with self._wake:
-                        self._seconds[second] = samples
-                        while len(self._seconds) > _MAX_SECONDS:
-                            self._seconds.popitem(last=False)
-            finally:
-                reader.close()
-        except LabeltoolError as error:
-            self.failure = str(error)
+                reader = reader or SoundReader(self._path)
+                second = self._next_missing()
+                if second is not None:
+                    self._keep(second, _decode(reader, second))
+            except LabeltoolError as error:
+                self.failure = str(error)
+                if reader is not None:  # a decoder may stay where a server failed, which passes
+                    reader.close()
+                    reader = None
+                second = self._next_missing()
+        if reader is not None:
+            reader.close()
+
+    def _keep(self, second: int, samples: Int16) -> None:
+        with self._wake:
+            self._seconds[second] = samples
+            while len(self._seconds) > _MAX_SECONDS:
+                self._seconds.popitem(last=False)
 
     def _next_missing(self) -> int | None:
         """Wait for a second that is missing and needed soon; return None when the thread is to end."""
         with self._wake:
             while not self._stopping:
-                upcoming = () if self._second is None else self._upcoming(self._second)
+                upcoming = () if self._second is None or self.failure else self._upcoming(self._second)
                 second = next(filter(self._is_missing, upcoming), None)
                 if second is not None:
                     return second

@@ -302,6 +302,10 @@ class TileReader:
                 reader = reader or self._open()
                 self._read(reader, ranges)
             except LabeltoolError as error:
+                if reader is not None:  # a decoder may stay where a server failed, which passes
+                    with suppress(OSError):
+                        reader.close()
+                    reader = None
                 self._deliver(str(error))
         if reader is not None:
             with suppress(OSError):

@@ -162,7 +162,7 @@ class RecordingScreen(AnnotateScreen):
             return
         if opened.stream.failure and player.playing:
             player.toggle()
-            self.notice.warn(opened.stream.failure)
+            self.notice.warn(opened.stream.take_failure())
         position_s = self._position_s = player.position_s
         if player.playing and opened.viewport.follow(position_s):
             self.update_window()

@@ -4,7 +4,3 @@ A recording is a reference: URL, size, ETag (`reference.Reference`). `remote_fil
 `block_cache` what was read of it, `fetching` the requests with their retries. fsspec is imported with the first
 request.
 """
-
-from labeltool.util.urls import as_url, checked_url, is_url
-
-__all__ = ["as_url", "checked_url", "is_url"]

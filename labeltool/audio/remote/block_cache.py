@@ -18,7 +18,7 @@ from typing import IO
 from labeltool.audio.remote.limits import limits
 from labeltool.errors import LabeltoolError
 from labeltool.util.atomic_write import write_bytes
-from labeltool.util.writable import writable_folder
+from labeltool.util.writable import both, writable_folder
 
 BLOCK_BYTES = 1 << 15
 """A clip alone costs a block more than its own bytes: 7 % of 5 s at 44.1 kHz, 16 bit."""
@@ -38,7 +38,7 @@ _written_since_look: int | None = None  # None: never looked
 
 
 def root() -> Path:
-    """Return the folder of the cache; a temporary one where that cannot be written."""
+    """Return the folder of the cache; a temporary one where that cannot be written, in which `both` are read."""
     given = os.environ.get("XDG_CACHE_HOME", "")
     cache = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
     return writable_folder(cache.resolve() / "labeltool" / "remote")
@@ -51,11 +51,13 @@ def folder_of(reference_id: str) -> Path:
 
 def read(path: Path, size: int) -> bytes | None:
     """Return a block's content, None where it is missing or has another size; it counts as used now."""
-    with suppress(OSError), path.open("rb") as file:
-        content = file.read(size + 1)
-        if len(content) == size:
-            os.utime(path)
-            return content
+    for place in both(path):
+        with suppress(OSError), place.open("rb") as file:
+            content = file.read(size + 1)
+            if len(content) == size:
+                with suppress(OSError):  # of a read-only cache
+                    os.utime(place)
+                return content
     return None
 
 
@@ -106,19 +108,22 @@ def block_path(folder: Path, number: int) -> Path:
 
 def blocks_of(folder: Path) -> frozenset[int]:
     """Return the numbers of the blocks in the folder of a version of a sound."""
-    with suppress(OSError):
-        return frozenset(int(name, 16) for name in os.listdir(folder) if len(name) == 6)  # noqa: PTH208 (names alone)
-    return frozenset()
+    numbers: set[int] = set()
+    for place in both(folder):
+        with suppress(OSError):
+            numbers |= {int(name, 16) for name in os.listdir(place) if len(name) == 6}  # noqa: PTH208 (names alone)
+    return frozenset(numbers)
 
 
 def kept_ids() -> list[str]:
     """Return the ids of the versions of sounds of which something is kept."""
     found: list[str] = []
-    with suppress(OSError), os.scandir(root()) as folders:
-        for folder in folders:
-            if len(folder.name) == 2:
-                with suppress(OSError):
-                    found += os.listdir(folder)  # noqa: PTH208 (names alone)
+    for place in both(root()):
+        with suppress(OSError), os.scandir(place) as folders:
+            for folder in folders:
+                if len(folder.name) == 2:
+                    with suppress(OSError):
+                        found += os.listdir(folder)  # noqa: PTH208 (names alone)
     return found
 
 

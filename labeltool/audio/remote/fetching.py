@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 # Of a request, the first one too. With one request of five failing, the sixth is needed once in 15,000.
 _TRIES = 6
-# While nobody answers at all, a person is waiting: after these it is taken for offline.
+# While there is no connection at all, a person is waiting: after these it is taken for offline.
 _TRIES_UNREACHABLE = 3
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 # A server that did not answer gets no request so soon again: each clip of a queue would wait for it.
@@ -37,7 +37,7 @@ class Part:
 
 
 class TryAgainError(Exception):
-    """A request failed in a way that may pass; `is_unreachable` where nobody answered."""
+    """A request failed in a way that may pass; `is_unreachable` where there was no connection."""
 
     def __init__(self, reason: str, *, is_unreachable: bool = False) -> None:
         super().__init__(reason)
@@ -68,7 +68,7 @@ def find(url: str, *, with_head: bool) -> tuple[Reference, bytes]:
     Raises
     ------
     Unreachable
-        When nobody answers.
+        When there is no connection.
     LabeltoolError
         When the URL is refused, the file is missing, access is denied, or fsspec is not installed.
     """
@@ -111,13 +111,14 @@ def changed(url: str) -> RemoteError:
 
 def _scheme_of(url: str) -> Scheme:
     try:
-        if url.startswith("http"):
+        scheme = url.partition(":")[0].lower()
+        if scheme in ("http", "https"):
             from labeltool.audio.remote.http import Http
 
             return Http()
         from labeltool.audio.remote.object_store import ObjectStore
 
-        return ObjectStore(url.partition(":")[0].lower())
+        return ObjectStore(scheme)
     except ImportError as error:
         raise missing_library(url, error) from error
 

@@ -24,8 +24,8 @@ _SLOWEST_BYTES_PER_S = 1 << 14
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _OF_EMPTY_FILE = "bytes */0"
 _REASONS = {
-    401: ("is not for everybody: its server wants credentials", "docs/remote.md says where credentials go"),
-    403: ("may not be read: its server refuses it", "docs/remote.md says where credentials go"),
+    401: ("needs credentials (401)", "docs/remote.md says where credentials go"),
+    403: ("access is denied (403)", "docs/remote.md says where credentials go"),
     404: ("no such file", "check the URL"),
     410: ("no such file any more", "check the URL"),
 }
@@ -66,11 +66,18 @@ class Http:
         try:
             part: Part = sync(self._files.loop, self._ask, url, first, count, timeout)
         except TimeoutError as error:
+            # A network that drops packets: `sync` puts its own error before aiohttp's.
+            if isinstance(error.__cause__ or error, aiohttp.ConnectionTimeoutError):
+                raise TryAgainError("no connection", is_unreachable=True) from error
             raise TryAgainError(f"nothing came for {wait_s:g} s") from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise LabeltoolError("the certificate of its server is not valid", file=url) from error
+        except aiohttp.ClientSSLError as error:
+            raise LabeltoolError("the TLS connection that https needs fails", file=url) from error
         except aiohttp.ClientConnectorError as error:
             raise TryAgainError("no connection", is_unreachable=True) from error
         except (aiohttp.NonHttpUrlClientError, aiohttp.InvalidURL, aiohttp.TooManyRedirects) as error:
-            raise LabeltoolError("its server leads elsewhere, to what is not read", file=url) from error
+            raise LabeltoolError("redirects to a URL that is not http or https", file=url) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise TryAgainError(_in_words(error)) from error
         return part

@@ -40,12 +40,13 @@ class ObjectStore:
         return _reference(url, found), b""
 
     def read(self, reference: Reference, first: int, count: int) -> Part:
-        """Read a range of bytes."""
+        """Read a range of bytes, then the version: fsspec gives none with the bytes, and that of before may be gone."""
 
         def read_range(files: Any, path: str) -> bytes:
             return bytes(files.cat_file(path, start=first, end=first + count))
 
-        return Part(reference, first, self._result(reference.url, read_range))
+        content = self._result(reference.url, read_range)
+        return Part(self.find(reference.url, False)[0], first, content)
 
     def files(self, url: str) -> Iterator[Reference] | None:
         """List a folder, one after the other; each inner folder when it is reached."""

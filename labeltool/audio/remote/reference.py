@@ -14,6 +14,7 @@ from msgspec import ValidationError, convert
 from labeltool.audio.remote import block_cache
 from labeltool.errors import LabeltoolError
 from labeltool.util.bounded_read import parse_json, read_bytes
+from labeltool.util.writable import kept
 
 # No process requests it again meanwhile.
 FRESH_S = 60.0
@@ -38,6 +39,12 @@ class Reference:
         return hashlib.sha256(f"{self.url}\n{self.size_bytes}\n{self.version}".encode()).hexdigest()
 
     @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The recording's own columns that have its size and its version, as name and value."""
+        pairs = ((SIZE_COLUMN, str(self.size_bytes)), (VERSION_COLUMN, self.version))
+        return tuple(one for one in pairs if one[1])
+
+    @property
     def folder(self) -> Path:
         """Its folder in the block cache."""
         return block_cache.folder_of(self.id)
@@ -56,7 +63,7 @@ class Reference:
     def samples_sha256(self) -> str | None:
         """The hash of its samples, where it was decoded to its end on this machine; "" where it is damaged."""
         with suppress(OSError, ValueError, TypeError, KeyError):
-            value = parse_json(read_bytes(self.folder / "hashes.json", block_cache.MAX_NOTE_BYTES))[_HASH]
+            value = parse_json(read_bytes(kept(self.folder / "hashes.json"), block_cache.MAX_NOTE_BYTES))[_HASH]
             return value if isinstance(value, str) and len(value) in (0, 64) else None
         return None
 
@@ -73,13 +80,8 @@ class Unreachable(RemoteError):
     """A server cannot be reached now: no network, or it is down."""
 
 
-def reference_of(url: str, *, is_offline: bool = False) -> Reference:
+def reference_of(url: str) -> Reference:
     """Return the reference of a URL: of the last minute, else the server's, else, where that is away, the last known.
-
-    Parameters
-    ----------
-    is_offline
-        Whether the network is not to be used at all.
 
     Raises
     ------
@@ -87,11 +89,10 @@ def reference_of(url: str, *, is_offline: bool = False) -> Reference:
         When the URL is refused, there is no such file, or it is not known and cannot be requested.
     """
     known, age_s = _known(url)
-    if known is not None and (is_offline or age_s < FRESH_S):
+    if known is not None and age_s < FRESH_S:
         return known
-    if is_offline:
-        raise Unreachable("was never read on this machine", file=url)
     from labeltool.audio.remote import fetching
+    from labeltool.audio.remote.waiting import require_wanted
 
     try:
         found, head = fetching.find(url, with_head=known is None)
@@ -101,13 +102,18 @@ def reference_of(url: str, *, is_offline: bool = False) -> Reference:
         return known
     remember(found)
     if head:
-        with block_cache.locked(found.folder, lambda: None):
+        with block_cache.locked(found.folder, lambda: require_wanted(url)):
             for number in range(min(len(head) // block_cache.BLOCK_BYTES + 1, found.blocks)):
                 first = number * block_cache.BLOCK_BYTES
                 block = head[first : first + block_cache.BLOCK_BYTES]
                 if len(block) == block_cache.BLOCK_BYTES or first + len(block) == found.size_bytes:
                     block_cache.write(block_cache.block_path(found.folder, number), block)
     return found
+
+
+def known_reference(url: str) -> Reference | None:
+    """Return the reference of a URL as it was known last, without a request; None where it never was."""
+    return _known(url)[0]
 
 
 def remember(reference: Reference) -> None:
@@ -117,7 +123,7 @@ def remember(reference: Reference) -> None:
 
 def _known(url: str) -> tuple[Reference | None, float]:
     """Return the reference that is known, and how old that is in seconds."""
-    note = _note(url)
+    note = kept(_note(url))
     try:
         age_s = time.time() - note.stat().st_mtime
         known = convert(parse_json(read_bytes(note, block_cache.MAX_NOTE_BYTES)), Reference)

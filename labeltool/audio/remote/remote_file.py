@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from labeltool.audio.remote import block_cache
 from labeltool.audio.remote.block_cache import BLOCK_BYTES
-from labeltool.audio.remote.reference import Reference, Unreachable, reference_of
+from labeltool.audio.remote.reference import Reference, reference_of
 from labeltool.util.urls import checked_url, is_url
 
 # Of one request: what a slow line brings in some seconds. A decoder then reads it from memory, by a few kilobytes.
@@ -22,20 +22,14 @@ _BLOCKS_AHEAD = 8
 class RemoteFile(io.RawIOBase):
     """A remote sound, open to be read.
 
-    Parameters
-    ----------
-    is_offline
-        Whether only what is on this disk is read.
-
     Raises
     ------
     LabeltoolError
         As `reference_of`; reading raises it too, where a part cannot be fetched.
     """
 
-    def __init__(self, url: str, *, is_offline: bool = False) -> None:
-        self.reference: Reference = reference_of(checked_url(url), is_offline=is_offline)
-        self._is_offline = is_offline
+    def __init__(self, url: str) -> None:
+        self.reference: Reference = reference_of(checked_url(url))
         self._folder = self.reference.folder
         self._memory: OrderedDict[int, bytes] = OrderedDict()
         self._next_fetched = -1
@@ -70,7 +64,7 @@ class RemoteFile(io.RawIOBase):
         """Fetch the next `count` bytes in few requests, as far as they are not here."""
         first, last = self._at // BLOCK_BYTES, min(self._at + count, self.reference.size_bytes) // BLOCK_BYTES
         last = min(last, self.reference.blocks - 1)
-        if first <= last and not self._is_offline:
+        if first <= last:
             here = block_cache.blocks_of(self._folder) | self._memory.keys()
             missing = [number for number in range(first, last + 1) if number not in here]
             if missing:
@@ -100,8 +94,6 @@ class RemoteFile(io.RawIOBase):
 
     def _fetch(self, first: int, last: int) -> None:
         """Fetch blocks, without those that another process has fetched meanwhile."""
-        if self._is_offline:
-            raise Unreachable("this part was never read on this machine", file=self.reference.url)
         from labeltool.audio.remote import fetching
         from labeltool.audio.remote.waiting import require_wanted
 

@@ -27,7 +27,7 @@ def give_up(thread: threading.Thread) -> None:
 def require_wanted(url: str) -> None:
     """Raise a `RemoteError` where the thread that calls this was given up."""
     if threading.current_thread() in _given_up:
-        raise RemoteError("is not wanted any more", file=url)
+        raise RemoteError("was cancelled", file=url)
 
 
 def pause(url: str, seconds: float) -> None:

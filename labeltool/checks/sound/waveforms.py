@@ -20,6 +20,9 @@ _FRAME = 8192
 # Of what two recordings have in common; more tells no more.
 _MAX_S = 20.0
 _MIN_S = 0.25
+# A recording of this length is decoded whole, and kept: 256 of them are 66 MB a process.
+_CACHED_MAX_S = 8.0
+_CACHED = 256
 # The distance by landmarks is right within two frames.
 _TOLERANCE = 2 * HOP
 _EXACT = 3
@@ -66,14 +69,14 @@ def agreement(path: str, other: str, start_s: float, offset_s: float) -> tuple[f
 
 def _span(path: str, begin_s: float, end_s: float) -> Float32:
     """Return a recording's samples between two moments, at `RATE_HZ`, 1 at most."""
-    if files.duration_s(path) <= _MAX_S:
+    if files.duration_s(path) <= _CACHED_MAX_S:
         pcm = _whole(path)[round(begin_s * RATE_HZ) : round(end_s * RATE_HZ)]
     else:
         pcm = files.read_pcm(path, begin_s, end_s, RATE_HZ)
     return pcm.astype(np.float32) / 32768.0
 
 
-@lru_cache(256)
+@lru_cache(_CACHED)
 def _whole(path: str) -> Int16:
     """Return all samples of a short recording, which is in many candidates: decoding takes longest."""
     return files.read_pcm(path, 0.0, None, RATE_HZ)

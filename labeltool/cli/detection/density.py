@@ -14,8 +14,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
-    from labeltool.evaluation.call_density import By, CallDensity, DensityRow
-    from labeltool.evaluation.intervals import Share
+    from labeltool.evaluation.call_density import By, CallDensity, DensityRow, Interval
     from labeltool.project import Project
 
 _COLUMNS = (
@@ -51,9 +50,9 @@ def density(
 ) -> None:
     """Show how often labels were detected, by hour, day or site.
 
-    Detections of `labeltool detect` per hour searched, from each label's threshold on. Where a review of them is saved
-    (`evaluate --detections --save`), also the expected number of true calls. Times are by the recorders' own clocks,
-    from the column recorded_at or from names such as SITE_20240531_203000.wav.
+    Detections of `labeltool detect` per hour searched, with a score of at least the label's threshold. Where a review
+    of them is saved (`evaluate --detections --save`), also the expected number of true calls. Times are by the
+    recorders' own clocks, from the column recorded_at or from names such as SITE_20240531_203000.wav.
 
     \b
     labeltool density --by day --by site
@@ -83,15 +82,18 @@ def _draw(project: Project, picture: Path, model: str | None, labels: tuple[str,
 
     if not figure.available():
         raise LabeltoolError("a picture needs matplotlib", remedy='`pip install "labeltool[plots]"`')
-    from labeltool.evaluation.density_plot import MAX_LABELS, draw_density
+    from labeltool.evaluation.density_plot import MAX_LABELS, MAX_SITES, draw_density
 
     with project.open_store() as store:
         found = call_density(store, ("hour", "day", "site"), model=model, labels=labels)
     # A link in the place of the picture is replaced, not followed.
     where = picture.parent.resolve() / picture.name
     drawn = draw_density(where, found)
-    more = f", those detected most often; at most {MAX_LABELS} are" if drawn == MAX_LABELS else ""
-    narrate(f"{counted(drawn, 'label')} drawn{more}: {where}")
+    more = f", those detected most often; at most {MAX_LABELS} are" if drawn.labels == MAX_LABELS else ""
+    narrate(f"{counted(drawn.labels, 'label')} drawn{more}: {where}")
+    if drawn.sites_left_out:
+        names = ", ".join(quoted(site, 22) for site in drawn.sites_left_out)
+        narrate(f"{MAX_SITES} sites drawn, those with most detections; not drawn: {names}")
 
 
 def _summary(found: CallDensity) -> str:
@@ -140,5 +142,5 @@ def _print_csv(found: CallDensity) -> None:
         table.writerow([*place, *_bounds(row.calls), *_bounds(row.calls_per_hour)])
 
 
-def _bounds(share: Share | None) -> tuple[float | None, ...]:
-    return (None, None, None) if share is None else (share.value, share.low, share.high)
+def _bounds(interval: Interval | None) -> tuple[float | None, ...]:
+    return (None, None, None) if interval is None else (interval.value, interval.low, interval.high)

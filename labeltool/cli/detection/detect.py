@@ -169,7 +169,7 @@ def _detect_and_show(
     """Detect events, show them and write the label tracks; the exit code is 1 where a file failed."""
     from labeltool.inference.event_files import is_available
 
-    tracks, finished = LabelTracks(folder), 0
+    tracks, finished = LabelTracks(folder, files), 0
     all_json: list[dict[str, Any]] = []
     failed: list[SkippedFile] = []
     whole: DetectResult | None = None

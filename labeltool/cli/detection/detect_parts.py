@@ -142,11 +142,28 @@ def print_events(detected: DetectedFile, track: str) -> None:
     narrate(f"{len(detected.spans)} events{suggested}, {how}; wrote {track}")
 
 
-class LabelTracks:
-    """Writes a label track of each recording; an existing file stays, a person may have edited it."""
+def _absolute(file: str | Path) -> str:
+    return as_url(file) if is_url(file) else str(Path(file).absolute())
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+
+class LabelTracks:
+    """Writes a label track of each recording; an existing file stays, a person may have edited it.
+
+    Cards of several recorders have files of one name: a track's name does not depend on which of them comes first.
+
+    Parameters
+    ----------
+    files
+        All that are searched: where two have the same name, the tracks are named by the path below their folder.
+    below
+        The folder that all are in, where they are not known yet: the tracks are named by the path below it.
+    """
+
+    def __init__(self, folder: Path, files: Iterable[Path] = (), *, below: Path | None = None) -> None:
+        from labeltool.exporters.file_names import short_names
+
+        self._folder, self._below = folder, None if below is None else below.absolute()
+        self._names = short_names({_absolute(file) for file in files})
         self._used: dict[str, int] = {}
 
     def write(self, detected: DetectedFile) -> str:
@@ -155,8 +172,12 @@ class LabelTracks:
         from labeltool.exporters.audacity import Region
         from labeltool.exporters.file_names import safe_stems
 
-        (stem,) = safe_stems([Path(detected.file).stem])
-        # Cards of several recorders have files of one name.
+        path = Path(_absolute(detected.file))
+        if self._below is not None and path.is_relative_to(self._below):
+            name = path.relative_to(self._below)
+        else:
+            name = Path(self._names.get(_absolute(detected.file), path.name))
+        (stem,) = safe_stems([str(name.with_suffix(""))])
         number = self._used[stem.casefold()] = self._used.get(stem.casefold(), 0) + 1
         regions = (Region(event.start_s, event.end_s, one_field(event.label)) for event in detected.spans)
         content = "".join(region.lines for region in sorted(regions)).encode()

@@ -21,10 +21,11 @@ from labeltool.cli.common import (
 from labeltool.cli.detection.detect import events_folder, threshold_option
 from labeltool.cli.detection.detect_parts import LabelTracks, detect_in_parts, parts_of, print_events
 from labeltool.cli.pretrained import any_model_option
-from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.errors import ExitCode, LabeltoolError, SkippedFile, in_one_line
 from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
+    from labeltool.importers.arriving import ArrivingFiles
     from labeltool.project import Project
 
 
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
 @any_model_option
 @threshold_option
 @click.option(
-    "--interval", type=Number(min=0.1), default=30.0, show_default=True, metavar="SECONDS", help="Between two looks."
+    "--interval",
+    type=Number(min=0.1),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two listings of the folder.",
 )
 @click.option(
     "--settle",
@@ -57,13 +63,17 @@ def watch(
     """Import and search recordings as they arrive in a folder.
 
     A sound file in DIR or below that is complete is imported and searched for events, as `import audio` and `detect`
-    do. One that cannot be read is named, and tried again when it changes. It goes on until Ctrl-C; what the model has
-    searched already is skipped when it starts again. `detect` searches anew with another threshold.
+    do. One that cannot be read is named, and tried again when it changes. It goes on until Ctrl-C, also where the disk
+    is full for a while; what the model has searched already is skipped when it starts again. `detect` searches anew
+    with another threshold.
 
     \b
     labeltool watch ~/recorders --model yamnet
     labeltool watch /mnt/recorders --once
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.importers.arriving import ArrivingFiles
+    from labeltool.inference.window_scorers import choose_model
+
     project = current_project()
     folder = events_folder(project, None)
     options = {
@@ -72,31 +82,56 @@ def watch(
         "events": str(folder),
         "is_part": True,
     }
-    is_failed, tracks = False, LabelTracks(folder)
-    for files in _arrivals(directory, interval, settle, once):
-        for part in parts_of(_not_searched(project, model, files)):
-            is_failed |= _import_and_detect(project, part, model, options, tracks)
+    choose_model(project, model)  # a wrong name ends it before it waits
+    arriving, tracks = ArrivingFiles(directory, settle), LabelTracks(folder, below=directory)
+    is_failed, named = False, ""
+    for files in _arrivals(arriving, directory, interval, settle, once):
+        again = set[Path]()
+        try:
+            for part in parts_of(_not_searched(project, model, files)):
+                failed = _import_and_detect(project, part, model, options, tracks)
+                is_failed |= bool(failed)
+                again |= _to_try_again(part, failed)
+            named = ""
+        except LabeltoolError as error:
+            if once:
+                raise
+            again.update(files)
+            if named != (named := str(error)):
+                narrate(f"failed: {named}; tried again")
+        arriving.give_again(again)
     if once and is_failed:
         raise click.exceptions.Exit(ExitCode.FAILED)
 
 
-def _arrivals(directory: Path, interval_s: float, settle_s: float, once: bool) -> Iterator[list[Path]]:
-    """Yield the files that became complete, at each look at the folder; without end unless `once`."""
-    from labeltool.importers.arriving import ArrivingFiles
+def _to_try_again(files: Sequence[Path], failed: Sequence[SkippedFile]) -> set[Path]:
+    """Return the files that failed for a reason which is not theirs, such as a full disk: it names another place."""
+    reasons = {one.file: one.reason for one in failed}
 
-    files = ArrivingFiles(directory, settle_s)
+    def is_own(file: Path, reason: str) -> bool:
+        return any(reason.startswith(f"{in_one_line(str(name))}: ") for name in (file, file.resolve()))
+
+    return {file for file in files if (reason := reasons.get(str(file))) is not None and not is_own(file, reason)}
+
+
+def _arrivals(
+    files: ArrivingFiles, directory: Path, interval_s: float, settle_s: float, once: bool
+) -> Iterator[list[Path]]:
+    """Yield the files that became complete, at each look at the folder; without end unless `once`."""
     named: set[str] = set()
-    files.complete(time.monotonic())  # from now on they must stay as they are
+    complete = files.complete(time.monotonic())  # from now on the others must stay as they are
     narrate(f"watching {directory}" + ("" if once else ", Ctrl-C ends it"))
     wait_s = settle_s if once else min(interval_s, settle_s)
     while True:
         time.sleep(wait_s)
-        complete, wait_s = files.complete(time.monotonic()), interval_s
+        complete += files.complete(time.monotonic())
+        wait_s = interval_s
         unlisted = {str(error) for error in files.unlisted}
         for reason in sorted(unlisted - named):
             narrate(f"failed: {reason}")
         named = unlisted  # named again when it happens again
         yield complete
+        complete = []
         if once:
             if files.arriving:
                 narrate(f"{counted(files.arriving, 'file')} not complete yet")
@@ -111,29 +146,34 @@ def _not_searched(project: Project, model: str | None, files: Sequence[Path]) ->
         return []
     with project.open_store() as store:
         at = searched_at(store, model)
+    now_s = time.time()
 
     def is_new(file: Path) -> bool:
         when = at.get(str(file.resolve()))
         try:
-            return when is None or datetime.fromtimestamp(file.stat().st_mtime, UTC) > when
+            status = file.stat()
         except OSError:
             return False  # removed meanwhile
+        # A copy may keep the recorder's time, and that of a recorder whose clock is fast is always later.
+        times = [one for one in (status.st_mtime, status.st_ctime) if one <= now_s]
+        return when is None or any(datetime.fromtimestamp(one, UTC) > when for one in times)
 
     return [file for file in files if is_new(file)]
 
 
 def _import_and_detect(
     project: Project, files: Sequence[Path], model: str | None, options: Mapping[str, Any], tracks: LabelTracks
-) -> bool:
-    """Import recordings and search them for events; return whether any failed."""
+) -> list[SkippedFile]:
+    """Import recordings and search them for events; return those that failed."""
     _import(project, files)
-    is_failed = False
+    failed: list[SkippedFile] = []
     for result in detect_in_parts(project, files, model, options):
         for one in result.files:
-            print_events(one, tracks.write(one))
+            if not one.was_finished:
+                print_events(one, tracks.write(one))
         print_failed(result.failed, len(result.files) + len(result.failed))
-        is_failed |= bool(result.failed)
-    return is_failed
+        failed += result.failed
+    return failed
 
 
 def _import(project: Project, files: Sequence[Path]) -> None:

@@ -112,10 +112,12 @@ def scanned_models(store: Store) -> list[ModelRow]:
     return [ModelRow(**row) for row in rows]
 
 
-def detected_events(store: Store, model_id: int, recording_id: int) -> list[DetectedEvent]:
-    """Return the events that a model detected in a recording, by the labels' current names, by start."""
+def detected_events(store: Store, model_id: int, recording_id: int, renamed: Mapping[str, str]) -> list[DetectedEvent]:
+    """Return the events that a model detected in a recording, by the labels' current names, by start.
+
+    `renamed` is what `clips.current_names` returns: read once for many recordings.
+    """
     verdicts = spans.verdicts(store, recording_id).get(recording_id, [])
-    renamed = current_names(store)
     return [
         DetectedEvent(clip_id, name, start_s, end_s, score, _verdict_on(name, start_s, end_s, verdicts))
         for clip_id, start_s, end_s, labels in store.connection.execute(

@@ -30,7 +30,7 @@ from labeltool.store.text_journal.lines import (
     RecordingLine,
     RowLine,
 )
-from labeltool.util.urls import is_there, is_url
+from labeltool.util.urls import as_url, is_there, is_url
 
 
 class Union:
@@ -171,7 +171,10 @@ class Union:
 
     def _recording(self, line: RecordingLine) -> None:
         row = self._known(line)
-        path = line.path if is_url(line.path) else self.store.stored_path(os.path.normpath(self.sounds_in / line.path))
+        if is_url(line.path):
+            path = as_url(line.path)
+        else:
+            path = self.store.stored_path(os.path.normpath(self.sounds_in / line.path))
         if row is None:
             fields = {**_fields(line), "path": path, "duration_s": line.duration_s}
             fields["group"] = groups.group_of(self.connection, line.group)
