@@ -181,16 +181,6 @@ def test_features_are_those_of_this_process_though_a_worker_is_killed(two_worker
         np.testing.assert_array_equal(here.log_mel(clip), by_workers.log_mel(clip))
 
 
-@pytest.mark.slow
-def test_a_clip_that_kills_every_worker_is_named_and_the_others_are_computed(two_workers: Path, tmp_path: Path) -> None:
-    (tmp_path / "killed").touch()
-    *clips, _ = (one for number, one in enumerate(stored_clips(tmp_path, 6)) if number != 3)  # the last is silent
-    cache = FeatureCache(tmp_path / "cache", FRONTEND, KillsItsWorker(tmp_path, every_quiet_clip_kills=True))
-    failed = cache.compute(clips)
-    assert list(failed) == [clips[3].key] and "sound.wav: every worker" in str(failed[clips[3].key])
-    assert all(clip in cache for clip in clips[:3])
-
-
 def test_import_by_workers_is_as_without(project: Project, tmp_path: Path, write_tone: Callable[..., Path]) -> None:
     for number in range(4):
         write_tone(f"pool/{number}.wav", frequency_hz=300 * (number + 1))
