@@ -78,7 +78,7 @@ class ArrivingFiles:
                 same_s = now_s - before.since_s
                 if same_s >= self._settle_s and (same_s >= _NO_REST_AFTER_S or is_whole(path, status.st_size)):
                     complete.append(path)
-                    before = _State(before.size, before.modified_ns, before.since_s, is_given=True)
+                    before = replace(before, is_given=True)
                 else:
                     self.arriving += 1
             states[path] = before

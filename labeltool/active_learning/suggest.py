@@ -129,9 +129,7 @@ def suggest_by_model(
     queue_order.order_by_model(project, store, scored.compared, head=files.rule.head, seed=files.card.seed)
     # The time may be up within a batch too.
     missing, unreadable = unlabelled_ids.difference(scored.ids), {one.file for one in skipped}
-    left_out = 0
-    if limit != NO_LIMIT:
-        left_out = sum(clip.id in missing and clip.path not in unreadable for clip in all_clips)
+    left_out = sum(clip.id in missing and clip.path not in unreadable for clip in all_clips if limit != NO_LIMIT)
     return SuggestResult(model_id, None, "", len(unlabelled_ids) - len(missing), tuple(skipped), left_out)
 
 
