@@ -7,7 +7,7 @@ import base64
 import itertools
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -56,18 +56,26 @@ class Tab:
         await self.do("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
         await self.do("Input.dispatchKeyEvent", type="keyUp", key=key)
 
+    async def choose_files(self, selector: str, *files: Path) -> None:
+        """Choose files in a file input."""
+        document = await self.do("DOM.getDocument")
+        found = await self.do("DOM.querySelector", nodeId=document["root"]["nodeId"], selector=selector)
+        await self.do("DOM.setFileInputFiles", nodeId=found["nodeId"], files=[str(file) for file in files])
+
     async def screenshot(self, path: Path) -> None:
         """Save a picture of the page."""
         path.write_bytes(base64.b64decode((await self.do("Page.captureScreenshot"))["data"]))
 
 
 @asynccontextmanager
-async def open_tab(profile: Path, *, script: str = "", size: tuple[int, int] = (1200, 700)) -> AsyncIterator[Tab]:
+async def open_tab(
+    profile: Path, *, script: str = "", size: tuple[int, int] = (1200, 700), flags: Sequence[str] = ()
+) -> AsyncIterator[Tab]:
     """Start the browser with an empty page; `script` runs before those of every page that it opens."""
     assert PROGRAM is not None
     browser = await asyncio.create_subprocess_exec(
         *(PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run"),
-        *(f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}", "about:blank"),
+        *(f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}", *flags, "about:blank"),
         stdout=DEVNULL,
         stderr=PIPE,
     )

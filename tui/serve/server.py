@@ -1,26 +1,20 @@
 """The app in a browser: a web server that runs one app for each page, through textual-serve.
 
-textual-serve serves everyone who connects. Here a secret in the printed address is asked for, as other users of the
-machine can connect too; requests from pages of other sites are refused; and what a client may ask for is bounded.
-The server may be reached under another address than its own, as through `ssh -L 9000:localhost:8000`.
+textual-serve serves everyone who connects. Here only who passes `labeltool.web.gate` is served, and what a client may
+ask for is bounded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import html
-import ipaddress
 import itertools
 import json
-import re
-import secrets
 import shlex
-import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
@@ -28,24 +22,22 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
-from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
 from labeltool.tui.serve.app_process import AppProcess
 from labeltool.tui.serve.sound import wav_response
-from labeltool.util import lifetime
+from labeltool.web.gate import Gate, is_loopback
+from labeltool.web.serving import listen, until_signalled
 
 # Cells of the largest screens; each costs memory and time.
 _MAX_COLUMNS, _MAX_ROWS = 600, 240
 _MAX_MESSAGE_BYTES = 64 << 10
-# How long the server has to end with all of its apps.
-_LEAVE_S = 1.6
 _MAX_FONT_PX = 64
 _FULL = """<!DOCTYPE html><html><head><title>{title}</title><meta http-equiv="refresh" content="3"></head><body>
 <p>{sessions} pages are open already. This one opens when another is closed; <code>--sessions N</code> allows more.</p>
 </body></html>"""
 Command = Callable[[str], Sequence[str]]
 _POLL_S = 0.05
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_POLICY = "default-src {here} data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'none'"
 
 
 def serve_app(
@@ -59,16 +51,11 @@ def serve_app(
     narrate: Callable[[str], None],
 ) -> None:
     """Serve the app; see `labeltool.tui.launch.serve`."""
-    try:
-        server_socket = socket.create_server((host, port or 0), family=_family(host))
-    except OSError as error:
-        reason = str(error.strerror).partition(" (")[0]  # Python adds the address
-        what = f"port {port} of {host}" if port else f"the address {host}"
-        raise LabeltoolError(f"cannot use {what}: {reason}", remedy="choose another with --host or --port") from error
+    server_socket = listen(host, port)
     with server_socket:
         server = _AppServer(project, annotator, command, host, server_socket.getsockname()[1], sessions)
         narrate(f"the labelling app is at {server.address} for browsers; Ctrl-C ends it")
-        if _is_loopback(host):
+        if is_loopback(host):
             narrate("who has this address can label on this machine; sound is played by the browser")
         else:
             narrate("who has this address can label; it and the sound go over the network unencrypted")
@@ -96,17 +83,8 @@ class _AppServer(Server):
     """
 
     def __init__(self, project: Project, annotator: str, command: Command, host: str, port: int, sessions: int) -> None:
-        super().__init__(
-            shlex.join(command(annotator)),
-            host=host,
-            port=port,
-            public_url=f"http://{_name_in_address(host)}:{port}",
-        )
-        self._names = {"localhost", host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
-        self._secret = secrets.token_urlsafe(32)
-        # A browser sends cookies to all ports of a machine, where `ssh -L` may put the servers of others.
-        whose = hashlib.sha256(f"{socket.gethostname()} {project.directory} {port}".encode()).hexdigest()
-        self._cookie = f"labeltool-{whose[:8]}"
+        self._gate = Gate("labeltool label --serve", project.directory, host, port, _POLICY)
+        super().__init__(shlex.join(command(annotator)), host=host, port=port, public_url=self._gate.url)
         self._page_title = html.escape(f"labeltool: {project.directory.name}")
         page = resources.files("labeltool.tui.serve").joinpath("page.html").read_text(encoding="utf-8")
         self._page = page.replace("{title}", self._page_title)
@@ -117,19 +95,11 @@ class _AppServer(Server):
         self._closed: dict[str, bool] = {}
         self._max_sessions = sessions
         self._sessions: set[asyncio.Task[None]] = set()
-        self.address = f"{self.public_url}/?token={self._secret}"
+        self.address = self._gate.address
 
     async def until_signalled(self, server_socket: socket.socket) -> None:
         """Serve until SIGINT, SIGTERM or SIGHUP; then quit every app."""
-        runner = web.AppRunner(await self._make_app(), access_log=None, shutdown_timeout=0.2)
-        await runner.setup()
-        ended = asyncio.Event()
-        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(signal_number, ended.set)
-        await web.SockSite(runner, server_socket).start()
-        await ended.wait()
-        lifetime.leave_within(_LEAVE_S, ExitCode.FINE)
-        await runner.cleanup()
+        await until_signalled(await self._make_app(), server_socket)
 
     async def handle_index(self, request: web.Request) -> web.Response:
         """Return the page of an app, or one that waits where there are too many."""
@@ -248,60 +218,8 @@ class _AppServer(Server):
                 web.get("/sound/{sound_id}", self.handle_sound, allow_head=False),
             ]
         )
-        app.middlewares.append(self._only_who_has_the_secret)
-        app.on_response_prepare.append(self._nothing_from_elsewhere)
+        self._gate.guard(app)
         return app
-
-    @web.middleware
-    async def _only_who_has_the_secret(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        # Another name: one of elsewhere that was made to mean this machine. Any port: `ssh -L` changes it.
-        if not self._is_own(request.host) or (origin and origin != f"http://{request.host}"):
-            raise web.HTTPForbidden(text=f"the labelling app is served at {self.public_url} only")
-        token = request.query.get("token")
-        shown = request.cookies.get(self._cookie, "") if token is None else token
-        if not secrets.compare_digest(shown.encode(errors="replace"), self._secret.encode()):
-            raise web.HTTPForbidden(text="open the address that `labeltool label --serve` has printed")
-        if token is None or request.path != "/":
-            return await handler(request)
-        # The address without the secret, which is then neither seen nor kept in the browser's history.
-        page = web.HTTPSeeOther(request.url.without_query_params("token").relative())
-        page.set_cookie(self._cookie, self._secret, httponly=True, samesite="Strict")
-        raise page
-
-    async def _nothing_from_elsewhere(self, request: web.Request, response: web.StreamResponse) -> None:
-        here = f"http://{request.host} ws://{request.host}" if self._is_own(request.host) else "'none'"
-        policy = f"default-src {here} data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'none'"
-        response.headers["Content-Security-Policy"] = policy
-        response.headers["Referrer-Policy"] = "no-referrer"
-
-    def _is_own(self, host: str) -> bool:
-        """Return whether a Host header has a name of this machine, or a number, which no name server can give out."""
-        name = re.sub(r":\d*$", "", host).lower()
-        return name in self._names or _is_number(name.strip("[]"))
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _is_number(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_number(host) and ipaddress.ip_address(host).is_loopback)
-
-
-def _name_in_address(host: str) -> str:
-    """Return what a browser is to open: the machine's name where the server listens on all of its addresses."""
-    if _is_number(host) and ipaddress.ip_address(host).is_unspecified:
-        return socket.gethostname()
-    return f"[{host}]" if ":" in host else host
 
 
 def _size(width: int, height: int) -> tuple[int, int]:
