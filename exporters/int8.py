@@ -1,16 +1,17 @@
-"""The int8 model for TFLite runtimes: the network, its labels, and the card that describes its input and output."""
+"""The int8 model for TFLite runtimes: the network, its labels, and its card, for programs and for people."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.model_readme import README, readme
 from labeltool.exporters.source import Source
 from labeltool.networks.model_folder import CARD, INT8, LABELS
 
 
 def write(source: Source, directory: Path) -> None:
-    """Copy `model_int8.tflite`, `labels.txt` and `card.json` of the model.
+    """Copy `model_int8.tflite`, `labels.txt` and `card.json` of the model, and write its `README.md`.
 
     Raises
     ------
@@ -27,3 +28,4 @@ def write(source: Source, directory: Path) -> None:
                 "cannot be read", file=path, remedy="retrain: the model's folder is damaged"
             ) from error
         (directory / name).write_bytes(content)
+    (directory / README).write_text(readme(source), encoding="utf-8", newline="\n")

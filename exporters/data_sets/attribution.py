@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from labeltool.exporters.annotations import write_csv
-from labeltool.exporters.data_sets.licences import address
-from labeltool.exporters.data_sets.markdown import cell, table
+from labeltool.exporters.licences import address
+from labeltool.exporters.markdown import cell, table
 from labeltool.exporters.source import Source
 from labeltool.store import groups
 

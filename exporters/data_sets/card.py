@@ -15,8 +15,8 @@ from labeltool.annotation.annotation_table import all_verdicts
 from labeltool.exporters.annotations import NOT_EXPORTED
 from labeltool.exporters.data_sets import summary
 from labeltool.exporters.data_sets.attribution import ATTRIBUTION, NOT_KNOWN
-from labeltool.exporters.data_sets.licences import identifier
-from labeltool.exporters.data_sets.markdown import cell, table
+from labeltool.exporters.licences import identifier
+from labeltool.exporters.markdown import cell, table
 from labeltool.exporters.source import Source
 
 _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (float("inf"), "n>1M"))

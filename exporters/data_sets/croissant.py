@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from labeltool.exporters.data_sets.card import DataSet
-from labeltool.exporters.data_sets.licences import address
+from labeltool.exporters.licences import address
 
 CROISSANT = "croissant.json"
 

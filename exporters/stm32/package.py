@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.model_readme import readme
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import check_frontend, front_end_size, require_log_mel
 from labeltool.exporters.stm32.codegen.model_config import model_config
@@ -27,6 +28,8 @@ from labeltool.exporters.stm32.verification.validation_set import st_validation_
 from labeltool.networks.model_folder import INT8, LABELS, ModelFiles, one_line
 from labeltool.store.detections.operating_points import OperatingPoint
 from labeltool.type_aliases import Progress
+
+MODEL_CARD = "docs/model_card.md"
 
 
 def write(source: Source, directory: Path) -> None:
@@ -69,6 +72,7 @@ def write(source: Source, directory: Path) -> None:
         directory,
         {
             **texts(source, network, validation, ram, export_check, chosen, has_onnx=ONNX_MODEL not in missing),
+            MODEL_CARD: readme(source, definition="../model/model_config.json", labels_file=f"../model/{LABELS}"),
             "report.json": _json(
                 {
                     **report_json(source.model_id, model, network, ram, export_check, chosen),

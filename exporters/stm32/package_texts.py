@@ -12,6 +12,7 @@ from importlib.resources import files
 from string import Template
 
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.exporters.model_readme import licences_of_training
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import front_end_size, require_log_mel
 from labeltool.exporters.stm32.st_applications.applications import Chosen
@@ -315,17 +316,9 @@ def _label_values(source: Source, validation: ValidationSet) -> dict[str, str]:
     return {
         "labels": str(len(model.labels)),
         "label_text": _label_text(model).strip(),
-        "licences": ", ".join(_in_markdown(licence) for licence in _licences(source)),
+        "licences": ", ".join(_in_markdown(licence) for licence in licences_of_training(source)),
         "golden_s": f"{golden_s:.1f}",
     }
-
-
-def _licences(source: Source) -> list[str]:
-    """Return the licences of the recordings that the model was made from, with "not known" for unknown ones."""
-    seen = source.model.groups_seen()
-    rows = source.store.connection.execute("SELECT DISTINCT group_name, licence FROM recordings")
-    licences = {row["licence"] or "not known" for row in rows if row["group_name"] in seen}
-    return sorted(licences) or ["not known"]
 
 
 def _in_markdown(text: str) -> str:

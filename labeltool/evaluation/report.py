@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from labeltool.errors import LabeltoolError
 from labeltool.evaluation import figure, plots
 from labeltool.evaluation.detection_review import PrecisionRow
 from labeltool.evaluation.detections import ReviewResult
@@ -19,9 +20,43 @@ from labeltool.networks.model_card import LabelMetrics
 from labeltool.project import Project
 from labeltool.store.models import ModelAccuracy
 from labeltool.util.atomic_write import new_folder
+from labeltool.util.bounded_read import parse_json, read_text
 
 REPORT = "report.json"
 _LEFT_TO_CALLER = ("report", "pictures")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvaluation(MeasuredOnAll):
+    """The metrics of a model as they were written: on a fold, on the locked test set, or on all clips unseen then."""
+
+    model: int
+    fold: int | None = None
+    locked: bool = False
+
+
+def stored_evaluation(project: Project, model_id: int, fold: int | None = None) -> StoredEvaluation | None:
+    """Return the last evaluation of a model, on a fold or without one; None where none was written.
+
+    Raises
+    ------
+    LabeltoolError
+        When its file is damaged; it names the file.
+    """
+    import msgspec
+
+    path = project.reports / evaluation_name(model_id, fold) / REPORT
+    if not path.exists():
+        return None
+    try:
+        return msgspec.convert(parse_json(read_text(path)), StoredEvaluation)
+    except ValueError as error:
+        raise LabeltoolError(f"is damaged: {error}", file=path, remedy="`labeltool evaluate` writes it anew") from error
+
+
+def evaluation_name(model_id: int, fold: int | None) -> str:
+    """Return the name of the report of a model, on a fold or without one."""
+    return f"model-{model_id}" + ("" if fold is None else f"-fold-{fold}")
 
 
 def write(

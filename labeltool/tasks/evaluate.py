@@ -163,7 +163,7 @@ def evaluate(
     result = EvaluateResult(**values, model=chosen.id, fold=fold, skipped=tested.skipped, locked=bool(test))
     if thresholds or precision is not None:
         result = _with_thresholds(result, tested.scored, precision, chosen.uid)
-    name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
+    name = evaluation_report.evaluation_name(chosen.id, fold)
     return _with_report(project, name, result, files.card.losses, accuracies)
 
 

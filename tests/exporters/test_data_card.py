@@ -26,7 +26,8 @@ from labeltool import project as projects
 from labeltool.annotation.annotation_table import DTYPES
 from labeltool.audio import files
 from labeltool.cli.main import cli
-from labeltool.exporters.data_sets import licences, markdown, summary
+from labeltool.exporters import licences, markdown
+from labeltool.exporters.data_sets import summary
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store, journal
