@@ -6,7 +6,7 @@ DEMO ?= demo
 FUZZ_SECONDS ?= 600
 FUZZ_READERS ?=
 
-.PHONY: demo test fuzz install clean
+.PHONY: demo test fuzz install release-check clean
 
 demo: $(STAMP)
 	$(VENV)/bin/labeltool demo $(DEMO)
@@ -25,6 +25,11 @@ fuzz: $(STAMP)
 
 install: $(STAMP)
 
+# What `build`, `twine` and others find wrong with a distribution of the last commit.
+release-check: $(STAMP)
+	$(VENV)/bin/python -m pip install --quiet --group release
+	$(VENV)/bin/python .ci/release_check.py
+
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labeltool needs Python 3.11 or newer: make PYTHON=python3.11")'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -33,4 +38,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build fuzz-findings *.egg-info
+	rm -rf $(VENV) demo build dist fuzz-findings *.egg-info
