@@ -28,7 +28,14 @@ class LabeltoolError(Exception):
         What to do about it; empty when the reason is enough.
     file, line
         Where it is, if it has a place.
+
+    Attributes
+    ----------
+    exit_code
+        What the command line ends with.
     """
+
+    exit_code = ExitCode.FAILED
 
     def __init__(
         self,

@@ -6,6 +6,8 @@ import asyncio
 
 from textual import work
 
+from labeltool.errors import LabeltoolError
+from labeltool.networks.architectures import require_training
 from labeltool.tui.app_base import AppBase
 from labeltool.tui.background.model_state import ModelState
 from labeltool.tui.background.trainer import SUGGEST_AFTER, TrainingProgress
@@ -27,8 +29,18 @@ class TrainingApp(AppBase):
         """Train now."""
         if why := self.services.state.read_only:
             self.warn_view(f"nothing can be trained here ({why})")
+        elif why := self._why_untrainable():
+            self.warn_view(why)
         else:
             self.notify_view("training started; go on labelling" if self._train() else "a training is running already")
+
+    def _why_untrainable(self) -> str:
+        """Return what is missing to train the architecture of the settings, "" if nothing is."""
+        try:
+            require_training(self.services.state.settings.learning.architecture)
+        except LabeltoolError as error:
+            return str(error)
+        return ""
 
     @work(exclusive=True, group="cancel-training")
     async def action_cancel_training(self) -> None:
@@ -44,7 +56,12 @@ class TrainingApp(AppBase):
         after = self.services.state.settings.learning.retrain_after
         # Only labels of this session start a training: opening the app on older labels does not.
         wanted = self.services.session.clips_done and self.services.state.has_two_classes
-        if wanted and 0 < after <= pending - self._pending_at_failure:
+        if not (wanted and 0 < after <= pending - self._pending_at_failure):
+            return
+        if why := self._why_untrainable():  # shown again after as many further labels
+            self._pending_at_failure = pending
+            self.warn_view(why)
+        else:
             self._train()
 
     def suggest_if_due(self, model: ModelState) -> None:

@@ -114,7 +114,8 @@ def main() -> None:
         error.show(sys.stderr)
         code = ExitCode.WRONG_CALL
     except LabeltoolError as error:
-        code = _failed(str(error))
+        _failed(str(error))
+        code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         write_ending(INTERRUPTED)
         _drop_stdout()

@@ -109,13 +109,16 @@ def retrain(
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     if teacher_tensor is not None and teacher is None:
         raise click.UsageError("--teacher-tensor goes with --teacher")
+    from labeltool.networks.architectures import require_training
     from labeltool.tasks.registry import RETRAIN
 
     project = current_project()
+    arch = arch or project.settings.learning.architecture
+    require_training(arch, finetune=finetune)
     result = run_task(
         project,
         RETRAIN,
-        arch=arch or project.settings.learning.architecture,
+        arch=arch,
         from_scratch=from_scratch,
         test_fold=test_fold,
         seed=seed,
@@ -342,10 +345,13 @@ def simulate(
     \b
     labeltool simulate --strategy default --strategy random --budgets 20,40,80
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.networks.architectures import require_training
     from labeltool.tasks.registry import SIMULATE
 
+    project = current_project()
+    require_training(arch or project.settings.learning.architecture)
     result = run_task(
-        current_project(),
+        project,
         SIMULATE,
         strategy_names=list(dict.fromkeys(strategies)),
         budgets=budgets,

@@ -14,6 +14,7 @@ from labeltool.networks.dense_head import DenseHead
 from labeltool.networks.model_folder import HEAD, KERAS, ModelFiles
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32
+from labeltool.util.extras import has_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -29,7 +30,7 @@ class ClipEmbedding:
     Attributes
     ----------
     probabilities : (labels,) float32
-        Calibrated, by the float network.
+        Calibrated, by the float network; without TensorFlow, by the int8 network.
     int8_probabilities : (labels,) float32, optional
         Calibrated, by the int8 network; only where the extractor was made with it.
     features : (128,) float32
@@ -60,7 +61,12 @@ class FeatureExtractor:
 
     def __init__(self, files: ModelFiles, network: keras.Model | None = None, *, with_int8: bool = False) -> None:
         self._frontend, self._rule = files.feature_frontend, files.rule
-        self._network, width = _head_network(files) if files.card.trunk else _keras_network(files, network)
+        if files.card.trunk:
+            self._network, width = _head_network(files)
+        elif network is None and not has_tensorflow():
+            self._network, width = _int8_network(files)
+        else:
+            self._network, width = _keras_network(files, network)
         self._projection = random_projection(width)
         self._int8 = scoring.int8_feature_predictor(files) if with_int8 else None
 
@@ -98,6 +104,14 @@ def _keras_network(files: ModelFiles, network: keras.Model | None) -> tuple[scor
     features = network.get_layer(networks.HEAD).input
     both = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
     return networks.compiled(both), int(features.shape[-1])
+
+
+def _int8_network(files: ModelFiles) -> tuple[scoring.Predictor, int]:
+    """Return the same of the int8 network, for where TensorFlow is not installed."""
+    from labeltool.networks.quantization import Int8Model
+
+    model = Int8Model(files.int8)
+    return model.predict_with_features, model.n_features
 
 
 def _head_network(files: ModelFiles) -> tuple[scoring.Predictor, int]:

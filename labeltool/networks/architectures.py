@@ -14,6 +14,7 @@ from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.errors import LabeltoolError
 from labeltool.networks.device_targets import with_patch_length
 from labeltool.settings import LearningSettings
+from labeltool.util.extras import require_tensorflow
 
 DEFAULT_ARCHITECTURE = "miniresnet"
 TRUNK_ARCHITECTURE = "yamnet256"
@@ -347,6 +348,20 @@ def architecture(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         raise LabeltoolError(f"no architecture is called {name!r}", remedy="there are: " + ", ".join(ARCHITECTURES))
     return ARCHITECTURES[name]
+
+
+def require_training(name: str, *, finetune: bool = False) -> None:
+    """Refuse to train an architecture that needs TensorFlow where that is not installed.
+
+    The head on a pretrained trunk is trained without, unless the trunk is fine-tuned.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such architecture, or TensorFlow is missing.
+    """
+    if not architecture(name).has_trunk or finetune:
+        require_tensorflow(f"training {name}", or_else=f"`retrain --arch {TRUNK_ARCHITECTURE}` needs a YAMNet instead")
 
 
 def frontend_of(name: str, patch_s: float | None = None, target: str | None = None) -> Frontend:

@@ -20,6 +20,7 @@ from labeltool.networks.architectures import architecture as architecture
 from labeltool.networks.architectures import frontend_of as frontend_of
 from labeltool.networks.heads import Head
 from labeltool.type_aliases import Float32
+from labeltool.util.extras import require_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -220,10 +221,11 @@ def load(path: str | Path) -> keras.Model:
     LabeltoolError
         When the file is missing, damaged, or contains anything but Keras' own layers.
     """
-    import keras
-
     if not Path(path).is_file():
         raise LabeltoolError("no such model file", file=path)
+    require_tensorflow("a float network")
+    import keras
+
     try:
         return keras.models.load_model(str(path), safe_mode=True, compile=False)
     except Exception as error:  # Keras raises whatever its layers and the zip reader raise

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
-from labeltool.networks.int8_head import int8_head
+from labeltool.networks.int8_head import Int8Head, int8_head
 from labeltool.type_aliases import Float32, Int8
+from labeltool.util.extras import INSTALL_TRAIN
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:
@@ -132,6 +133,16 @@ class Int8Model:
         """Score patches, `(n, mels, frames) float32`, as `(n, labels) float32` probabilities."""
         return self.dequantise(self.predict_int8(self.quantise(patches)))
 
+    def predict_with_features(self, patches: Float32) -> Float32:
+        """Return what the head reads of each patch and then the probabilities, `(n, features + labels) float32`."""
+        features, scores = self._kernels.run_with_features(self.quantise(patches))
+        return np.concatenate([features, self.dequantise(scores)], axis=1)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features that the head reads of a patch."""
+        return self._kernels.n_features
+
     def dequantise(self, scores: Int8) -> Float32:
         """Return the probabilities that int8 scores stand for, any shape."""
         return (scores.astype(np.float32) - np.float32(self.output.zero_point)) * np.float32(self.output.scale)
@@ -170,7 +181,32 @@ class _Kernels:
 
     def run(self, patches: Int8) -> npt.NDArray[Any]:
         """Run the network: `(n, ...) int8` patches to `(n, labels)` outputs."""
-        read = self.output["index"] if self._head is None else self._head.tensor
+        if self._head is None:
+            return self._tensor_of(patches, self.output["index"])
+        codes = self._head(self._tensor_of(patches, self._head.tensor))
+        return codes if self.output["dtype"] == np.int8 else (codes.astype(np.float32) + 128) / np.float32(256)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features that the head reads of a patch."""
+        head = self._known_head()
+        return int(self._interpreters[0].get_tensor(head.tensor).size)
+
+    def run_with_features(self, patches: Int8) -> tuple[Float32, Int8]:
+        """Run a network of int8 output: what its head reads, `(n, features) float32`, and `(n, labels) int8` scores."""
+        head = self._known_head()
+        codes = self._tensor_of(patches, head.tensor)
+        scale = _scale(self._interpreters[0]._get_tensor_details(head.tensor, 0))
+        features = (codes.astype(np.float32) - np.float32(scale.zero_point)) * np.float32(scale.scale)
+        return features, head(codes)
+
+    def _known_head(self) -> Int8Head:
+        if self._head is None:
+            raise LabeltoolError("the int8 network has no head that is known", remedy=INSTALL_TRAIN)
+        return self._head
+
+    def _tensor_of(self, patches: Int8, read: int) -> npt.NDArray[Any]:
+        """Run the network and return one of its tensors, a row a patch."""
         first = self._interpreters[0].get_tensor(read)
         rows = np.empty((len(patches), first.size), first.dtype)
 
@@ -184,10 +220,7 @@ class _Kernels:
         # Threads are enough: the kernels run without Python's lock.
         with ThreadPoolExecutor(len(self._interpreters)) as pool:
             list(pool.map(run, range(len(self._interpreters))))
-        if self._head is None:
-            return rows
-        codes = self._head(rows)
-        return codes if self.output["dtype"] == np.int8 else (codes.astype(np.float32) + 128) / np.float32(256)
+        return rows
 
 
 def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **options: Any) -> Any:

@@ -21,6 +21,7 @@ from labeltool.records import StoredClip
 from labeltool.similarity.index import NeighbourIndex
 from labeltool.store import Store, models
 from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED_REGION, label_names, stored_clip
+from labeltool.util.extras import has_tensorflow
 from labeltool.util.writable import kept
 
 # Neighbours looked up beyond those wanted: some may be gone from the project.
@@ -81,7 +82,8 @@ def feature_source(project: Project, store: Store) -> FeatureSource:
             return FeatureSource("pretrained", name, json.dumps(fields, sort_keys=True))
     newest = models.latest(store)
     if newest is not None:
-        return FeatureSource("model", str(newest.id), newest.uid)
+        # Without TensorFlow the int8 network computes them.
+        return FeatureSource("model", str(newest.id), newest.uid + ("" if has_tensorflow() else " int8"))
     return FeatureSource(
         "sound",
         "",

@@ -15,6 +15,7 @@ from labeltool.evaluation.thresholds import ScoredClips, ThresholdRow, threshold
 from labeltool.evaluation.unseen_labels import MeasuredOnAll
 from labeltool.inference.clip_features import compute_features
 from labeltool.networks import model_folder
+from labeltool.networks.architectures import require_training
 from labeltool.parallel.engine import map_in_processes
 from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
@@ -262,6 +263,7 @@ def _cross_validate(
     *,
     thresholds: bool,
 ) -> EvaluateResult:
+    require_training(project.settings.learning.architecture)
     folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     is_drawn = len(folds) < MIN_FOLDS
     if is_drawn:

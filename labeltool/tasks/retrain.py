@@ -17,7 +17,7 @@ from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggest_by_model, suggestion_lock
 from labeltool.errors import LabeltoolError, require_known
 from labeltool.networks import model_folder
-from labeltool.networks.architectures import TRUNK_ARCHITECTURE
+from labeltool.networks.architectures import TRUNK_ARCHITECTURE, require_training
 from labeltool.networks.model_card import Beside, PretrainedComparison
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
@@ -86,6 +86,7 @@ class RetrainOptions:
 
     def request(self, project: Project) -> TrainingRequest:
         """Return what they ask of a training."""
+        require_training(self.arch, finetune=self.finetune)
         default = teacher_of_settings(project) if self.teacher is None and self.budget_s is None else None
         request = make_request(
             project,

@@ -25,7 +25,7 @@ from labeltool.annotation import speed
 from labeltool.annotation.next_clips import next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
-from labeltool.networks.architectures import architecture
+from labeltool.networks.architectures import architecture, require_training
 from labeltool.parallel.engine import map_in_processes
 from labeltool.parallel.worker_process import PassedOn
 from labeltool.pretrained import registry
@@ -108,11 +108,13 @@ def simulate(
     """
     for name in strategy_names:
         strategies.find_strategy(name)
+    arch = arch or project.settings.learning.architecture
+    require_training(arch)
     player = _Player(project, test_fold, report)
     every_clip = len(player.queried)
     wanted = sorted({min(budget, every_clip) for budget in budgets})
     batch = batch or project.settings.learning.retrain_after
-    replay = Replay("", 0, _stops(wanted, batch), batch, arch or project.settings.learning.architecture, budget_s)
+    replay = Replay("", 0, _stops(wanted, batch), batch, arch, budget_s)
     results = []
     with wait_for_lock(project.cache / "simulations" / "lock", "simulation", lambda what: report(what, 0, 0)):
         of_strategy = {name: [replace(replay, strategy=name, seed=seed) for seed in seeds] for name in strategy_names}

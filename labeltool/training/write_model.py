@@ -18,6 +18,7 @@ from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest
 from labeltool.training.targets import TrainingSet
 from labeltool.training.warm_start import Parent, scratch_state
 from labeltool.type_aliases import Progress
+from labeltool.util.extras import has_tensorflow
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:
@@ -150,4 +151,5 @@ def _describe_file(path: Path | None, *, name: str | None = None, fingerprint: s
 def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
-    return {"labeltool": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
+    of_training = ("tensorflow", "keras") if has_tensorflow() else ()
+    return {"labeltool": __version__, **{name: version(name) for name in (*of_training, "numpy")}}

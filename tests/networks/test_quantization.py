@@ -60,6 +60,17 @@ def operators(tflite: bytes) -> list[str]:
     return [names[codes[operator.opcodeIndex]] for operator in file.subgraphs[0].operators]
 
 
+def test_the_last_features_come_close_to_those_of_the_float_network(network, tflite: bytes) -> None:
+    import keras
+
+    model, given = quantization.Int8Model(tflite), patches(40, seed=1)
+    both = model.predict_with_features(given)
+    assert both.shape == (40, model.n_features + 6)
+    np.testing.assert_array_equal(both[:, model.n_features :], model.predict(given))
+    theirs = predict(keras.Model(network.inputs, network.get_layer(networks.HEAD).input), given)
+    assert np.corrcoef(both[:, : model.n_features].ravel(), theirs.ravel())[0, 1] > 0.95
+
+
 def test_scores_equal_those_of_the_mcus_kernels_bit_for_bit(tflite: bytes) -> None:
     runtime = pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency").runtime
     model, given = quantization.Int8Model(tflite), patches(40, seed=1)

@@ -21,6 +21,7 @@ from labeltool.tasks.registry import Task
 from labeltool.tui import app_training
 from labeltool.tui.background import task as background_task
 from labeltool.type_aliases import Progress
+from labeltool.util import extras
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,23 @@ async def test_training_starts_by_itself_after_enough_labels_and_once(
         assert "running already" in screen.notice.text
         await until(pilot, lambda: "training" in text_of(screen.header), "its progress")
         assert len(jobs) == 1
+
+
+async def test_without_tensorflow_the_app_names_what_to_install_where_it_would_train(
+    app_project: Project, jobs: list[FakeJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "has_tensorflow", lambda: False)
+    eager = with_learning(app_project, retrain_after=3)
+    async with opened(eager) as (_, screen, pilot):
+        await pilot.press("t")
+        assert 'needs TensorFlow, which is not installed (`pip install "labeltool[train]"`' in screen.notice.text
+        await answer(screen, pilot, "n")
+        assert "TensorFlow" not in screen.notice.text
+        state = screen.services.state
+        await until(pilot, lambda: state.model is not None and state.model.pending == 2, "the count")
+        await answer(screen, pilot, "n")
+        await until(pilot, lambda: "needs TensorFlow" in screen.notice.text, "the reason")
+        assert not jobs
 
 
 async def test_one_label_alone_starts_no_training(app_project: Project, jobs: list[FakeJob]) -> None:

@@ -28,6 +28,7 @@ from labeltool.networks.model_folder import KERAS
 from labeltool.networks.postprocessing import ClipRule, clip_scores
 from labeltool.networks.quantization import FloatOutputModel
 from labeltool.type_aliases import Bools, Float32, Int16, Int64
+from labeltool.util.extras import has_tensorflow
 
 _C_THREADS = 2
 
@@ -149,7 +150,7 @@ def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
     model = source.model
     log_mels = [model.frontend.compute_frames(pcm) for pcm in clips.pcm]
     predictors = {"int8": scoring.int8_predictor(model)}
-    if (model.directory / KERAS).is_file():
+    if (model.directory / KERAS).is_file() and has_tensorflow():
         predictors = {"float": scoring.float_predictor(model), **predictors}
     predicted: dict[str, Int64] = {}
     patch_accuracy: dict[str, float] = {}

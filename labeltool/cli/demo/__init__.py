@@ -27,8 +27,10 @@ def demo(context: click.Context, directory: Path) -> None:
     """
     from labeltool.cli.demo.sounds import make_world
     from labeltool.importers.registry import FORMATS
+    from labeltool.networks.architectures import DEFAULT_ARCHITECTURE, require_training
     from labeltool.project import DATABASE_FILE, load, write_setting
 
+    require_training(DEFAULT_ARCHITECTURE)
     # After `make demo` the tool is in the virtual environment alone: name it so that the line can be pasted.
     program = "labeltool" if shutil.which("labeltool") else sys.argv[0]
 
