@@ -43,8 +43,8 @@ def log_mel(wave: npt.ArrayLike, rate: int) -> Float32:
     >>> frames.shape, int(frames.mean(axis=0).argmax())
     ((47, 64), 8)
     """
+    import librosa
     import numpy as np
-    import soxr
 
     from labeltool.audio.log_mel_frontend import LogMelFrontend
 
@@ -57,12 +57,9 @@ def log_mel(wave: npt.ArrayLike, rate: int) -> Float32:
     try:
         if samples.dtype == np.int16:
             samples = samples / np.float32(32768.0)
-        mono = np.atleast_2d(np.asarray(samples, np.float32)).mean(axis=0)
-    except (ValueError, TypeError) as error:
+        mono = librosa.to_mono(np.asarray(samples, np.float32))
+        mono = librosa.resample(mono, orig_sr=rate, target_sr=frontend.sample_rate_hz, res_type="soxr_hq")
+    except (librosa.ParameterError, ValueError, TypeError) as error:
         raise LabeltoolError(f"the wave is no sound: {error}") from error
-    if not np.isfinite(mono).all():
-        raise LabeltoolError("the wave is no sound: it has values that are no numbers")
-    if rate != frontend.sample_rate_hz:
-        mono = soxr.resample(mono, rate, frontend.sample_rate_hz, quality="HQ")
     pcm = np.clip(np.rint(mono * np.float32(32768.0)), -32768, 32767).astype(np.int16)
     return frontend.log_mel(pcm)
