@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -133,7 +134,9 @@ async def draw(app: LabelApp, pilot: Pilot[None], name: str, steps: Steps, path:
     elif name in DIALOGS:
         await until(pilot, lambda: app.screen is not app.current_view)
     title = f"labeltool label: {name.replace('_', ' ')}"
-    path.write_text(app.export_screenshot(title=title), encoding="utf-8")
+    # Rich has browsers fetch a font from a server; the reader's own monospaced one does.
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", app.export_screenshot(title=title), flags=re.DOTALL)
+    path.write_text(picture, encoding="utf-8")
 
 
 async def go_back(app: LabelApp, pilot: Pilot[None]) -> None:

@@ -108,22 +108,23 @@ class LearningSettings:
     Attributes
     ----------
     architecture
-        Of the project's own model.
+        Of the project's own model; `labeltool retrain --help` lists them.
     retrain_after
         Labels given in the app before a new model is trained in the background.
     query_strategy
-        Orders the queue.
+        Orders the queue; `labeltool simulate --help` lists the strategies.
     pretrained
         A pretrained model of the project (`labeltool model list`) that suggests labels and is the teacher; None: none.
     patch_s
         Seconds of one input of the network; None: the architecture's own.
     target
-        The ST application that new networks are for, one of `device_targets.DEVICE_TARGETS`; None: none.
-    trunk_layers, head_units
-        Of architectures that begin with the layers of a pretrained model: how many of them (`TRUNK_LAYERS`), and the
-        units of the hidden layer behind them; 0: none.
+        The ST application that new networks are for, a name that `labeltool export --for` takes; None: none.
+    trunk_layers
+        Of architectures that begin with the layers of a pretrained model: how many of them (5, 7, 9, 11, 13, 15 or 27).
+    head_units
+        Of the same: units of the hidden layer behind those layers; 0: none.
     pooling
-        How patches make a clip, one of `postprocessing.POOLINGS`; None: chosen on validation clips.
+        How patches make a clip ("log-mean", "mean" or "majority"); None: chosen on validation clips.
     cache_gb
         Gigabytes (10^9 bytes) that computed features may have; the default is about 300,000 clips of five seconds.
     """
@@ -208,7 +209,13 @@ class CheckSettings:
 
 @dataclass(frozen=True, slots=True)
 class BackupSettings:
-    """Table `[backup]`; `daily` is the number of daily backups that are kept, 0 for none."""
+    """Table `[backup]`.
+
+    Attributes
+    ----------
+    daily
+        Number of daily backups that are kept in `backups/`, written before the first change of a day; 0: none.
+    """
 
     daily: _Count = 7
 
@@ -220,7 +227,7 @@ class RemoteSettings:
     Attributes
     ----------
     cache_gb
-        What is kept of them on this disk, 10 ** 9 bytes.
+        Gigabytes (10^9 bytes) that are kept of them on this disk.
     timeout_s
         How long a server may send nothing before the request is repeated, seconds.
     """
@@ -231,7 +238,17 @@ class RemoteSettings:
 
 @dataclass(frozen=True, slots=True)
 class SpeechSettings:
-    """Table `[speech]`: labels that mean speech, the speech model's folder, the spoken language."""
+    """Table `[speech]`, for `labeltool transcribe`.
+
+    Attributes
+    ----------
+    labels
+        Labels that mean speech.
+    model
+        The speech model's folder, unless `--model` is given.
+    language
+        The spoken language, such as "en"; None: detected for each clip.
+    """
 
     labels: tuple[str, ...] = _SPEECH_LABELS
     model: str | None = None
@@ -271,8 +288,14 @@ class AppSettings:
     ----------
     tour
         Whether the tour is shown to a user who has not seen it; `labeltool demo` sets it.
+    theme
+        "auto": by the background of the terminal, as far as it is known.
     autoplay
         Whether a clip plays when it appears.
+    colour_map
+        The colours of spectrograms.
+    pixels
+        Whether spectrograms have real pixels where the terminal can; "auto": not over SSH; "off": half blocks.
     db_range
         The decibels that a spectrogram shows below its peaks; 0: down to the noise of the sound.
     """
@@ -287,7 +310,13 @@ class AppSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole of `labeltool.toml`; `keys` maps actions of the app to their keys, as a person writes them."""
+    """The whole of `labeltool.toml`; `keys` maps actions of the app to their keys, as a person writes them.
+
+    Attributes
+    ----------
+    annotator
+        Who labels, unless `--annotator` or `LABELTOOL_ANNOTATOR` is given; None: the login name.
+    """
 
     annotator: str | None = None
     learning: LearningSettings = field(default_factory=LearningSettings)

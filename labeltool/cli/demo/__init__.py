@@ -18,8 +18,11 @@ from labeltool.util.no_links import refuse_links
 
 @click.command()
 @click.argument("directory", metavar="[DIR]", default="labeltool-demo", type=click.Path(path_type=Path))
+@click.option(
+    "--sounds-only", is_flag=True, help="Write the sounds and their labels to DIR/sounds, no more."
+)
 @click.pass_context
-def demo(context: click.Context, directory: Path) -> None:
+def demo(context: click.Context, directory: Path, sounds_only: bool) -> None:
     """Run the whole pipeline on synthetic sounds.
 
     It imports, trains, suggests, evaluates and exports. Run again in the same DIR, it keeps the labels given there and
@@ -43,6 +46,9 @@ def demo(context: click.Context, directory: Path) -> None:
     refuse_links(project)
     narrate("Synthesising a bearing, a bird, knocking, a phone, rain and a siren ...")
     world = make_world(directory / "sounds")
+    if sounds_only:
+        narrate(f"wrote {directory / 'sounds'}: labelled clips, a recording with a label track, clips without labels")
+        return
     if not (project / DATABASE_FILE).exists():
         step(cli_project.init, ["init", str(project)], directory=project)
         write_setting(load(project), "app", "tour", True)
