@@ -1,12 +1,13 @@
-# `make demo`, `make test` and `make fuzz`; each makes its own virtual environment if there is none.
+# `make demo`, `make test`, `make docs`, `make docs-test` and `make fuzz`; each makes its own virtual environment if there is none.
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 DEMO ?= demo
 FUZZ_SECONDS ?= 600
 FUZZ_READERS ?=
 
-.PHONY: demo test fuzz install release-check clean
+.PHONY: demo test docs docs-test fuzz install release-check clean
 
 demo: $(STAMP)
 	$(VENV)/bin/labeltool demo $(DEMO)
@@ -17,6 +18,16 @@ test: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# The site, in build/docs/index.html; a warning is an error.
+docs: $(DOCS_STAMP)
+	$(VENV)/bin/python docs/generate.py
+	$(VENV)/bin/python -m sphinx -W -n --keep-going -q -b html docs build/docs
+
+# What `make test` leaves to it: the site's links, and the pages whose commands train, export and verify.
+docs-test: $(DOCS_STAMP)
+	$(VENV)/bin/python -m pytest tests/docs -m docs --numprocesses auto --maxprocesses 4 --dist loadgroup
+	PYTHONPATH=tests $(VENV)/bin/python -m helpers.pages
 
 # FUZZ_SECONDS for each reader, one after the other; FUZZ_READERS="aup3 'ESC-50'" for some of them.
 fuzz: $(STAMP)
@@ -35,6 +46,10 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --group dev --editable .
+	touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --group docs
 	touch $@
 
 clean:

@@ -1,0 +1,91 @@
+"""The documentation is true: a reader who types its commands, page by page, gets through.
+
+The pages that train, export or verify are run by `make docs-test`, the others by every `make test`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import pytest
+
+from helpers.pages import DOCS, LANGUAGES, PAGES, ROOT, Block, blocks, is_printed
+from helpers.reader import Reader
+from labeltool.settings import SETTINGS_FILE
+
+DOCTESTS = {DOCS / "python.md": "tests/api/test_doctests.py"}
+"""Pages with prompts of Python, and the test that runs them."""
+
+# A setup that has this line begins with what a fixture has made for all pages.
+_WITH = {"# with: trained": "trained", "# with: pretrained": "small_yamnet"}
+_SLOW = ("retrain", "verify", "--stm32", "simulate", "cross-validate", *_WITH)
+
+
+def is_slow(page: Path) -> bool:
+    """Whether a page trains, or builds a package."""
+    return any(word in block.text for block in runnable(page) for word in _SLOW)
+
+
+def runnable(page: Path) -> list[Block]:
+    """Return the blocks of a page that are run, in their order."""
+    return [one for one in blocks(page) if not one.not_run and one.language in ("sh", "console", "python", "toml")]
+
+
+PARAMETERS = [
+    pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.slow, pytest.mark.docs] * is_slow(page))
+    for page in PAGES
+    if runnable(page)
+]
+
+
+@pytest.mark.parametrize("page", PARAMETERS)
+def test_a_reader_gets_through(page: Path, new_reader: Callable[[Collection[str]], Reader]) -> None:
+    setups = "".join(block.text for block in runnable(page) if block.is_setup)
+    reader = new_reader([fixture for line, fixture in _WITH.items() if line in setups])
+    directory = reader.home
+    preamble = ""
+    for block in runnable(page):
+        if block.language == "toml":
+            directory = run(reader, Block(block.page, block.line, "sh", settings(block.text)), directory)
+        elif block.language == "python":
+            preamble += block.text if block.is_setup else ""
+            script = preamble if block.is_setup else preamble + block.text
+            directory = run(reader, Block(block.page, block.line, "sh", f"python - <<'END'\n{script}\nEND"), directory)
+        else:
+            directory = run(reader, block, directory)
+
+
+def settings(text: str) -> str:
+    """Return commands that read a file of settings, as of a project that has nothing else."""
+    return f"""\
+new=$(mktemp -d)/project
+labeltool init $new
+cat >$new/{SETTINGS_FILE} <<'END'
+{text}
+END
+labeltool --project $new status
+"""
+
+
+def run(reader: Reader, block: Block, directory: Path) -> Path:
+    """Run a block; return the directory that the shell is in then."""
+    done, directory = reader.run(block.commands, directory)
+    assert done.returncode == 0, f"{block.place}: exit code {done.returncode}\n{block.commands}\n{done.stdout}"
+    printed = done.stdout.replace(f"{reader.home}/", "")
+    missing = [line for line in block.shown if not is_printed(line, printed)]
+    assert not missing, f"{block.place}: the page shows {missing}, printed was\n{done.stdout}"
+    return directory
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_is_run_or_has_a_reason(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "doctest":
+            assert page in DOCTESTS, f"{block.place}: which test runs it?"
+            continue
+        assert block.language in LANGUAGES, f"{block.place}: does not name what it is: {', '.join(LANGUAGES)}"
+        if block.language == "text":
+            typed = [line for line in block.text.splitlines() if line.lstrip("$ ").startswith(("labeltool ", "make "))]
+            assert not typed, f"{block.place}: `sh` or `console`, not `text`, has commands"
+        assert not block.not_run or len(block.not_run.split()) > 2, f"{block.place}: no reason"
