@@ -18,9 +18,7 @@ from labeltool.util.no_links import refuse_links
 
 @click.command()
 @click.argument("directory", metavar="[DIR]", default="labeltool-demo", type=click.Path(path_type=Path))
-@click.option(
-    "--sounds-only", is_flag=True, help="Write the sounds and their labels to DIR/sounds, no more."
-)
+@click.option("--sounds-only", is_flag=True, help="Write the sounds and their labels to DIR/sounds, no more.")
 @click.pass_context
 def demo(context: click.Context, directory: Path, sounds_only: bool) -> None:
     """Run the whole pipeline on synthetic sounds.
