@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio import files as audio_files
-from labeltool.audio.feature_cache import FrameFunction
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.inference import scoring, window_scorers
 from labeltool.inference.windows import Windows
@@ -72,6 +70,31 @@ class ClassifyResult:
     failed: tuple[SkippedFile, ...] = ()
 
 
+OnWindow = Callable[[float, float, npt.NDArray[Any]], None]
+"""Called with each window's start and end, seconds, and its scores, (labels,)."""
+
+
+class FileClassifier(Protocol):
+    """A loaded model that classifies files.
+
+    Attributes
+    ----------
+    labels
+        The labels of its scores, the background among them.
+    """
+
+    labels: Sequence[str]
+
+    def __call__(self, file: str, top: int, on_window: OnWindow = lambda *_: None) -> ClassifiedFile:
+        """Classify a file.
+
+        Raises
+        ------
+        LabeltoolError
+            When it cannot be read.
+        """
+
+
 def classify(
     project: Project | None,
     *,
@@ -96,7 +119,7 @@ def classify(
     """
     sounds, failed = audio_files.describe_each(files)  # a wrong name is reported before the model is loaded
     choice = window_scorers.choose_model(project, model)
-    classify_file = _file_classifier(choice) if sounds else None
+    classify_file = file_classifier(choice) if sounds else None
     classified = []
     for done, file in enumerate(sounds):
         assert classify_file is not None
@@ -108,52 +131,76 @@ def classify(
     return ClassifyResult(choice.name, tuple(classified), tuple(failed))
 
 
-def _file_classifier(choice: window_scorers.ModelChoice) -> Callable[[str, int], ClassifiedFile]:
-    if choice.is_own:
-        model_files = model_folder.read(choice.path)
-        frames = frame_function(model_files.frontend, choice.model_folders, model_files.pretrained)
-        return partial(_by_own_model, model_files, frames, scoring.int8_predictor(model_files))
-    return partial(_by_pretrained, window_scorers.open_with_classes(choice.path))
+def file_classifier(choice: window_scorers.ModelChoice) -> FileClassifier:
+    """Load a model.
+
+    Raises
+    ------
+    LabeltoolError
+        When it cannot be read, or is a pretrained model without a class list.
+    """
+    return _OwnModel(choice) if choice.is_own else _Pretrained(choice)
 
 
-def _by_own_model(
-    model_files: model_folder.ModelFiles, frames: FrameFunction, predict: scoring.Predictor, file: str, top: int
-) -> ClassifiedFile:
-    frontend, rule = model_files.frontend, model_files.rule
-    patch_scores, loudness_db = [], []
-    windows = window_scorers.patch_windows(frontend, file)
-    for first, count in windows.blocks():
-        log_mel = frames(windows.read(first, count))
-        patch_scores.append(predict(frontend.patches(log_mel)))
-        loudness_db.append(frontend.loudness_db(log_mel))
-    patches = np.concatenate(patch_scores)
-    probabilities = postprocessing.clip_scores(patches, np.concatenate(loudness_db), rule)
-    predicted = heads.decide(probabilities[None], rule.head, rule.threshold)[0] & (probabilities >= rule.threshold)
-    labels = model_files.labels
-    return ClassifiedFile(
-        file,
-        tuple(labels[index] for index in np.flatnonzero(predicted) if labels[index] != model_files.background),
-        _top_scores(labels, probabilities, top),
-        tuple(
-            _window_scores(labels, scores, start_s := number * frontend.patch_hop_s, start_s + frontend.patch_s)
-            for number, scores in enumerate(patches)
-        ),
-    )
+class _OwnModel:
+    """A `FileClassifier` by a model that labeltool trained, int8."""
+
+    def __init__(self, choice: window_scorers.ModelChoice) -> None:
+        files = model_folder.read(choice.path)
+        self._files = files
+        self.labels: Sequence[str] = files.labels
+        self._frames = frame_function(files.frontend, choice.model_folders, files.pretrained)
+        self._predict = scoring.int8_predictor(files)
+
+    def __call__(self, file: str, top: int, on_window: OnWindow = lambda *_: None) -> ClassifiedFile:
+        """Classify a file; see `FileClassifier`."""
+        frontend, rule = self._files.frontend, self._files.rule
+        patch_scores, loudness_db = [], []
+        windows = window_scorers.patch_windows(frontend, file)
+        for first, count in windows.blocks():
+            log_mel = self._frames(windows.read(first, count))
+            patch_scores.append(self._predict(frontend.patches(log_mel)))
+            loudness_db.append(frontend.loudness_db(log_mel))
+        patches = np.concatenate(patch_scores)
+        probabilities = postprocessing.clip_scores(patches, np.concatenate(loudness_db), rule)
+        predicted = heads.decide(probabilities[None], rule.head, rule.threshold)[0] & (probabilities >= rule.threshold)
+        scored = []
+        for number, scores in enumerate(patches):
+            start_s = number * frontend.patch_hop_s
+            on_window(start_s, start_s + frontend.patch_s, scores)
+            scored.append(_window_scores(self.labels, scores, start_s, start_s + frontend.patch_s))
+        names = (self.labels[index] for index in np.flatnonzero(predicted).tolist())
+        return ClassifiedFile(
+            file,
+            tuple(name for name in names if name != self._files.background),
+            _top_scores(self.labels, probabilities, top),
+            tuple(scored),
+        )
 
 
-def _by_pretrained(pretrained: PretrainedModel, file: str, top: int) -> ClassifiedFile:
-    card = pretrained.card
-    # Thousands of scores a window: only their sum and the highest are kept.
-    total, scored = np.zeros(len(card.classes), np.float64), []
-    windows = Windows.of(file, card.rate_hz, card.window)
-    for first, pcm in windows:
-        if pcm.any():
-            scores = pretrained.probabilities(pcm)
-            total += scores
-            end_s = min((first + card.window) / card.rate_hz, windows.duration_s)
-            scored.append(_window_scores(card.classes, scores, first / card.rate_hz, end_s))
-    best = _top_scores(card.classes, total / len(scored), top) if scored else ()
-    return ClassifiedFile(file, None, best, tuple(scored))
+class _Pretrained:
+    """A `FileClassifier` by a pretrained model."""
+
+    def __init__(self, choice: window_scorers.ModelChoice) -> None:
+        self._model: PretrainedModel = window_scorers.open_with_classes(choice.path)
+        self.labels: Sequence[str] = self._model.card.classes
+
+    def __call__(self, file: str, top: int, on_window: OnWindow = lambda *_: None) -> ClassifiedFile:
+        """Classify a file; see `FileClassifier`."""
+        card = self._model.card
+        # Thousands of scores a window: only their sum and the highest are kept.
+        total, scored = np.zeros(len(card.classes), np.float64), []
+        windows = Windows.of(file, card.rate_hz, card.window)
+        for first, pcm in windows:
+            if pcm.any():
+                scores = self._model.probabilities(pcm)
+                total += scores
+                start_s = first / card.rate_hz
+                end_s = min((first + card.window) / card.rate_hz, windows.duration_s)
+                on_window(start_s, end_s, scores)
+                scored.append(_window_scores(card.classes, scores, start_s, end_s))
+        best = _top_scores(card.classes, total / len(scored), top) if scored else ()
+        return ClassifiedFile(file, None, best, tuple(scored))
 
 
 def _top_scores(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int) -> tuple[LabelScore, ...]:

@@ -9,7 +9,8 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,8 +97,8 @@ class SpeechModel:
 
     Attributes
     ----------
-    name, sha256
-        Name of its folder, and SHA-256 of its weights.
+    name
+        Name of its folder.
 
     Raises
     ------
@@ -114,7 +115,11 @@ class SpeechModel:
         self._folder = folder
         self._network: WhisperModel | None = None
         self.name = folder.resolve().name
-        self.sha256 = files.content_hash(folder / _WEIGHTS)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of its weights, which may have gigabytes."""
+        return files.content_hash(self._folder / _WEIGHTS)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _of_folder, (self._folder, self.sha256)
@@ -159,10 +164,7 @@ class SpeechModel:
         try:
             from faster_whisper import WhisperModel
         except ImportError as error:
-            raise SpeechModelError(
-                "transcription needs faster-whisper, which is not installed",
-                remedy='`pip install "labeltool[transcribe]"`',
-            ) from error
+            raise _not_installed() from error
         try:
             network = WhisperModel(
                 str(self._folder),
@@ -195,6 +197,19 @@ class SpeechModel:
         if not is_supported:
             remedy = "codes such as en, de, fr" if network.model.is_multilingual else "it supports English only: en"
             raise SpeechModelError(f"does not support the language {language!r}", file=self._folder, remedy=remedy)
+
+
+def require_speech_model(folder: Path) -> None:
+    """Raise a `SpeechModelError` where there is no speech model, or nothing to run it."""
+    SpeechModel(folder)
+    if find_spec("faster_whisper") is None:
+        raise _not_installed()
+
+
+def _not_installed() -> SpeechModelError:
+    return SpeechModelError(
+        "transcription needs faster-whisper, which is not installed", remedy='`pip install "labeltool[transcribe]"`'
+    )
 
 
 def _segments(segments: Iterable[faster_whisper.transcribe.Segment]) -> list[Segment]:

@@ -88,7 +88,7 @@ class SimilarResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Embedded:
+class Embedded:
     """Clips with their features, (clips, features) float32, and the files that could not be read."""
 
     clips: list[StoredClip]
@@ -96,7 +96,7 @@ class _Embedded:
     skipped: tuple[SkippedFile, ...]
 
 
-_Embedder = Callable[[Sequence[StoredClip]], _Embedded]
+Embedder = Callable[[Sequence[StoredClip]], Embedded]
 
 
 class _Batches:
@@ -117,7 +117,7 @@ class _Batches:
         self.added = 0
         self.skipped: list[SkippedFile] = []
 
-    def embedded(self, ids: Int64) -> Iterator[_Embedded]:
+    def embedded(self, ids: Int64) -> Iterator[Embedded]:
         """Yield the batches of some clips, without those of which no clip can be read."""
         for first in range(0, len(ids), _BATCH):
             self._report(_STAGE, self._done, self.total)
@@ -130,8 +130,8 @@ class _Batches:
                 yield batch
 
     @cached_property
-    def _embed(self) -> _Embedder:
-        return _embedder(self._project, self._source)  # loads a network: only where a clip is missing
+    def _embed(self) -> Embedder:
+        return embedder(self._project, self._source)  # loads a network: only where a clip is missing
 
 
 def compare(
@@ -208,7 +208,7 @@ def _updated_index(
     return index
 
 
-def _new_index(project: Project, source: FeatureSource, embedded: Sequence[_Embedded]) -> NeighbourIndex | None:
+def _new_index(project: Project, source: FeatureSource, embedded: Sequence[Embedded]) -> NeighbourIndex | None:
     """Fit a space to some clips and make an index of them; None where there are none."""
     if not embedded:
         return None
@@ -221,49 +221,56 @@ def _new_index(project: Project, source: FeatureSource, embedded: Sequence[_Embe
     return index
 
 
-def _embedder(project: Project, source: FeatureSource) -> _Embedder:
+def embedder(project: Project, source: FeatureSource, embeddings: Path | None = None) -> Embedder:
+    """Return what computes the features that a source compares; it may load a network.
+
+    Parameters
+    ----------
+    embeddings
+        Where embeddings of a pretrained model are kept; None: in the project's cache.
+    """
     if source.kind == "pretrained":
-        return _pretrained_embedder(project, source.name)
+        return _pretrained_embedder(project, source.name, embeddings or project.cache / "teacher")
     if source.kind == "model":
         return _model_embedder(project, source.name)
     return _descriptor_embedder(project)
 
 
-def _pretrained_embedder(project: Project, name: str) -> _Embedder:
+def _pretrained_embedder(project: Project, name: str, folder: Path) -> Embedder:
     pretrained = open_model(registry.find(project, name), embedding=True)
 
-    def embed(wanted: Sequence[StoredClip]) -> _Embedded:
-        rows, failed = embed_clips(pretrained, project.cache / "teacher", wanted, report=_ignore)
+    def embed(wanted: Sequence[StoredClip]) -> Embedded:
+        rows, failed = embed_clips(pretrained, folder, wanted, report=_ignore)
         readable = [clip for clip in wanted if clip.key in rows]
         features = np.empty((0, 0), np.float32)
         if readable:
             features = hellinger_embeddings(np.stack([rows[clip.key] for clip in readable])).astype(np.float32)
-        return _Embedded(readable, features, skipped_files(failed.values()))
+        return Embedded(readable, features, skipped_files(failed.values()))
 
     return embed
 
 
-def _model_embedder(project: Project, name: str) -> _Embedder:
+def _model_embedder(project: Project, name: str) -> Embedder:
     files = model_folder.read(project.models / name)
     extractor = FeatureExtractor(files)
     cache = feature_cache_of_model(project, files)
 
-    def embed(wanted: Sequence[StoredClip]) -> _Embedded:
+    def embed(wanted: Sequence[StoredClip]) -> Embedded:
         features = compute_features(cache, wanted, report=_ignore, require_any=False)
         rows = [one.features for one in extractor.extract(features)]
-        return _Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
+        return Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
 
     return embed
 
 
-def _descriptor_embedder(project: Project) -> _Embedder:
+def _descriptor_embedder(project: Project) -> Embedder:
     frontend = sound_frontend(project.settings.learning)
     cache = feature_cache_of(project, frontend)
 
-    def embed(wanted: Sequence[StoredClip]) -> _Embedded:
+    def embed(wanted: Sequence[StoredClip]) -> Embedded:
         features = compute_features(cache, wanted, report=_ignore, require_any=False)
         rows = [frontend.describe(frames) for frames in features.frames]
-        return _Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
+        return Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
 
     return embed
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from labeltool.records import StoredClip
-from labeltool.type_aliases import Float32, Int16, Int64
+from labeltool.type_aliases import Float32, Float64, Int16, Int64
 from labeltool.util.atomic_write import open_atomic
 from labeltool.util.no_links import open_to_append
 from labeltool.util.npz import UNREADABLE, open_npz
@@ -158,19 +158,28 @@ class NeighbourIndex:
         distances : (at most count,) float32
             Euclidean.
         """
-        query = self._rows[row].astype(np.float32)
+        distances = self._squares_to(self._rows[row].astype(np.float32), self._entries["square"][row])
+        count = min(count, len(self))
+        best = np.argpartition(distances, count - 1)[:count]
+        best = best[np.lexsort((best, best != row, distances[best]))]
+        return best, np.sqrt(np.maximum(distances[best], 0.0)).astype(np.float32)
+
+    def distances(self, features: Float32) -> Float32:
+        """Return the distances, (rows,) float32, of all rows from the features, (features,), of a sound without one."""
+        query = np.rint((features - self.space.mean) @ self.space.axes / _STEP).clip(-_LARGEST, _LARGEST)
+        square = float((query.astype(np.float64) ** 2).sum()) * _STEP**2
+        return np.sqrt(np.maximum(self._squares_to(query.astype(np.float32), square), 0.0)).astype(np.float32)
+
+    def _squares_to(self, query: Float32, square: float) -> Float64:
+        """Return the squared distances of all rows from one, whose numbers and squared length are given."""
         products = np.empty(len(self), np.float32)
         block = np.empty((_BLOCK, self._axis_count), np.float32)
         for first in range(0, len(self), _BLOCK):
             some = self._rows[first : first + _BLOCK]
             np.copyto(block[: len(some)], some)
             np.dot(block[: len(some)], query, out=products[first : first + len(some)])
-        squares = self._entries["square"]
-        distances = squares + squares[row] - 2.0 * _STEP**2 * products
-        count = min(count, len(self))
-        best = np.argpartition(distances, count - 1)[:count]
-        best = best[np.lexsort((best, best != row, distances[best]))]
-        return best, np.sqrt(np.maximum(distances[best], 0.0)).astype(np.float32)
+        squares: Float64 = self._entries["square"] + square - 2.0 * _STEP**2 * products
+        return squares
 
     def _read(self) -> None:
         """Map the rows that are whole."""

@@ -12,15 +12,29 @@ _MAX_CLIPS = 10_000
 
 
 def replace(store: Store, clip_ids: Sequence[int]) -> None:
-    """Replace the queue by clips in a new order; only the first `_MAX_CLIPS` are kept."""
+    """Replace the queue by clips in a new order; only the first `_MAX_CLIPS` are kept.
+
+    Clips that were put first stay so until they are labelled.
+    """
     with store.transaction() as connection:
-        connection.execute("DELETE FROM queue")
-        connection.executemany("INSERT INTO queue (rank, clip_id) VALUES (?, ?)", enumerate(clip_ids[:_MAX_CLIPS]))
+        connection.execute("DELETE FROM queue WHERE rank >= 0 OR NOT is_unlabelled")
+        connection.executemany(
+            "INSERT OR IGNORE INTO queue (rank, clip_id) VALUES (?, ?)", enumerate(clip_ids[:_MAX_CLIPS])
+        )
+
+
+def put_first(store: Store, clip_id: int) -> None:
+    """Make a clip the next one, before those that were put first earlier: its rank is below 0."""
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM queue WHERE clip_id = ?", (clip_id,))
+        connection.execute(
+            "INSERT INTO queue (rank, clip_id) SELECT MIN(0, COALESCE(MIN(rank), 0)) - 1, ? FROM queue", (clip_id,)
+        )
 
 
 def is_empty(store: Store) -> bool:
     """Return whether no order was computed yet."""
-    (exists,) = store.connection.execute("SELECT EXISTS (SELECT 1 FROM queue)").fetchone()
+    (exists,) = store.connection.execute("SELECT EXISTS (SELECT 1 FROM queue WHERE rank >= 0)").fetchone()
     return not exists
 
 

@@ -164,6 +164,15 @@ def by_content(store: Store, sha256: str, samples_sha256: str | None = None) -> 
     return None if row is None else _recording(store, row)
 
 
+def was_removed(store: Store, sha256: str, samples_sha256: str | None = None) -> bool:
+    """Return whether the recording of the bytes or of the samples was removed from the project."""
+    row = store.connection.execute(
+        "SELECT 1 FROM recordings WHERE is_removed AND (sha256 = ? OR samples_sha256 = ?) LIMIT 1",
+        (sha256, samples_sha256),
+    ).fetchone()
+    return row is not None
+
+
 def has_any_of_length(store: Store, sample_rate_hz: int, frames: int) -> bool:
     """Return whether a recording has a rate and a length: only then can it have the samples of such a file."""
     row = store.connection.execute(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from labeltool.tasks.evaluate import EvaluateResult
     from labeltool.tasks.retrain_result import RenewResult, RetrainResult
     from labeltool.tasks.simulation_results import SimulateResult
+    from labeltool.web.receive import Received
+    from labeltool.web.try_sound import TriedSound
 
 R = TypeVar("R", covariant=True)
 
@@ -95,11 +97,13 @@ AGREEMENT: Task[AgreementResult] = Task(
 DESCRIBE: Task[DescribeResult] = Task("describe", "labeltool.pretrained.describe", "describe_clips", "DescribeResult")
 EXPORT: Task[ExportResult] = Task("export", "labeltool.exporters.registry", "export", "ExportResult")
 VERIFY: Task[VerifyResult] = Task("verify", "labeltool.exporters.stm32.verification.verify", "verify", "VerifyResult")
+TRY: Task[TriedSound] = Task("try", "labeltool.web.try_sound", "try_sound", "TriedSound")
+RECEIVE: Task[Received] = Task("receive", "labeltool.web.receive", "receive", "Received", writes=True)
 
 TASKS: dict[str, Task[object]] = {
     task.name: task
     for task in (
         *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CHECK, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
-        *(MODEL_ADD, MODEL_FETCH, MODEL_MAP, AGREEMENT, DESCRIBE, EXPORT, VERIFY),
+        *(MODEL_ADD, MODEL_FETCH, MODEL_MAP, AGREEMENT, DESCRIBE, EXPORT, VERIFY, TRY, RECEIVE),
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import json
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Sequence
@@ -55,6 +56,16 @@ class Tab:
         """Press and release a key with a letter."""
         await self.do("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
         await self.do("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    async def click(self, selector: str) -> None:
+        """Press and release the mouse on an element, as a person does: scripts may then play sound."""
+        box = await self.value(
+            f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.scrollIntoView();"
+            " const { x, y, width, height } = one.getBoundingClientRect(); return [x + width / 2, y + height / 2]; })()"
+        )
+        place = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.do("Input.dispatchMouseEvent", type=kind, **place)
 
     async def choose_files(self, selector: str, *files: Path) -> None:
         """Choose files in a file input."""

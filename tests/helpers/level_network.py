@@ -8,6 +8,7 @@ from pathlib import Path
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
 
+HOSTILE = "<b onmouseover='document.title = 1'>above</b>"
 LEVELS = {"above": 0.4, "below": -0.4}
 
 

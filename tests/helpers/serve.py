@@ -1,13 +1,15 @@
-"""`labeltool label --serve` as a process, and a browser that has its secret."""
+"""`labeltool label --serve` and `labeltool serve` as processes, and a browser that has their secret."""
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 
@@ -19,9 +21,16 @@ from labeltool.project import Project
 class Server:
     """`labeltool label --serve` of a project; `address` is what it printed, `url` that without the secret."""
 
-    def __init__(self, project: Project, *arguments: str) -> None:
+    COMMAND: tuple[str, ...] = ("label", "--serve")
+
+    def __init__(
+        self, project: Project | None, *arguments: str, folder: Path | None = None, **environment: str
+    ) -> None:
+        of_project = ("--project", str(project.directory)) if project else ()
         self.process = subprocess.Popen(
-            [*(sys.executable, "-m", "labeltool", "--project", str(project.directory)), "label", "--serve", *arguments],
+            [*(sys.executable, "-m", "labeltool", *of_project), *self.COMMAND, *arguments],
+            cwd=folder,
+            env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -34,7 +43,7 @@ class Server:
         self.address, self.url = found.group(), found[1]
 
     def apps(self) -> list[int]:
-        """The process ids of its apps."""
+        """The process ids of its apps, or of what computes for its page."""
         return children(self.process.pid)
 
     def end(self, ending: signal.Signals) -> tuple[int, str, str]:
@@ -47,6 +56,12 @@ class Server:
         if self.process.returncode is None:
             self.process.kill()
             self.process.communicate(timeout=DEADLINE_S)
+
+
+class PageServer(Server):
+    """`labeltool serve`, in a project or in a folder."""
+
+    COMMAND = ("serve",)
 
 
 @asynccontextmanager

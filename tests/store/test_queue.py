@@ -10,7 +10,7 @@ from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion
-from labeltool.store import Store, clips, journal, models, recordings, spans
+from labeltool.store import Store, clips, journal, models, queue, recordings, spans
 from labeltool.store.importing import import_records
 
 
@@ -102,3 +102,23 @@ def test_regions_of_a_file_do_not_hide_its_clip(store: Store) -> None:
     for start_s in (0.1, 0.4):
         spans.annotate_region(store, recording, spans.Region(start_s, start_s + 0.2), "owl", annotator="ann")
     assert clips.find_clip(store, "b.wav").id == 1
+
+
+def test_clips_that_are_put_first_stay_there_until_they_are_labelled(store: Store) -> None:
+    fill(store, *"abcd")
+    queue.put_first(store, 3)
+    assert queue.is_empty(store)  # no order was computed yet
+    queue.replace(store, [2, 1, 3, 4])
+    queue.put_first(store, 4)
+
+    def order() -> list[int]:
+        return [clip.id for clip in next_clips.next_clips(store, 9, annotator="ann")]
+
+    assert order() == [4, 3, 2, 1]
+    queue.replace(store, [1, 2, 4, 3])
+    assert order() == [4, 3, 1, 2]
+    journal.annotate(store, 4, "dog", annotator="ann")
+    queue.replace(store, [2, 1])
+    assert order() == [3, 2, 1]
+    journal.undo(store, annotator="ann")
+    assert order()[:3] == [3, 2, 1]
