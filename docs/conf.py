@@ -35,6 +35,8 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 napoleon_numpy_docstring, napoleon_google_docstring, napoleon_use_ivar = True, False, True
 
+smartquotes = False  # settings are copied with their quotes, and `--` is no dash
+
 html_theme = "furo"
 html_title = f"labeltool {release}"
 html_static_path = ["_static"]
