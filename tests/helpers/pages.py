@@ -53,7 +53,7 @@ class Block:
     @property
     def place(self) -> str:
         """Page and line, as an editor opens them."""
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
+        return f"{self.page.relative_to(ROOT) if self.page.is_relative_to(ROOT) else self.page.name}:{self.line}"
 
     @property
     def commands(self) -> str:
