@@ -60,7 +60,16 @@ def between(page: str, text: str) -> str:
 
 def cell(text: str) -> str:
     """Return text as a cell of a table: on one line, with nothing that ends the cell or begins a tag."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+    parts = " ".join(text.split()).replace("|", "\\|").split("`")
+    for at in range(0, len(parts), 2):  # outside of what is code already
+        prose = parts[at].replace("<", "&lt;").replace("*", "\\*")
+        parts[at] = re.sub(r"(?<![\w-])(--[a-z][\w-]*)", r"`\1`", prose)
+    return "`".join(parts)
+
+
+def in_code(text: str) -> str:
+    """Return text as code in a cell of a table."""
+    return text.replace("|", "\\|")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -107,7 +116,7 @@ def described(path: tuple[str, ...], command: click.Command) -> str:
         ]
     text = f"{'#' * (2 + (len(path) > 1))} `{name}`\n\n`{usage}`\n\n{help_text(command.help or '')}"
     if records:
-        text += table(["option", "meaning"], [(f"`{cell(names)}`", cell(meaning)) for names, meaning in records])
+        text += table(["option", "meaning"], [(f"`{in_code(names)}`", cell(meaning)) for names, meaning in records])
     return text
 
 
@@ -234,7 +243,7 @@ Other keys for the app: the name of an action, then one key or several, such as 
         for key in view.keys:
             if key.keys and key.name not in seen and key.description:
                 seen[key.name] = (key.shown or key.keys, key.description)
-    rows = [(f"`{name}`", f"`{cell(shown)}`", cell(meaning)) for name, (shown, meaning) in sorted(seen.items())]
+    rows = [(f"`{name}`", f"`{in_code(shown)}`", cell(meaning)) for name, (shown, meaning) in sorted(seen.items())]
     return text + table(["action", "keys", "what it does"], rows)
 
 
