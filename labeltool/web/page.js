@@ -1,5 +1,5 @@
 // The page to try a model: takes a sound from a file or the microphone, sends it, and shows the answer.
-import { Recorder, canRecord } from "/recorder.js";
+import { Recorder, canRecord, decode } from "/recorder.js";
 import { seconds, show } from "/results.js";
 
 const byId = (id) => document.getElementById(id);
@@ -97,7 +97,18 @@ byId("send")?.addEventListener("click", async () => {
   }
 });
 
-const takeFile = (file) => file && tryModel(file, file.name);
+// What phones record, and the server does not read.
+const DECODED_HERE = /\.(3gp|aac|amr|m4a|m4b|mka|mp4|webm)$/i;
+
+async function takeFile(file) {
+  if (!file) return;
+  let blob = file;
+  if (DECODED_HERE.test(file.name) && file.size <= maxBytes) {
+    say("Decoding the sound …");
+    blob = await decode(file).catch(() => file); // the server then says what it is
+  }
+  tryModel(blob, file.name);
+}
 
 byId("file").addEventListener("change", ({ target }) => {
   takeFile(target.files[0]);

@@ -1,4 +1,4 @@
-// Records the microphone as plain samples: what browsers encode (WebM), libsndfile does not read.
+// Plain samples of the microphone, and of files: what browsers and phones encode, libsndfile does not read.
 
 export const canRecord = () => Boolean(navigator.mediaDevices?.getUserMedia && globalThis.AudioWorkletNode);
 
@@ -43,6 +43,17 @@ export class Recorder {
 function stop(stream, context) {
   for (const track of stream.getTracks()) track.stop();
   context.close();
+}
+
+// Return a file that the browser can read, the mean of its channels, as a WAV file.
+export async function decode(file) {
+  const sound = await new OfflineAudioContext(1, 1, 48000).decodeAudioData(await file.arrayBuffer());
+  const mono = new Float32Array(sound.length);
+  for (let number = 0; number < sound.numberOfChannels; number++) {
+    const channel = sound.getChannelData(number);
+    for (let at = 0; at < mono.length; at++) mono[at] += channel[at] / sound.numberOfChannels;
+  }
+  return wav([mono], mono.length, sound.sampleRate);
 }
 
 // Return pieces of samples as a 16-bit mono WAV file.

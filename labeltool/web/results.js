@@ -5,7 +5,7 @@ const byId = (id) => document.getElementById(id);
 const player = byId("player");
 
 export const seconds = (value) => value.toFixed(value < 100 ? 1 : 0);
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
 // Make an element with text or other elements in it.
 function make(tag, contents = [], attributes = {}) {

@@ -166,6 +166,40 @@ async def test_files_that_cannot_be_read_are_one_line_and_the_page_goes_on(
     assert list(folder.iterdir()) == []
 
 
+# A WebM file, made as a page would make one, is chosen.
+_WEBM = """(async () => {
+  const context = new AudioContext();
+  const [tone, stream] = [context.createOscillator(), context.createMediaStreamDestination()];
+  tone.connect(stream);
+  tone.start();
+  await context.resume();
+  const recorder = new MediaRecorder(stream.stream, { mimeType: "audio/webm" });
+  const pieces = [];
+  recorder.ondataavailable = ({ data }) => pieces.push(data);
+  const ended = new Promise((resolve) => (recorder.onstop = resolve));
+  recorder.start();
+  setTimeout(() => recorder.stop(), 1000);
+  await ended;
+  const files = new DataTransfer();
+  files.items.add(new File(pieces, "phone.webm"));
+  document.getElementById("file").files = files.files;
+  document.getElementById("file").dispatchEvent(new Event("change"));
+  return true;
+})()"""
+
+
+@needs_chromium
+async def test_what_only_the_browser_can_read_is_decoded_there(server: PageServer, tmp_path: Path) -> None:
+    async with page(server, tmp_path) as tab:
+        await tab.click("h1")  # a browser lets no page make sound before
+        await tab.value(_WEBM)
+        assert "most probable is" in await found(tab)
+        assert (await tab.value("document.getElementById('found-title').textContent")).startswith("phone.webm, ")
+        samples, rate = soundfile.read(io.BytesIO(bytes(await tab.value(_BYTES))))
+        spectrum = np.abs(np.fft.rfft(samples))
+        assert spectrum.argmax() * rate / len(samples) == pytest.approx(440, abs=5)
+
+
 @needs_chromium
 async def test_without_a_microphone_the_page_gives_the_reason(server: PageServer, tmp_path: Path) -> None:
     hidden = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined });"  # as where it is not https

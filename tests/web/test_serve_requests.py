@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import pytest
 import soundfile
 
 from helpers.command_line import labeltool
+from helpers.level_network import label_clips
 from helpers.processes import alive, children
 from helpers.serve import PageServer, browser
 from helpers.waits import until
+from helpers.whisper import SENTENCES, write_whisper
 from labeltool.project import Project
 from labeltool.web.page import MAX_BYTES
 
@@ -108,8 +110,8 @@ async def test_the_end_of_the_server_ends_what_it_started(
         trying = asyncio.create_task(answers(client, f"{server.url}/try", sound))
         await asyncio.to_thread(until, lambda: [*map(children, server.apps())], "a process that computes")
         started = [*server.apps(), *(child for one in server.apps() for child in children(one))]
-        code, stdout, _ = await asyncio.to_thread(server.end, ending)
-        assert (code, stdout) == (-ending if ending == signal.SIGKILL else 0, "")
+        ended = await asyncio.to_thread(server.end, ending)
+        assert ended == (-ending if ending == signal.SIGKILL else 0, "", "")
         await asyncio.gather(trying, return_exceptions=True)
     await asyncio.to_thread(until, lambda: not any(map(alive, started)), "the end of what it started")
     if ending != signal.SIGKILL:
@@ -147,6 +149,31 @@ async def test_outside_a_project_a_models_file_classifies_and_nothing_is_stored(
     finally:
         server.close()
     assert list(folder.iterdir()) == []
+
+
+async def test_clips_that_were_not_compared_are_compared_in_the_background_and_speech_is_written_down(
+    level_project: Project, sound: bytes, tmp_path: Path
+) -> None:
+    with level_project.open_store() as store:
+        label_clips(store, range(8))
+    whisper = write_whisper(tmp_path / "whisper", language="de")
+    server = PageServer(level_project, "--model", "pretrained", "--speech-model", str(whisper), "--no-vad")
+    try:
+        assert server.process.stderr is not None
+        await asyncio.to_thread(_until_line, server.process.stderr, "the project's clips are compared")
+        async with browser(server) as client:
+            result = (await answers(client, f"{server.url}/try", sound))[-1]["result"]
+            assert result["neighbours"][0]["labels"] == ["above"]
+            assert [one["text"] for one in result["segments"]] == [text for _, text, _ in SENTENCES]
+            assert result["failed"] == []
+            async with client.get(server.url) as answer:
+                assert "Transcript" in await answer.text()
+    finally:
+        server.close()
+
+
+def _until_line(lines: Iterable[str], text: str) -> None:
+    assert any(text == line.strip() for line in lines), "the server has ended"
 
 
 def test_what_cannot_be_served_is_one_line(project: Project, tmp_path: Path) -> None:
