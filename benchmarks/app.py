@@ -185,7 +185,7 @@ class Screen:
 
     def peak_memory_mb(self) -> float:
         """Return the peak memory of the process."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     def close(self) -> None:

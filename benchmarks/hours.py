@@ -95,7 +95,7 @@ class Tree:
 
 def _memory_mb(process_id: int) -> float:
     try:
-        text = Path(f"/proc/{process_id}/smaps_rollup").read_text()
+        text = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="utf-8")
     except OSError:
         return 0.0
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024

@@ -186,7 +186,10 @@ def arguments(folder: Path, command: str) -> list[str]:
 def run(command: list[str]) -> Taken:
     """Run a process and return what it and its children took."""
     before = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+    ):
         process = subprocess.Popen(command, stdout=out, stderr=errors)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

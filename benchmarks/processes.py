@@ -172,11 +172,11 @@ def run(what: str, ending: str, project: Path, temporary: Path, wait_s: float, r
 def address(log: Path) -> str:
     """Return what the server printed."""
     for _ in range(600):
-        found = re.search(r"http://\S+", log.read_text()) if log.exists() else None
+        found = re.search(r"http://\S+", log.read_text(encoding="utf-8")) if log.exists() else None
         if found:
             return found.group()
         time.sleep(0.05)
-    raise SystemExit(f"no address in {log.read_text()!r}")
+    raise SystemExit(f"no address in {log.read_text(encoding='utf-8')!r}")
 
 
 def main() -> None:

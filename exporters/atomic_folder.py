@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.util.atomic_write import new_folder
+from labeltool.util.folders import BY_DESCRIPTOR, locked
 from labeltool.util.no_links import make_folder
 
 MANIFEST = "MANIFEST.sha256"
@@ -28,24 +27,22 @@ def locked_folder(output: Path) -> Iterator[None]:
     LabeltoolError
         When it cannot be written, or another export is running in it.
     """
-    with _disk_errors(output):
-        created = make_folder(output)
-        lock = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
+    with ExitStack() as lock:
+        with _disk_errors(output):
+            created = make_folder(output)
+            acquired = lock.enter_context(locked(output))
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LabeltoolError(
-                "another export is writing here", file=output, remedy="wait until it has finished"
-            ) from error
-        yield
-    finally:
-        for folder in created:
-            try:
-                folder.rmdir()
-            except OSError:  # it contains what was exported
-                break
-        os.close(lock)
+            if not acquired:
+                raise LabeltoolError("another export is writing here", file=output, remedy="wait until it has finished")
+            yield
+        finally:
+            if not BY_DESCRIPTOR:
+                lock.close()  # removes its file
+            for folder in created:
+                try:
+                    folder.rmdir()
+                except OSError:  # it contains what was exported
+                    break
 
 
 @contextmanager
@@ -89,7 +86,7 @@ def _write_manifest(directory: Path) -> None:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         lines.append(f"{digest}  {path.relative_to(directory).as_posix()}\n")
-    (directory / MANIFEST).write_text("".join(lines), encoding="utf-8")
+    (directory / MANIFEST).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 @contextmanager

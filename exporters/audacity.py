@@ -61,7 +61,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     rows = exportable(source.annotations, CARRIES)
     tracks = {id_: regions(of_recording) for id_, of_recording in by_recording(rows)}
     write_tracks(source.store, directory, tracks)
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+    (directory / "README.md").write_text(_README, encoding="utf-8", newline="\n")
     return not_exported(source.annotations, CARRIES)
 
 

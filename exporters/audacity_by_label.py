@@ -50,5 +50,5 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
                 index.writerow(
                     (f"{folder.name}/{stem}.txt", label, place["path"], place["recording_sha256"], len(track))
                 )
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+    (directory / "README.md").write_text(_README, encoding="utf-8", newline="\n")
     return not_exported(source.annotations, CARRIES)

@@ -52,7 +52,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     weak = recordings["label"].agg(lambda labels: ",".join(sorted({label.replace(",", ";") for label in labels})))
     _write_tsv(weak.reset_index(name="event_labels")[["filename", "event_labels"]], directory / "weak.tsv")
     write_csv(recordings.first().reset_index()[["filename", "path", "recording_sha256"]], directory / "files.csv")
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+    (directory / "README.md").write_text(_README, encoding="utf-8", newline="\n")
     has_comma = source.annotations["label"].str.contains(",", regex=False, na=False).astype(bool)
     return not_exported(source.annotations, CARRIES, (has_comma, "in weak.tsv, a comma in its label is written as ;"))
 

@@ -9,12 +9,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labeltool.store import Store
-from labeltool.util.unicode_names import nfc
+from labeltool.util.unicode_names import is_device, nfc
 from labeltool.util.urls import is_url
 
 # Characters with a meaning for Windows, macOS or a shell.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u2028\u2029]')
-_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")
 _MAX_BYTES = 120
 
 
@@ -89,4 +88,4 @@ def _safe(stem: str, max_bytes: int) -> str:
     plain = plain.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
     # A leading dot hides a file, a leading hyphen reads as an option, Windows drops dots and spaces at the end.
     plain = plain.lstrip(".- ").rstrip(". ")
-    return f"_{plain}" if not plain or _DEVICES.match(plain) else plain
+    return f"_{plain}" if not plain or is_device(plain) else plain

@@ -68,7 +68,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     known = known[known["recording_id"].isin([*rows["recording_id"], *predicted["recording_id"]])]
     root = common_folder(known["path"])
     annotated, suggested = dict(list(rows.groupby("recording_id"))), dict(list(predicted.groupby("recording_id")))
-    with (directory / TASKS).open("w", encoding="utf-8") as file:
+    with (directory / TASKS).open("w", encoding="utf-8", newline="\n") as file:
         separator = "[\n"
         known = known.sort_values(["path", "recording_sha256"])
         durations_s = (known["frames"] / known["sample_rate_hz"]).tolist()
@@ -86,8 +86,8 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
             separator = ",\n"
         file.write("\n]\n")
     config = _config(sorted({*rows["label"], *predicted["label"]}))
-    (directory / CONFIG).write_text(config, encoding="utf-8")
-    (directory / "README.md").write_text(_README.format(root=root), encoding="utf-8")
+    (directory / CONFIG).write_text(config, encoding="utf-8", newline="\n")
+    (directory / "README.md").write_text(_README.format(root=root), encoding="utf-8", newline="\n")
     return not_exported(source.annotations, CARRIES)
 
 

@@ -51,7 +51,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     rows = exportable(source.annotations, CARRIES)
     tables = {id_: (_table(of_recording), len(of_recording)) for id_, of_recording in by_recording(rows)}
     write_recording_files(source.store, directory, tables, ".selections.txt", INDEX)
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+    (directory / "README.md").write_text(_README, encoding="utf-8", newline="\n")
     half_known = source.annotations["low_hz"].isna() != source.annotations["high_hz"].isna()
     nyquist_hz = source.annotations["sample_rate_hz"] / 2
     is_whole = (source.annotations["low_hz"] <= 1) & ((source.annotations["high_hz"] - nyquist_hz).abs() <= 1)

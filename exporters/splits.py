@@ -79,8 +79,8 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
         "parts": {name: _counts(of_part) for name, of_part in counted.items()},
     }
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
-    (directory / "summary.json").write_text(text, encoding="utf-8")
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+    (directory / "summary.json").write_text(text, encoding="utf-8", newline="\n")
+    (directory / "README.md").write_text(_README, encoding="utf-8", newline="\n")
     write_labels(source.store, directory, as_of=source.as_of)
     return not_exported(source.annotations, CARRIES)
 

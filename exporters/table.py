@@ -77,6 +77,6 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
             # As text, a column without any value has a type, too.
             text = {column: "string" for column in frame.select_dtypes("object")}
             frame.astype(text).to_parquet(directory / f"{name}.parquet", engine="pyarrow", index=False)
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+    (directory / "README.md").write_text(_README, encoding="utf-8", newline="\n")
     write_labels(source.store, directory, as_of=source.as_of)
     return lost.assign(exported="in part", reason="characters of its label are replaced")

@@ -42,7 +42,7 @@ def write(source: Source, directory: Path) -> None:
     if word_tracks:
         (directory / WORDS).mkdir()
         write_tracks(source.store, directory / WORDS, word_tracks)
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+    (directory / "README.md").write_text(_README, encoding="utf-8", newline="\n")
 
 
 def _regions(parts: Iterable[Segment | Word]) -> list[Region]:

@@ -155,7 +155,7 @@ class Project:
             return named
         try:
             return getpass.getuser()
-        except (KeyError, OSError):  # no login name, as in a bare container
+        except (KeyError, OSError, ImportError):  # no login name, as in a bare container; on Windows no USERNAME
             return "someone"
 
 

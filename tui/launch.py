@@ -81,7 +81,8 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     app = LabelApp(project, annotator=annotator, recording=opened)
     app.offers_pretrained = True
     _quit_on_signals(app)
-    threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
+    if lifetime.HAS_GROUPS:
+        threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
     if not in_browser:
         remember_project(project.directory)
     ordering = _order_queue_in_background(project)
@@ -156,6 +157,10 @@ def serve(
         When there is no clip, textual-serve is not installed or the port is in use.
     """
     _need_clips(project)
+    if not lifetime.HAS_GROUPS:
+        raise LabeltoolError(
+            "Windows cannot pass the app's sound to a browser", remedy="`labeltool label` opens it in a terminal"
+        )
     try:
         from labeltool.tui.serve import serve_app
     except ModuleNotFoundError as error:
@@ -301,5 +306,10 @@ def _open_screen() -> TextIOWrapper:
     """Open the terminal to draw on, wherever stderr and stdout go; in a browser nothing is drawn on it."""
     terminal = next((one for one in (2, 1, 0) if os.isatty(one)), 2)
     # Standard input may be open for reading alone.
-    descriptor = os.open(os.ttyname(0), os.O_WRONLY | os.O_NOCTTY) if terminal == 0 else os.dup(terminal)
+    if terminal != 0:
+        descriptor = os.dup(terminal)
+    elif hasattr(os, "ttyname"):
+        descriptor = os.open(os.ttyname(0), os.O_WRONLY | os.O_NOCTTY)
+    else:  # Windows
+        descriptor = os.open("CONOUT$", os.O_RDWR)
     return os.fdopen(descriptor, "w", encoding="utf-8")

@@ -66,7 +66,7 @@ def write(source: Source, rows: pd.DataFrame, directory: Path) -> None:
         page += table(of_licence[shown])
     if unknown:
         page += f"\n## {NOT_KNOWN}\n\n" + table(found.loc[~known, shown])
-    (directory / ATTRIBUTION).write_text(page, encoding="utf-8")
+    (directory / ATTRIBUTION).write_text(page, encoding="utf-8", newline="\n")
 
 
 def _of_group(group: str) -> str | None:

@@ -147,7 +147,7 @@ def write(source: Source, data: DataSet, layout: str, directory: Path) -> None:
         lost=_lost(data.lost),
         not_exported=NOT_EXPORTED,
     )
-    (directory / "README.md").write_text(front_matter + body + "\n" + layout, encoding="utf-8")
+    (directory / "README.md").write_text(front_matter + body + "\n" + layout, encoding="utf-8", newline="\n")
 
 
 def _split(source: Source, data: DataSet) -> str:

@@ -62,5 +62,5 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     for folder in set(folder_of.values()) - set(folders[reasons == ""]):
         (directory / folder).rmdir()
     attribution.write(source, rows[reasons == ""], directory)
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+    (directory / "README.md").write_text(_README, encoding="utf-8", newline="\n")
     return with_failed(not_exported(source.annotations, CARRIES), rows, reasons)

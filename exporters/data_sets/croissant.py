@@ -84,7 +84,7 @@ def write(data: DataSet, state: str, columns: Mapping[str, str], table: str, dir
         "recordSet": [_records(part, tables[part], columns.items()) for part in data.parts],
     }
     text = json.dumps(described, ensure_ascii=False, indent=1) + "\n"
-    (directory / CROISSANT).write_text(text, encoding="utf-8")
+    (directory / CROISSANT).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _files(part: str, table: str, content: bytes) -> list[dict[str, str]]:

@@ -9,7 +9,6 @@ Where a bound on its size is given, the shards that were not used for longest ar
 from __future__ import annotations
 
 import json
-import os
 import uuid
 import zlib
 from collections.abc import Callable, Sequence
@@ -223,7 +222,7 @@ class FeatureCache:
         for shard in used - self._used:
             # A project that is only read has no use marked.
             with suppress(OSError, LabeltoolError), open_folder(shard.parent) as folder:
-                os.utime(f"{shard.stem}.json", dir_fd=folder, follow_symlinks=False)
+                folder.touch(f"{shard.stem}.json")
         self._used = used
 
     def _evict(self) -> None:

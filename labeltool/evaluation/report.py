@@ -107,7 +107,7 @@ def write_review(project: Project, result: ReviewResult) -> Path:
 
     with new_folder(project.reports) as new:
         text = json.dumps(msgspec.to_builtins(result), ensure_ascii=False, indent=2) + "\n"
-        (new.path / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
+        (new.path / REPORT).write_text(text, encoding="utf-8", newline="\n", errors="backslashreplace")
         write_thresholds(new.path, result.thresholds)
         return new.publish(f"detections-{result.model_id}")
 
@@ -138,7 +138,7 @@ def _write_files(
     losses: Sequence[tuple[int, float]],
     models: Sequence[ModelAccuracy],
 ) -> None:
-    (folder / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
+    (folder / REPORT).write_text(text, encoding="utf-8", newline="\n", errors="backslashreplace")
     _write_confusion(folder / "confusion.csv", result.labels, result.confusion)
     _write_confusion(folder / "confusion_int8.csv", result.labels, result.int8_confusion)
     _write_labels(folder / "labels.csv", result.by_label)

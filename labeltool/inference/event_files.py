@@ -27,6 +27,7 @@ from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.records import Event
 from labeltool.util.atomic_write import open_atomic
+from labeltool.util.folders import open_file
 from labeltool.util.recorded_at import DEVICE, recorded_at, site_of
 from labeltool.util.unicode_names import as_on_disk
 from labeltool.util.urls import is_url
@@ -235,7 +236,7 @@ def _columns(
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file that is no link, no pipe and of a bounded size; a `ValueError` for another."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+    with os.fdopen(open_file(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
             raise ValueError("is no regular file, or too large")

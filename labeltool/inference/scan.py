@@ -146,7 +146,7 @@ class Scan:
         """Make the folder and mark it as used now."""
         try:
             make_folder(self.folder)
-            os.utime(self.folder, follow_symlinks=False)
+            os.utime(self.folder)
         except OSError as error:
             raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 

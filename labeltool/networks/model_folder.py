@@ -185,7 +185,9 @@ def write(
     inherited = {"inherited": parent.groups_trained_on(), "inherited pool": parent.groups_in_pools()} if parent else {}
     written = replace(card, int8_sha256=hashlib.sha256(int8).hexdigest())
     write_card(directory, written)
-    (directory / LABELS).write_text("".join(f"{one_line(name)}\n" for name in card.labels), encoding="utf-8")
+    (directory / LABELS).write_text(
+        "".join(f"{one_line(name)}\n" for name in card.labels), encoding="utf-8", newline="\n"
+    )
     (directory / INT8).write_bytes(int8)
     with (directory / SEEN).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -15,6 +15,7 @@ from typing import Any
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Progress
 from labeltool.util.locks import wait_for_lock
+from labeltool.util.user_folders import cache_folder
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_S = 30.0
@@ -55,7 +56,7 @@ def fetch(model: PublishedModel, *, report: Progress, cache: Path | None = None)
     Parameters
     ----------
     cache
-        A folder; default the user's (`$XDG_CACHE_HOME/labeltool`).
+        A folder; default the user's (`user_folders.cache_folder`).
 
     Raises
     ------
@@ -65,7 +66,7 @@ def fetch(model: PublishedModel, *, report: Progress, cache: Path | None = None)
     import pooch
 
     pooch.get_logger().setLevel("ERROR")  # errors are reported here
-    folder = cache if cache is not None else Path(pooch.os_cache("labeltool"))
+    folder = cache_folder() if cache is None else cache
     part = folder / f"{model.sha256}.part"
 
     def download(url: str, output_file: str, _: Any) -> None:

@@ -18,6 +18,7 @@ from labeltool.type_aliases import Progress
 from labeltool.util import no_links
 from labeltool.util.atomic_write import new_folder, remove_tree
 from labeltool.util.locks import wait_for_lock
+from labeltool.util.unicode_names import is_device
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _FOLDER = "pretrained"
@@ -52,10 +53,10 @@ def folder(project: Project, name: str) -> Path:
         When that cannot be a model's name.
     """
     # A number would be taken for a model of the project.
-    if not _NAME.fullmatch(name) or name.isdigit():
+    if not _NAME.fullmatch(name) or name.isdigit() or is_device(name) or name.endswith("."):
         raise LabeltoolError(
             f"a pretrained model cannot be called {name[:80]!r}",
-            remedy="letters, digits, `-`, `_` and `.`, 64 at most, not digits alone",
+            remedy="letters, digits, `-`, `_` and `.`, 64 at most, not digits alone, no device of Windows",
         )
     return registry_folder(project.models) / name
 

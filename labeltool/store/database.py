@@ -218,11 +218,11 @@ class Store:
             raise DatabaseExchanged(self.path, "changed by somebody else")
 
     def stored_path(self, path: str) -> str:
-        """Return a path as the store keeps it: relative where the file is inside the project."""
+        """Return a path as the store keeps it, with `/` on every system: relative where the file is in the project."""
         try:
-            return str(Path(path).relative_to(self.directory))
+            return Path(path).relative_to(self.directory).as_posix()
         except ValueError:
-            return path
+            return path if os.sep == "/" else Path(path).as_posix()
 
     def absolute_path(self, path: str) -> str:
         """Return a stored path as an absolute one; a URL is itself."""

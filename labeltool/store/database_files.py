@@ -15,6 +15,7 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.util.atomic_write import new_folder, sync
+from labeltool.util.folders import set_mode
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite appends to a database's name: committed pages, their index, and pages to be rolled back."""
@@ -167,7 +168,7 @@ def written_whole(path: Path, mode: int | None = None) -> Iterator[Path]:
         file = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         try:
             if mode is not None:
-                os.fchmod(file, mode)
+                set_mode(file, mode)
         finally:
             os.close(file)
         yield partial

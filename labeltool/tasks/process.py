@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -24,6 +23,7 @@ from labeltool.project import Project
 from labeltool.tasks.executor import JobStopped
 from labeltool.tasks.registry import Task
 from labeltool.type_aliases import Progress
+from labeltool.util import lifetime
 
 R = TypeVar("R")
 
@@ -65,8 +65,8 @@ class LocalProcesses:
                 stderr=errors,
                 text=True,
                 encoding="utf-8",
-                # Its own session: Ctrl-C in the terminal reaches the parent, which stops the child in good order.
-                start_new_session=True,
+                # Ctrl-C in the terminal reaches the parent, which stops the child in good order.
+                **lifetime.of_its_own(),
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             )
         return ProcessJob(process, task, log)
@@ -132,11 +132,12 @@ class ProcessJob(Generic[R]):
         self._stopped = True
         if self._process.poll() is not None:
             return
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
+        lifetime.ask_to_end(self._process.pid)
         self._hang_up()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_TIMEOUT_S)
+        if not lifetime.HAS_GROUPS and self._process.poll() is None:
+            lifetime.kill_with_children(self._process.pid)
 
     def _hang_up(self) -> None:
         assert self._process.stdin is not None

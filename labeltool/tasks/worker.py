@@ -82,11 +82,21 @@ def _plain(value: Any) -> Any:
 
 
 def _lower_priority(niceness: int) -> None:
+    if not hasattr(os, "nice"):
+        _lower_priority_on_windows(niceness)
+        return
     os.nice(niceness)
     if niceness:
         # Where Linux shares the cores out by session, niceness counts within one only: the session's is set too.
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(niceness))
+            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
+
+
+def _lower_priority_on_windows(niceness: int) -> None:
+    import psutil
+
+    if niceness:
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
 
 
 def _reason(error: Exception, task: str, log: str | None) -> str:
@@ -111,6 +121,6 @@ def _send(message: dict[str, Any]) -> None:
 if __name__ == "__main__":
     lifetime.end_with_parent()
     # Messages keep the real stdout; whatever a library prints goes where its errors go.
-    _MESSAGES = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    _MESSAGES = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)
     sys.exit(main(sys.argv[1]))

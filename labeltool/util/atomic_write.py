@@ -2,12 +2,12 @@
 
 No link is followed (see `no_links`), and none can be planted in the place of a random name. Whoever writes holds an
 advisory lock on what it writes, which ends with its process: so the next writer in a folder tells what a killed one
-left from what is still being written, and removes it.
+left from what is still being written, and removes it. Where folders have no descriptors (`folders`) a file that is open
+cannot be renamed: nothing is locked, and what is a day old is taken for left.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import stat
@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from labeltool.util import no_links
+from labeltool.util import file_locks, folders, no_links
+from labeltool.util.folders import Folder
 from labeltool.util.lifetime import exit_if_stopped
 
 SUFFIX = ".partial"
@@ -58,7 +59,7 @@ def open_atomic(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         _clean_once(folder)
         name, descriptor = _create(lambda name: _new_file(folder, name))
         # The lock is the descriptor's, which stays open until the file has its name.
-        lock = os.dup(descriptor)
+        lock = os.dup(descriptor) if folders.BY_DESCRIPTOR else folders.NO_DESCRIPTOR
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
@@ -66,14 +67,14 @@ def open_atomic(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
                     file.flush()
                     os.fsync(file.fileno())
             exit_if_stopped()
-            os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            folder.replace(name, path.name)
         except BaseException:
             no_links.remove(folder, name)
             raise
         finally:
-            os.close(lock)
+            folders.close(lock)
         if durable:
-            _sync_folder(folder)
+            folder.sync()
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
@@ -91,9 +92,12 @@ def open_empty(path: Path) -> BinaryIO:
     """Open an empty file in place of what had its name, a link or a pipe too: for a log, read while it is written."""
     name = f".{uuid.uuid4().hex}{SUFFIX}"
     with no_links.errors_of(path), no_links.open_folder(path.parent, make=True) as folder:
+        if not folders.BY_DESCRIPTOR:  # what is open has its name for good
+            no_links.remove(folder, path.name)
+            return os.fdopen(_new_file(folder, path.name), "wb")
         file = os.fdopen(_new_file(folder, name), "wb")
         try:
-            os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            folder.replace(name, path.name)
         except OSError:
             file.close()
             no_links.remove(folder, name)
@@ -113,7 +117,8 @@ class NewFolder:
     def __init__(self, parent: Path, name: str, descriptor: int) -> None:
         self.path = parent / name
         self._descriptor = descriptor
-        self._mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        status = os.fstat(descriptor) if folders.BY_DESCRIPTOR else self.path.stat()
+        self._mode = stat.S_IMODE(status.st_mode)
         self._set_mode(self._mode & ~(stat.S_IRWXG | stat.S_IRWXO))
 
     def sync(self) -> None:
@@ -139,9 +144,9 @@ class NewFolder:
         with no_links.errors_of(target), no_links.open_folder(target.parent) as folder, _lock_on(folder, name):
             is_replaced = _rename(folder, name, aside)
             try:
-                os.rename(self.path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+                folder.rename(self.path.name, name)
                 try:
-                    _sync_folder(folder)
+                    folder.sync()
                 except BaseException:
                     _rename(folder, name, self.path.name)
                     raise
@@ -155,7 +160,7 @@ class NewFolder:
 
     def _set_mode(self, mode: int) -> None:
         with suppress(OSError):  # a file system that has no modes
-            os.fchmod(self._descriptor, mode)
+            folders.set_mode(self._descriptor, mode)
 
     def withdraw(self, name: str) -> None:
         """Take the name from it again; it is removed as one that was not published."""
@@ -164,7 +169,9 @@ class NewFolder:
 
 def sync(path: Path) -> None:
     """Wait until a file or a folder, which is no link, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    if not folders.BY_DESCRIPTOR and path.is_dir():
+        return
+    descriptor = folders.open_file(path, os.O_RDONLY if folders.BY_DESCRIPTOR else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:
@@ -191,7 +198,7 @@ def new_folder(parent: Path) -> Iterator[NewFolder]:
         finally:
             with suppress(OSError):
                 no_links.remove(folder, name)
-            os.close(descriptor)
+            folders.close(descriptor)
 
 
 def remove_tree(path: Path) -> None:
@@ -201,104 +208,84 @@ def remove_tree(path: Path) -> None:
     """
     with suppress(FileNotFoundError), no_links.errors_of(path), no_links.open_folder(path.parent) as folder:
         name = f".{uuid.uuid4().hex}{SUFFIX}"
-        os.rename(path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+        folder.rename(path.name, name)
         no_links.remove(folder, name)
 
 
-def _new_file(folder: int, name: str) -> int:
-    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+def _new_file(folder: Folder, name: str) -> int:
+    return folder.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
 
-def _new_folder(folder: int, name: str) -> int | None:
-    os.mkdir(name, dir_fd=folder)
+def _new_folder(folder: Folder, name: str) -> int | None:
     try:
-        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+        return folder.new_folder(name)
     except FileNotFoundError:  # another process took it for a leftover
         return None
 
 
 def _create(make: Callable[[str], int | None]) -> tuple[str, int]:
-    """Make something under a random name, and lock it; return the name and the descriptor."""
+    """Make something under a random name, and lock it where that can be; return the name and the descriptor."""
     while True:
         name = f".{uuid.uuid4().hex}{SUFFIX}"
         descriptor = make(name)
         if descriptor is None:
             continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # another process took it for a leftover
-            os.close(descriptor)
-            continue
-        except OSError:
-            pass  # where there are no locks, nothing is taken for a leftover
+        if not folders.BY_DESCRIPTOR:
+            return name, descriptor
+        with suppress(OSError):  # where there are no locks, nothing is taken for a leftover
+            if not file_locks.acquire(descriptor):  # another process took it for a leftover
+                os.close(descriptor)
+                continue
         if os.fstat(descriptor).st_nlink:  # not removed before it was locked
             return name, descriptor
         os.close(descriptor)
 
 
 @contextmanager
-def _lock_on(folder: int, name: str) -> Iterator[None]:
+def _lock_on(folder: Folder, name: str) -> Iterator[None]:
     """Keep others from taking a folder for a leftover; it may be missing."""
-    descriptor = None
+    descriptor = folders.NO_DESCRIPTOR
     with suppress(OSError):
-        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = folder.claim(name)
     try:
         yield
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        folders.close(descriptor)
 
 
-def _rename(folder: int, old: str, new: str) -> bool:
+def _rename(folder: Folder, old: str, new: str) -> bool:
     """Rename an entry of an open folder; False where there is none."""
     try:
-        os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)
+        folder.rename(old, new)
     except FileNotFoundError:
         return False
     return True
 
 
-def _clean_once(folder: int) -> None:
+def _clean_once(folder: Folder) -> None:
     """Clean an open folder, the first time in this process: it may be a cache with many files."""
-    status = os.fstat(folder)
-    if (status.st_dev, status.st_ino) not in _cleaned:
-        _cleaned.add((status.st_dev, status.st_ino))
+    identity = folder.identity()
+    if identity not in _cleaned:
+        _cleaned.add(identity)
         _clean(folder)
 
 
-def _clean(folder: int) -> None:
+def _clean(folder: Folder) -> None:
     """Remove what killed processes left in an open folder, or give it its name back where nothing has taken that."""
-    with suppress(OSError), _readable(folder) as listed:
-        for name in os.listdir(listed):  # noqa: PTH208 (a descriptor is no path)
+    with suppress(OSError):
+        for name in folder.names():
             leftover = _LEFTOVER.fullmatch(name)
             if leftover:
                 with suppress(OSError):
                     _clean_up(folder, name, leftover["name"])
 
 
-def _clean_up(folder: int, name: str, replaced: str | None) -> None:
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+def _clean_up(folder: Folder, name: str, replaced: str | None) -> None:
+    descriptor = folder.claim(name)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if replaced is not None:
             with suppress(OSError):  # something in it has taken the name
                 _rename(folder, name, replaced)
         no_links.remove(folder, name)
     finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: int) -> None:
-    with _readable(folder) as descriptor:
-        os.fsync(descriptor)
-
-
-@contextmanager
-def _readable(folder: int) -> Iterator[int]:
-    """Open an open folder again, so that it can be listed and synced."""
-    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        folders.close(descriptor)

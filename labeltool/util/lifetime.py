@@ -3,20 +3,24 @@
 A command ends within two seconds of Ctrl-C, TERM or HUP. A process that computes holds the end of a pipe, whose other
 end its parent holds: the kernel closes that one however the parent ends. PR_SET_PDEATHSIG would not do: it signals the
 end of the *thread* that started the process, and the app starts them from threads that end before it.
+
+Without fork and process groups (Windows) a thread watches the pipe, and what a process has started is ended one by one.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from labeltool.errors import ExitCode
 
@@ -26,7 +30,14 @@ GRACE_S = 0.9
 INTERRUPTED = "interrupted"
 """The last line of a command that a signal ended."""
 
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+"""The signals that ask a command to end; HUP where there are terminals that hang up, BREAK on Windows."""
+
+HAS_GROUPS = hasattr(os, "fork") and hasattr(os, "killpg") and hasattr(select, "poll")
+"""Whether processes are forked and signalled in groups, and a pipe can be watched without reading it."""
+
 # Python runs a signal's handler only between two instructions: a command that is inside a long call of C ends after it.
 _LEAVE_S = 0.9
 _TERM_EVERY_S = 0.1
@@ -41,14 +52,15 @@ def interrupt_on_signals() -> None:
     """Let TERM and HUP do what Ctrl-C does in this command, and end it soon after."""
     handle_interrupts(signal.default_int_handler)
     arrived, arrives = os.pipe()
-    os.set_blocking(arrives, False)
+    if hasattr(os, "set_blocking"):
+        os.set_blocking(arrives, False)
     signal.set_wakeup_fd(arrives, warn_on_full_buffer=False)
     threading.Thread(target=_leave_after_signal, args=(arrived,), name="labeltool-signals", daemon=True).start()
 
 
 def handle_interrupts(handler: Callable[[int, FrameType | None], None]) -> None:
     """Handle the signals that ask a command to end; what nohup or a shell ignores stays ignored."""
-    for number in _INTERRUPTS:
+    for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
@@ -73,12 +85,12 @@ def write_ending(line: str) -> None:
 
 
 def is_hung_up(descriptor: int) -> bool:
-    """Return whether nobody holds the other end of a pipe or a terminal."""
-    return bool(_hung_up((descriptor,), timeout_s=0.0))
+    """Return whether nobody holds the other end of a pipe or a terminal; False where that cannot be seen."""
+    return HAS_GROUPS and bool(_hung_up((descriptor,), timeout_s=0.0))
 
 
 def wait_for_hang_up(descriptor: int) -> None:
-    """Return when nobody holds the other end of a pipe."""
+    """Return when nobody holds the other end of a pipe; needs `HAS_GROUPS`."""
     _hung_up((descriptor,))
 
 
@@ -87,13 +99,17 @@ def end_with_parent() -> None:
 
     To be called before there are threads. A forked child watches, as a thread cannot while C code holds the
     interpreter's lock: it sends TERM to the process group until this process has ended, and KILL then or after
-    `GRACE_S`. The first TERM raises SystemExit in the main thread.
+    `GRACE_S`. The first TERM raises SystemExit in the main thread. Without `HAS_GROUPS` a thread does what it can.
     """
     global _parent
     _parent = os.dup(0)  # those that this process starts do not inherit it
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
+    if not HAS_GROUPS:
+        signal.signal(signal.SIGTERM, _end)
+        threading.Thread(target=_end_after_parent, args=(_parent,), name="labeltool-parent", daemon=True).start()
+        return
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of the child
@@ -113,8 +129,37 @@ def exit_if_stopped() -> None:
         sys.exit(ExitCode.INTERRUPTED)
 
 
+def of_its_own() -> dict[str, Any]:
+    """Return what `subprocess.Popen` is to be given for a process that Ctrl-C in the terminal does not reach."""
+    if HAS_GROUPS:
+        return {"start_new_session": True}
+    return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+
+
+def ask_to_end(process_id: int) -> None:
+    """Ask a process that was started `of_its_own`, and what it has started, to end; else the end of its pipe does."""
+    if HAS_GROUPS:
+        with suppress(ProcessLookupError):
+            os.killpg(process_id, signal.SIGTERM)
+
+
+def kill_with_children(process_id: int) -> None:
+    """Kill a process that was started `of_its_own`, and what it has started."""
+    if HAS_GROUPS:
+        with suppress(ProcessLookupError):
+            os.killpg(process_id, signal.SIGKILL)
+        return
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(process_id)
+        for one in (*process.children(recursive=True), process):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
 def _leave_after_signal(arrived: int) -> None:
-    while os.read(arrived, 1)[0] not in _INTERRUPTS:
+    while os.read(arrived, 1)[0] not in INTERRUPTS:
         pass
     time.sleep(_LEAVE_S)
     write_ending(INTERRUPTED)
@@ -126,6 +171,20 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     _stopped = True
     signal.signal(number, signal.SIG_IGN)  # a second one must not break off the cleaning up
     sys.exit(ExitCode.INTERRUPTED)
+
+
+def _end_after_parent(parent: int) -> None:
+    """End this process in good order once the other end of its pipe is closed; after `GRACE_S`, in any order."""
+    global _stopped
+    with suppress(OSError):
+        os.read(parent, 1)  # nothing is ever written
+    _stopped = True
+    _thread.interrupt_main(signal.SIGTERM)
+    time.sleep(GRACE_S)
+    try:
+        kill_with_children(os.getpid())
+    finally:
+        os._exit(ExitCode.FAILED)
 
 
 def _watch(parent: int, ended: int) -> None:

@@ -1,13 +1,12 @@
 """Locks between processes: one of them at a time does a piece of work.
 
-A lock is an advisory `flock` on a file: the system releases it with its process, however that ends.
+A lock is an advisory one on a file (`file_locks`): the system releases it with its process, however that ends.
 The file stays behind; it has the id of the process that holds the lock. A link in its place, or on the way to it, is
 not followed.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.util import lifetime
+from labeltool.util import file_locks, lifetime
+from labeltool.util.folders import open_file
 from labeltool.util.no_links import make_folder, refuse_links
 
 WAITING = "waiting for"
@@ -81,7 +81,7 @@ def _opened(path: Path) -> Iterator[int]:
     """Open a lock's file; closing it releases the lock."""
     make_folder(path.parent)
     refuse_links(path)  # the lock would fail, without saying why
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    lock = open_file(path, os.O_RDWR | os.O_CREAT)
     try:
         yield lock
     finally:
@@ -89,20 +89,20 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _acquired(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not file_locks.acquire(lock):
         return False
     status = os.fstat(lock)
     # Not what else stands in the lock's place.
     if status.st_nlink == 1 and status.st_size <= _MAX_ID_BYTES:
         with suppress(OSError):  # the disk may be full
             os.ftruncate(lock, 0)
-            os.pwrite(lock, b"%d" % os.getpid(), 0)
+            os.lseek(lock, 0, os.SEEK_SET)
+            os.write(lock, b"%d" % os.getpid())
     return True
 
 
 def _holder(lock: int) -> str:
     """Return the id of the process that holds a lock, as the end of a sentence; "" where the file does not tell."""
-    text = os.pread(lock, _MAX_ID_BYTES, 0)
+    os.lseek(lock, 0, os.SEEK_SET)
+    text = os.read(lock, _MAX_ID_BYTES)
     return f" (process {int(text)})" if text.isdigit() else ""

@@ -2,14 +2,13 @@
 
 A project may come from somebody else, in an archive or on a shared disk, and a link in it may lead anywhere. So a path
 is walked from its root, each folder opened from the one before only where it is no link, and what is made, renamed or
-removed is named relative to the last one. A link that a person may use, on the way to the project or to an output
-folder, is resolved before (`Path.resolve`).
+removed is named relative to the last one (`folders`, which also has what is done on Windows). A link that a person may
+use, on the way to the project or to an output folder, is resolved before (`Path.resolve`).
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,14 +16,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from labeltool.errors import LabeltoolError
-
-# Where there is O_PATH, a folder on the way need not be readable.
-_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
+from labeltool.util.folders import Folder, first_folder, is_link
 
 
 @contextmanager
-def open_folder(folder: Path, *, make: bool = False) -> Iterator[int]:
-    """Open a folder for the `dir_fd` of Python's functions.
+def open_folder(folder: Path, *, make: bool = False) -> Iterator[Folder]:
+    """Open a folder for changes to its entries.
 
     Parameters
     ----------
@@ -39,28 +36,28 @@ def open_folder(folder: Path, *, make: bool = False) -> Iterator[int]:
         When it is missing, cannot be made or is no folder; it names the folder.
     """
     here = Path(folder.anchor or ".")
-    descriptor = os.open(here, _FOLDER)
+    opened = first_folder(here)
     try:
         for name in folder.parts[1 if folder.anchor else 0 :]:
             here /= name
-            inner = _opened(descriptor, name, here, make)
-            os.close(descriptor)
-            descriptor = inner
-        yield descriptor
+            inner = _opened(opened, name, here, make)
+            opened.close()
+            opened = inner
+        yield opened
     finally:
-        os.close(descriptor)
+        opened.close()
 
 
-def _opened(parent: int, name: str, path: Path, make: bool) -> int:
+def _opened(parent: Folder, name: str, path: Path, make: bool) -> Folder:
     try:
         try:
-            return os.open(name, _FOLDER, dir_fd=parent)
+            return parent.inner(name)
         except FileNotFoundError:
             if not make:
                 raise
         with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=parent)
-        return os.open(name, _FOLDER, dir_fd=parent)
+            parent.make(name)
+        return parent.inner(name)
     except OSError as error:
         raise_where_link(parent, name, path)
         error.filename = str(path)
@@ -73,20 +70,19 @@ def errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not str(error.filename).startswith(os.sep):
+        if error.filename is None or not Path(str(error.filename)).is_absolute():
             error.filename = str(path)
         raise
 
 
-def raise_where_link(parent: int, name: str, path: Path) -> None:
+def raise_where_link(parent: Folder, name: str, path: Path) -> None:
     """Raise a `LabeltoolError` where an entry of an open folder is a link."""
-    with suppress(OSError):
-        if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-            raise LabeltoolError(
-                "is a link; labeltool does not write through links in a project",
-                file=path,
-                remedy="put what it leads to in its place, or remove it",
-            )
+    if parent.is_link(name):
+        raise LabeltoolError(
+            "is a link; labeltool does not write through links in a project",
+            file=path,
+            remedy="put what it leads to in its place, or remove it",
+        )
 
 
 def refuse_links(path: Path) -> None:
@@ -118,8 +114,8 @@ def open_to_append(path: Path) -> BinaryIO:
     """
     with open_folder(path.parent, make=True) as folder:
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
-            descriptor = os.open(path.name, flags, 0o666, dir_fd=folder)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+            descriptor = folder.open(path.name, flags)
         except OSError as error:
             raise_where_link(folder, path.name, path)
             raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
@@ -139,27 +135,28 @@ def write_new(path: Path, content: bytes) -> None:
         When there is something of that name, a link too.
     """
     with errors_of(path), open_folder(path.parent, make=True) as folder:
-        descriptor = os.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+        descriptor = folder.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:
-            os.unlink(path.name, dir_fd=folder)
+            folder.remove_file(path.name)
             raise
 
 
 def rename(old: Path, new: Path) -> None:
     """Rename a file, a folder or a link itself; raises as `open_folder`."""
     with errors_of(old), open_folder(old.parent) as source, open_folder(new.parent) as target:
-        os.rename(old.name, new.name, src_dir_fd=source, dst_dir_fd=target)
+        source.rename(old.name, new.name, target)
 
 
-def remove(folder: int, name: str) -> None:
+def remove(folder: Folder, name: str) -> None:
     """Remove an entry of an open folder, with everything in it where it is a folder; one that is missing is fine."""
     with suppress(FileNotFoundError):
-        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            shutil.rmtree(name, dir_fd=folder)  # follows no link
+        status = folder.status(name)
+        if stat.S_ISDIR(status.st_mode) and not is_link(status):
+            folder.remove_tree(name)  # follows no link
         else:
-            os.unlink(name, dir_fd=folder)
+            folder.remove_file(name)

@@ -1,11 +1,21 @@
-"""Names of files in any Unicode form: macOS, archives and tables write an umlaut as one character or as two."""
+"""Names of files: in any Unicode form, as macOS, archives and tables write an umlaut, and those of Windows' devices."""
 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from contextlib import suppress
 from pathlib import Path
+
+_DEVICES = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\..*)?", re.IGNORECASE | re.DOTALL
+)
+
+
+def is_device(name: str) -> bool:
+    """Return whether Windows takes a name for a device, whatever its ending: `con`, `nul.txt`, `COM1`."""
+    return _DEVICES.fullmatch(name) is not None
 
 
 def nfc(text: str) -> str:

@@ -1,13 +1,12 @@
 """What is kept for a user rather than for a project: the last projects, the sound output, whether the tour was shown.
 
-It lies in the user's state directory (`$XDG_STATE_HOME/labeltool`, by default `~/.local/state/labeltool`), since it is
-of one person on one machine: a sound output that a project names would be missing where a colleague opens it.
+It lies in the user's state directory (`user_folders`), since it is of one person on one machine: a sound output that a
+project names would be missing where a colleague opens it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from msgspec import convert
 from labeltool.errors import LabeltoolError
 from labeltool.util.atomic_write import write_text
 from labeltool.util.bounded_read import parse_json, read_bytes
+from labeltool.util.user_folders import state_folder
 
 _FILE = "app.json"
 _MAX_PROJECTS = 9
@@ -64,6 +64,4 @@ def remember_project(directory: Path) -> None:
 
 def _file() -> Path:
     """Return the file, by a path without links; `RuntimeError` where the user has no home directory."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
-    return folder.resolve() / "labeltool" / _FILE
+    return state_folder() / _FILE

@@ -23,7 +23,7 @@ FULL = "the disk is full"
 _WHY = {
     errno.EROFS: "read-only file system",
     **dict.fromkeys((errno.EACCES, errno.EPERM), "read-only: no permission"),
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), FULL),
+    **dict.fromkeys((errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)), FULL),
 }
 # With less on its disk, what can be made again is not kept there: it would fail halfway.
 _SPACE_FOR_CACHES = 64 << 20
@@ -49,7 +49,7 @@ def why_not_writable(*paths: Path) -> str:
         try:
             # More than once: another process makes and removes a -wal meanwhile.
             if all(not os.access(path, os.W_OK) and os.path.lexists(path) for _ in range(3)):
-                read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+                read_only = hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY
                 return _WHY[errno.EROFS if read_only else errno.EACCES]
         except OSError as error:
             return why_not(error) or str(error.strerror)

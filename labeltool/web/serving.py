@@ -43,9 +43,12 @@ async def until_signalled(
     """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=ends_with_client)
     await runner.setup()
-    ended = asyncio.Event()
-    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(signal_number, ended.set)
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for signal_number in lifetime.INTERRUPTS:
+        try:
+            loop.add_signal_handler(signal_number, ended.set)
+        except NotImplementedError:  # Windows
+            signal.signal(signal_number, lambda *_: loop.call_soon_threadsafe(ended.set))
     await web.SockSite(runner, server_socket).start()
     await ended.wait()
     lifetime.leave_within(_LEAVE_S, ExitCode.FINE)

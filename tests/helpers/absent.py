@@ -8,6 +8,7 @@ from pathlib import Path
 
 _PROGRAM = """
 import sys
+{first}
 
 class _Absent:
     def find_spec(self, name, path=None, target=None):
@@ -21,17 +22,19 @@ for _name in {modules!r}:
 """
 
 
-def environment_without(folder: Path, *modules: str, more: str = "") -> dict[str, str]:
+def environment_without(folder: Path, *modules: str, first: str = "", more: str = "") -> dict[str, str]:
     """Return an environment whose Python processes find none of some modules, their own children neither.
 
     Parameters
     ----------
     folder
         Where a `sitecustomize.py` is written.
-    more
-        Python that each process begins with.
+    first, more
+        Python that each process runs before and after that.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sitecustomize.py").write_text(_PROGRAM.format(modules=set(modules), more=more), encoding="utf-8")
+    (folder / "sitecustomize.py").write_text(
+        _PROGRAM.format(modules=set(modules), first=first, more=more), encoding="utf-8"
+    )
     inherited: Sequence[str] = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *inherited])}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shlex
-import signal
 import socket
 from asyncio.subprocess import PIPE, Process
 from typing import Any
@@ -16,6 +14,7 @@ from textual_serve.app_service import AppService
 
 from labeltool.tui.media.page_player import SOUND_SOCKET
 from labeltool.tui.serve.sound import SoundChannel
+from labeltool.util import lifetime
 
 # What an app has not read yet, when its page is closed: nobody types that much.
 _MAX_UNREAD_BYTES = 1 << 20
@@ -45,7 +44,7 @@ class AppProcess(AppService):
                 stderr=PIPE,
                 env={**self._build_environment(width, height), SOUND_SOCKET: str(theirs.fileno())},
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,  # the server's Ctrl-C is not for it
+                **lifetime.of_its_own(),  # the server's Ctrl-C is not for it
             )
         self._stdin = self._process.stdin
         self.sound = SoundChannel(*await asyncio.open_connection(sock=ours), self._send_sound)
@@ -92,8 +91,7 @@ class AppProcess(AppService):
         try:
             await asyncio.wait_for(self._process.wait(), _QUIT_S)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            lifetime.kill_with_children(self._process.pid)
         tasks = [task, *filter(None, [self._sound_task])]
         for running in tasks:
             running.cancel()

@@ -109,7 +109,7 @@ def _application(package: Package, folder: Path) -> Path:
     # The STM32N6's tables are in half precision, its configuration is the same.
     (folder / CONFIG_HEADER).write_bytes(exported[0].read_bytes())
     for name, text in zip(("user_mel_tables.c", "user_mel_tables.h"), mel_tables(package.frontend), strict=True):
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return folder
 
 

@@ -1,23 +1,23 @@
 """What was read of remote sounds, kept on this disk: a file for each block, a folder for each version of a sound.
 
-It lies in the user's cache (`$XDG_CACHE_HOME/labeltool/remote`), is shared by all projects and processes, and may be
-deleted at will. A block appears whole or not at all. Where all of it takes more than `[remote] cache_gb`, what was used
-longest ago is removed.
+It lies in the user's cache (`user_folders`), is shared by all projects and processes, and may be deleted at will. A
+block appears whole or not at all. Where all of it takes more than `[remote] cache_gb`, what was used longest ago is
+removed.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from labeltool.audio.remote.limits import limits
 from labeltool.errors import LabeltoolError
+from labeltool.util import file_locks
 from labeltool.util.atomic_write import write_bytes
+from labeltool.util.user_folders import cache_folder
 from labeltool.util.writable import both, writable_folder
 
 BLOCK_BYTES = 1 << 15
@@ -39,9 +39,7 @@ _written_since_look: int | None = None  # None: never looked
 
 def root() -> Path:
     """Return the folder of the cache; a temporary one where that cannot be written, in which `both` are read."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    cache = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
-    return writable_folder(cache.resolve() / "labeltool" / "remote")
+    return writable_folder(cache_folder() / "remote")
 
 
 def folder_of(reference_id: str) -> Path:
@@ -75,8 +73,9 @@ def write(path: Path, content: bytes) -> None:
 
 def remove_oldest(limit_bytes: int) -> None:
     """Remove what was used longest ago where the cache is larger than a number of bytes."""
-    with suppress(OSError), (root() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one process at a time is enough
+    with suppress(OSError), (root() / "lock").open("wb") as lock:
+        if not file_locks.acquire(lock.fileno()):  # one process at a time is enough
+            return
         files = sorted(_files(root()))
         left = sum(size for _, size, _ in files)
         if left <= limit_bytes:
@@ -138,22 +137,13 @@ def locked(folder: Path, require_wanted: Callable[[], None]) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock = (folder / "lock").open("wb")
     except OSError:  # nothing can be kept: each fetches for itself
         yield
         return
     with lock:
         with suppress(OSError):  # where there are no locks, each fetches for itself
-            while not _is_locked(lock):
+            while not file_locks.acquire(lock.fileno()):
                 require_wanted()
                 time.sleep(_BETWEEN_LOOKS_S)
         yield
-
-
-def _is_locked(lock: IO[str]) -> bool:
-    """Lock a file, and return whether nobody else had it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -8,6 +8,7 @@ interrupted.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from labeltool.inference.detect import DetectedFile, DetectResult
     from labeltool.project import Project
 
-# A job is a command's argument, which has at most 128 KiB on Linux.
-_PART_FILES, _PART_LETTERS = 500, 64 << 10
+# A job is a command's argument: on Linux it has at most 128 KiB, on Windows all of them have 32.
+_PART_FILES, _PART_LETTERS = 500, (64 if os.name == "posix" else 16) << 10
 # An hour of 16-bit sound at 16 kHz is 115 MB; loading a network takes a second or three.
 _PART_BYTES = 1 << 30
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(m|h|d|w)")

@@ -7,7 +7,7 @@ through an entry point of the group `labeltool.runtimes` (`util/plugins.py`): th
 
 from __future__ import annotations
 
-import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,24 +84,36 @@ def network_files(path: Path) -> tuple[Path, ...]:
 def bounded_memory(path: Path) -> Iterator[None]:
     """Let the system refuse any allocation within that is larger than a pretrained model may need.
 
-    The limit is the process's: one thread at a time may be within.
+    Only Linux bounds the memory of a process so. The limit is the process's: one thread at a time may be within.
 
     Raises
     ------
     LabeltoolError
         When Python itself was refused; a runtime reports it by an error of its own.
     """
+    if sys.platform != "linux":
+        try:
+            yield
+        except MemoryError as error:
+            raise _too_large(path) from error
+        return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + _HEADROOM_BYTES
     limits = [one for one in (limit, soft, hard) if one != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
     try:
         yield
     except MemoryError as error:
-        raise LabeltoolError("asks for more memory than a pretrained model may use", file=path) from error
+        raise _too_large(path) from error
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _too_large(path: Path) -> LabeltoolError:
+    return LabeltoolError("asks for more memory than a pretrained model may use", file=path)
 
 
 def _runtime(path: Path) -> Runtime:
