@@ -17,8 +17,9 @@ from labeltool.project import Project
 from labeltool.settings import Pixels
 from labeltool.tui.dialogs.help import Help
 from labeltool.tui.media.graphics import Graphics, graphics_of, terminal_graphics
-from labeltool.tui.media.pixels import picture_pieces, png, sixel
+from labeltool.tui.media.pixels import picture_pieces, sixel
 from labeltool.tui.widgets.spectrogram import Spectrogram
+from labeltool.util.png import png
 
 COLOURS = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [51, 102, 153]], np.uint8)
 

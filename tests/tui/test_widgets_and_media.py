@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from labeltool.audio.mel_picture import mel_spectrogram, resize
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips
 from labeltool.store.labels import ProjectLabel
 from labeltool.tui.label_choices import first_choice, fitting, label_choices, search
-from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, load_clip, mel_spectrogram, resize
+from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, load_clip
 from labeltool.tui.media.player import Player
 from labeltool.tui.text import fit, format_time, one_line, truncate
 from labeltool.tui.widgets.lists.thumbnails import COLUMNS, strips, thumbnail

@@ -12,10 +12,11 @@ from textual.pilot import Pilot
 
 from helpers.app import opened, text_of, until
 from labeltool import project as projects
+from labeltool.audio.mel_picture import BANDS
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.settings import ColourMap
-from labeltool.tui.media.clip_picture import BANDS, load_clip, stretch
+from labeltool.tui.media.clip_picture import load_clip, stretch
 from labeltool.tui.media.viewport import BandRange
 from labeltool.tui.screens.label import LabelScreen
 from labeltool.tui.screens.regions import RegionsScreen

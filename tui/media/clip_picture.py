@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
 
 from labeltool.audio import files
-from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.mel_picture import MAX_FRAMES, MIN_FFT_S, TOP_HZ, MelAnalyzer, brightness_range, mel_spectrogram
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Float64, Int16
@@ -20,14 +19,6 @@ PLAYBACK_RATE_HZ = 48_000
 MAX_CLIP_S = 180.0
 """A longer clip is shown and played only up to here, so that the app stays quick."""
 
-BANDS = 96
-"""Mel bands of a spectrogram, before it is resized to the rows of the screen."""
-
-_MAX_FRAMES = 1200  # spectrograms are resized to a terminal's columns; more frames would only cost time
-_TOP_HZ = 16_000.0
-_MIN_FFT_S = 0.035
-_FLOOR_POWER = 1e-12
-_SILENCE_DB = -75.0
 _ENVELOPE_BINS = 1600
 # A stretch is analysed in the longest of these windows that fits into it `_STRETCH_WINDOWS` times: a shorter window
 # shows when, a longer one at which frequency.
@@ -122,7 +113,7 @@ def load_clip(clip: StoredClip) -> ClipPicture:
     loudest, quiet = brightness_range(mel_db)
     return ClipPicture(
         samples=to_playback_pcm(mono, rate),
-        top_hz=min(rate / 2, _TOP_HZ),
+        top_hz=min(rate / 2, TOP_HZ),
         duration_s=len(mono) / rate,
         whole_s=len(mono) / rate,
         cut_s=max(0.0, clip.end_s - (clip.start_s + MAX_CLIP_S)),
@@ -136,7 +127,7 @@ def load_clip(clip: StoredClip) -> ClipPicture:
 
 def stretch(sound: ClipPicture, start_s: float, duration_s: float) -> Picture:
     """Return a stretch of a clip, analysed anew in finer steps; as bright as in the whole clip."""
-    fitting = (window_s for window_s in _STRETCH_WINDOWS_S if min(window_s, _MIN_FFT_S) * _STRETCH_WINDOWS < duration_s)
+    fitting = (window_s for window_s in _STRETCH_WINDOWS_S if min(window_s, MIN_FFT_S) * _STRETCH_WINDOWS < duration_s)
     window_s = next(fitting, _STRETCH_WINDOWS_S[-1])
     analyzer = MelAnalyzer.for_rate(PLAYBACK_RATE_HZ, window_s, sound.top_hz)
     first = round(start_s * PLAYBACK_RATE_HZ)
@@ -146,7 +137,7 @@ def stretch(sound: ClipPicture, start_s: float, duration_s: float) -> Picture:
     around = np.zeros(count + 2 * margin, np.float32)
     at = before - (first - margin)
     around[at : at + max(0, after - before)] = sound.samples[before:after] / np.float32(32768.0)
-    hop = max(1, analyzer.window // 8, -(-count // _MAX_FRAMES))
+    hop = max(1, analyzer.window // 8, -(-count // MAX_FRAMES))
     framed = np.lib.stride_tricks.sliding_window_view(around, analyzer.window)[:count:hop]
     return Picture(
         mel_db=np.ascontiguousarray(analyzer.mel_db(framed).T),
@@ -158,100 +149,6 @@ def stretch(sound: ClipPicture, start_s: float, duration_s: float) -> Picture:
         duration_s=duration_s,
         whole_s=sound.duration_s,
     )
-
-
-def mel_spectrogram(mono: Float32, rate: int) -> tuple[Float32, Float64]:
-    """Return the mel spectrogram of samples, `(bands, frames) float32 dB`, and the bands' centres, `(bands,)` Hz.
-
-    It is drawn at the file's own rate; models get `LogMelFrontend`'s, which ends at 7.5 kHz.
-    """
-    analyzer = MelAnalyzer.for_rate(rate)
-    hop = max(1, analyzer.window // 4, -(-len(mono) // _MAX_FRAMES))
-    # Centred frames: an event at the edge of the clip is drawn at the edge of the spectrogram.
-    padded = np.pad(mono, analyzer.window // 2)
-    framed = np.lib.stride_tricks.sliding_window_view(padded, analyzer.window)[::hop]
-    return np.ascontiguousarray(analyzer.mel_db(framed).T), analyzer.band_hz
-
-
-class MelAnalyzer:
-    """Computes the columns of a spectrogram. Get one from `MelAnalyzer.for_rate`, which caches them.
-
-    Attributes
-    ----------
-    window
-        The number of samples of one column.
-    band_hz : (BANDS,) float64
-        The centres of the bands: the same at one rate, however short the window.
-    """
-
-    def __init__(self, rate: int, max_window_s: float, top_hz: float) -> None:
-        n_fft = 1 << max(6, round(_MIN_FFT_S * rate).bit_length() - 1)
-        high_hz = min(rate / 2, top_hz)
-        self._n_fft = n_fft
-        self.window = min(n_fft, max(16, round(max_window_s * rate)))
-        frontend = LogMelFrontend(
-            sample_rate_hz=rate, n_fft=n_fft, n_mels=BANDS, low_hz=min(40.0, high_hz / 4), high_hz=high_hz
-        )
-        self._taper = replace(frontend, n_fft=self.window).window()
-        filters = frontend.mel_filters()
-        # Unit weight instead of Slaney's unit area: a flat brightness for noise, whatever the rate; a sine at full
-        # scale is at 0 dB.
-        self._weights = (filters / np.maximum(filters.max(axis=1, keepdims=True), 1e-9)).T
-        self.band_hz = np.array([_centre(band, rate, n_fft) for band in filters])
-
-    @classmethod
-    @lru_cache(maxsize=16)
-    def for_rate(cls, rate: int, max_window_s: float = 1.0, top_hz: float = _TOP_HZ) -> MelAnalyzer:
-        """Return the analyzer for a rate; a window below the usual 35 ms or so separates events that follow closely."""
-        return cls(rate, max_window_s, top_hz)
-
-    def mel_db(self, framed: Float32) -> Float32:
-        """Return the mel power of windows of samples: `(n, window)` to `(n, BANDS) float32 dB`."""
-        spectrum = np.fft.rfft(framed * self._taper, self._n_fft).astype(np.complex64)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        mel = (power @ self._weights) * np.float32(16.0 / self.window**2)
-        decibels: Float32 = (10.0 * np.log10(mel + _FLOOR_POWER)).astype(np.float32)
-        return decibels
-
-
-def resize(mel_db: Float32, rows: int, columns: int) -> Float32:
-    """Resize a spectrogram to `(rows, columns)`: values that fall together give their maximum, to keep clicks."""
-    return _resize_axis(_resize_axis(mel_db, rows, 0), columns, 1)
-
-
-def _resize_axis(values: Float32, size: int, axis: int) -> Float32:
-    old_size = values.shape[axis]
-    edges = np.arange(size) * old_size / size
-    if old_size >= size:
-        return np.maximum.reduceat(values, edges.astype(np.intp), axis=axis)
-    # Fewer values than cells: interpolate, so that the spectrogram shows no steps that the sound does not have.
-    place = np.clip((np.arange(size) + 0.5) * old_size / size - 0.5, 0, old_size - 1)
-    below = place.astype(np.intp)
-    above = np.minimum(below + 1, old_size - 1)
-    share = (place - below).astype(np.float32)
-    share = share[:, None] if axis == 0 else share[None, :]
-    interpolated: Float32 = np.take(values, below, axis) * (1 - share) + np.take(values, above, axis) * share
-    return interpolated
-
-
-def _centre(band: Float32, rate: int, n_fft: int) -> float:
-    weight = float(band.sum())
-    return float(band @ np.arange(len(band))) / weight * rate / n_fft if weight else 0.0
-
-
-def brightness_range(mel_db: Float32, within: Float32 | None = None) -> tuple[float, float]:
-    """Return the brightest and the darkest level in dB: from the peaks to the noise floor, 35 to 70 dB apart.
-
-    Parameters
-    ----------
-    within
-        The spectrogram of the whole recording that `mel_db` is a part of: it keeps the brightness of all parts alike.
-    """
-    whole = mel_db if within is None else within
-    peaks = max(float(np.percentile(part, 99.7)) for part in (mel_db, whole))
-    loudest = max(peaks, _SILENCE_DB + 35.0)
-    noise = float(np.percentile(whole, 35)) + 3.0
-    return loudest, loudest - min(70.0, max(35.0, loudest - noise))
 
 
 def _envelope(mono: Float32) -> Float32:

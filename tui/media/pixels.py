@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.tui.media.graphics import Graphics
-
-Levels = npt.NDArray[np.uint8]
-"""A picture as numbers of colours, `(height, width) uint8`, the top row first."""
-Palette = npt.NDArray[np.uint8]
-"""The colours, `(n, 3) uint8`: red, green, blue."""
+from labeltool.util.png import Levels, Palette, png
 
 PALETTE_SIZES = {Graphics.KITTY: 64, Graphics.ITERM: 64, Graphics.SIXEL: 20}
 """The number of colours of a picture: each one more makes a Sixel longer."""
@@ -73,20 +66,6 @@ def _sixel_pieces(levels: Levels, palette: Palette, cells: tuple[int, int]) -> l
 def removal_sequence(graphics: Graphics, number: int) -> str:
     """Return what removes a picture from a terminal; nothing where text that is written over it does."""
     return f"\x1b_Ga=d,d=I,i={number},q=2\x1b\\" if graphics is Graphics.KITTY else ""
-
-
-def png(levels: Levels, palette: Palette) -> bytes:
-    """Return a picture as a PNG with a palette."""
-    height, width = levels.shape
-    lines = np.zeros((height, width + 1), np.uint8)  # each line begins with the number of its filter: none
-    lines[:, 1:] = levels
-    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"PLTE", palette.tobytes()), (b"IDAT", zlib.compress(lines.tobytes(), 1)))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_part(name, data) for name, data in (*parts, (b"IEND", b"")))
-
-
-def _png_part(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def sixel(levels: Levels, palette: Palette) -> str:

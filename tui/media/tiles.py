@@ -17,10 +17,11 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.mel_picture import BANDS, MelAnalyzer, brightness_range
 from labeltool.audio.remote.waiting import give_up
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
-from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer, Picture, brightness_range
+from labeltool.tui.media.clip_picture import Picture
 from labeltool.type_aliases import Float32
 
 TILE_FRAMES = 64

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from labeltool.tui.media.clip_picture import BANDS, Picture
+from labeltool.audio.mel_picture import BANDS
+from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.media.tiles import VisibleRange
 
 MIN_SPAN_S = 0.1

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from textual import work
 
+from labeltool.audio.mel_picture import BANDS, MelAnalyzer
 from labeltool.records import Segment, StoredClip, Suggestion, Value
 from labeltool.store import Store, checked, clips, labels, spans, transcripts
 from labeltool.store.checked import CheckedPart
@@ -15,7 +16,6 @@ from labeltool.store.labels import ProjectLabel
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import REGIONS
-from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer
 from labeltool.tui.media.selection import Selection
 from labeltool.tui.screens.recording_base import RecordingScreen
 from labeltool.tui.screens.undo_base import present_labels

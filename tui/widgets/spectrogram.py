@@ -16,7 +16,8 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
-from labeltool.tui.media.clip_picture import Picture, resize
+from labeltool.audio.mel_picture import resize
+from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.media.graphics import Graphics, cell_pixels
 from labeltool.tui.media.pixels import PALETTE_SIZES, picture_pieces, picture_size, removal_sequence
 from labeltool.tui.state import State

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.mel_picture import brightness_range, mel_spectrogram, resize
 from labeltool.records import StoredClip
 from labeltool.settings import ColourMap
-from labeltool.tui.media.clip_picture import brightness_range, mel_spectrogram, read_mono, resize
+from labeltool.tui.media.clip_picture import read_mono
 from labeltool.tui.theme import LEVELS, SHADES, brightness_colors
 from labeltool.tui.widgets.lists.clip_list import Part
 
