@@ -34,6 +34,7 @@ from labeltool.cli import (
     transcribe,
 )
 from labeltool.cli.detection import density, detect, watch
+from labeltool.cli.evaluation import report
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.util.crash import crash_line, is_debugging
 from labeltool.util.lifetime import INTERRUPTED, is_hung_up, write_ending
@@ -79,6 +80,7 @@ for _command in (
     check.check,
     training.suggest,
     evaluation.evaluate,
+    report.report,
     training.simulate,
     pretrained.classify,
     serve.serve,

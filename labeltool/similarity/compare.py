@@ -307,25 +307,78 @@ def _clusters(store: Store, index: NeighbourIndex | None, count: int, seed: int,
     return tuple(sorted(clusters, key=lambda one: (-len(one.clips), one.clip)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipMap:
+    """Clips as points of a plane, similar ones close to each other.
+
+    Attributes
+    ----------
+    by
+        What they are compared by, as `FeatureSource.display_name`.
+    clips
+        With their labels.
+    points : (clips, 2) float32
+    total
+        Number of clips in the project: of many, only a sample is on the map.
+    skipped
+        Files that could not be read.
+    """
+
+    by: str
+    clips: tuple[listing.ListedClip, ...]
+    points: Float32
+    total: int
+    skipped: tuple[SkippedFile, ...] = ()
+
+
+def clip_map(project: Project, *, report: Progress, max_clips: int = _MAX_MAPPED, seed: int = 0) -> ClipMap:
+    """Add the clips that are missing from the index, then place all on a map, or a sample of `max_clips`.
+
+    Raises
+    ------
+    LabeltoolError
+        When no clip can be read.
+    """
+    with (
+        wait_for_lock(project.cache / "similar.lock", "comparison", lambda what: report(what, 0, 0)),
+        project.open_store() as store,
+    ):
+        source = search.feature_source(project, store)
+        batches = _Batches(project, store, source, report)
+        index = _updated_index(project, store, source, batches, max_clips=None, seed=seed)
+        report("mapping", 0, 0)
+        listed, points = _mapped(store, index, seed, max_clips)
+        total = 0 if index is None else len(index)
+    return ClipMap(source.display_name, tuple(listed), points, total, tuple(batches.skipped))
+
+
 def _draw(store: Store, index: NeighbourIndex | None, path: Path, title: str, seed: int) -> int:
     """Draw a map of clips, or of a sample of many, and return how many are on it."""
+    listed, points = _mapped(store, index, seed, _MAX_MAPPED)
+    map_plot.draw_map(path, points, [one.present for one in listed], title)
+    return len(listed)
+
+
+def _mapped(
+    store: Store, index: NeighbourIndex | None, seed: int, max_clips: int
+) -> tuple[list[listing.ListedClip], Float32]:
+    """Place clips, or a sample of many, on a map: (clips, 2) float32."""
     from sklearn.manifold import TSNE
 
     if index is None:
         raise LabeltoolError("no clip can be read", remedy="`labeltool import` adds clips")
-    sample = np.sort(np.random.default_rng(seed).permutation(len(index))[:_MAX_MAPPED])
+    sample = np.sort(np.random.default_rng(seed).permutation(len(index))[:max_clips])
     ids = index.clips[sample].tolist()
     listed = {row.clip.id: row for row in listing.page(store, ids)}
     kept = [number for number, clip_id in enumerate(ids) if clip_id in listed]
     rows = index.rows(sample)[kept]
-    labels = [listed[ids[number]].present for number in kept]
     perplexity = min(_PERPLEXITY, (len(kept) - 1) / 3)
     if perplexity < 1 or rows.shape[1] < 2:
         points = rows[:, :2]  # too few for neighbourhoods: the first principal axes are the map
     else:
         points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
-    map_plot.draw_map(path, np.asarray(points, np.float32), labels, title)
-    return len(kept)
+    points = np.pad(np.asarray(points, np.float32), ((0, 0), (0, 2 - points.shape[1])))
+    return [listed[ids[number]] for number in kept], points
 
 
 def _ignore(*_: object) -> None:

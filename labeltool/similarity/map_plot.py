@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from labeltool.evaluation.figure import GREY, draw_plain, new_figure, save, short_name
 from labeltool.type_aliases import Float32
 
@@ -22,7 +20,7 @@ def draw_map(path: Path, points: Float32, labels: Sequence[Sequence[str]], title
 
     Parameters
     ----------
-    points : (clips, 1 or 2) float32
+    points : (clips, 2) float32
     labels
         Those of each clip, the most frequent labels of the project first; a clip without any is drawn in light grey.
     title
@@ -48,7 +46,6 @@ def draw_map(path: Path, points: Float32, labels: Sequence[Sequence[str]], title
         groups.append((name, colour, [row for row, first in enumerate(first_labels) if first == label]))
 
     figure, (axis,) = new_figure(8.4, 6.4, 1)
-    points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
     for name, colour, members in groups:
         if members:
             axis.scatter(points[members, 0], points[members, 1], s=14, color=colour, label=name, linewidths=0)

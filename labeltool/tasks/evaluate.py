@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -20,21 +20,18 @@ from labeltool.parallel.engine import map_in_processes
 from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
-from labeltool.store import clips, groups, models
+from labeltool.store import clips, models
 from labeltool.store.detections.operating_points import OperatingPoint
-from labeltool.tasks.measure_clips import OnClips, can_be_judged, measure_on, unseen_labels_of
+from labeltool.tasks.measure_clips import OnClips, held_out, measure_on
 from labeltool.tasks.split_project import read_units
 from labeltool.training.data_split import MIN_FOLDS, folds_of
 from labeltool.training.prepare import feature_cache_for, make_request
-from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import (
     build_training_set,
-    no_such_fold,
     usable_for_training,
 )
 from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
-from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import new_folder
 from labeltool.util.writable import why_not
@@ -142,26 +139,15 @@ def evaluate(
         When the model has seen what it is to be measured on, or no clip is left to measure on.
     """
     with project.open_store() as store:
-        accepted, labelled = clips.auto_accepted(store), usable_for_training(clips.labelled(store))
-        of_locked = usable_for_training(clips.labelled(store, which="locked"))
-        unlabelled = clips.unlabelled_to_train_on(store) if cross_validate else []
-        chosen = None if cross_validate else models.model(store, model_id)
-        renamed, groups_now, accuracies = clips.current_names(store), groups.groups_now(store), models.accuracies(store)
-    if chosen is None:
-        result = _cross_validate(project, labelled, unlabelled, seed, report, thresholds=thresholds)
+        accuracies = models.accuracies(store)
+    if cross_validate:
+        result = _cross_validate(project, seed, report, thresholds=thresholds)
         return _with_report(project, "cross-validation", result, (), accuracies)
-    files = model_folder.read(project.models / str(chosen.id), groups_now)
-    names = files.current_labels(renamed)  # the clips have today's, the model's outputs those it was trained with
-    if precision is not None:
-        locked, labelled = False, _without_fold(labelled, files.card.test_fold)
-    may_be_locked = fold is None and locked is not False
-    test = _unseen_locked(files, of_locked, accepted, required=locked is True) if may_be_locked else []
-    wanted = test or _unseen(files, names, labelled if fold is None else [*labelled, *of_locked], accepted, fold)
-    if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
-        raise LabeltoolError(f"model {chosen.id} has none of the labels of these clips", remedy="retrain")
-    tested = measure_on(project, files, names, wanted, report)
+    held = held_out(project, model_id, fold=fold, locked=locked, to_choose=precision is not None)
+    chosen, files = held.model, held.files
+    tested = measure_on(project, files, held.names, held.clips, report)
     values = _values(tested.measured)
-    result = EvaluateResult(**values, model=chosen.id, fold=fold, skipped=tested.skipped, locked=bool(test))
+    result = EvaluateResult(**values, model=chosen.id, fold=fold, skipped=tested.skipped, locked=held.is_locked)
     if thresholds or precision is not None:
         result = _with_thresholds(result, tested.scored, precision, chosen.uid)
     name = evaluation_report.evaluation_name(chosen.id, fold)
@@ -198,71 +184,9 @@ def _with_report(
     return replace(result, report=str(folder), pictures=pictures)
 
 
-def _without_fold(labelled: Sequence[LabelledClip], fold: int | None) -> list[LabelledClip]:
-    """Return the clips that may choose a threshold."""
-    test_groups = set() if fold is None else groups_of_fold(labelled, fold)
-    return [one for one in labelled if one.clip.group not in test_groups]
-
-
-def _unseen_locked(
-    files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], accepted: Collection[int], *, required: bool
-) -> list[LabelledClip]:
-    """Return the clips of the locked test set that people labelled.
-
-    None where the model has seen any of the set, or an error if `required`.
-    """
-    by_people = [one for one in of_locked if one.clip.id not in accepted]
-    if by_people and files.groups_seen().isdisjoint(one.clip.group for one in of_locked):
-        return by_people
-    if required and not by_people:
-        raise LabeltoolError(
-            "no test set is locked with clips that a person labelled", remedy="`labeltool export --splits --lock`"
-        )
-    if required:
-        raise LabeltoolError(f"model {files.directory.name} has seen clips that are locked since", remedy="retrain")
-    return []
-
-
-def _unseen(
-    files: model_folder.ModelFiles,
-    names: Sequence[str],
-    labelled: Sequence[LabelledClip],
-    accepted: Collection[int],
-    fold: int | None,
-) -> list[LabelledClip]:
-    model_id = files.directory.name
-    if fold is None:
-        trained, pooled = files.groups_trained_on(), files.groups_in_pools()
-        wanted = [one for one in labelled if one.clip.group not in trained]
-        unseen = [one for one in wanted if one.clip.group not in pooled and one.clip.id not in accepted]
-        if sum(can_be_judged(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
-            wanted = unseen
-        if not wanted:
-            raise LabeltoolError(
-                f"model {model_id} was trained on every labelled clip", remedy="label more, or --cross-validate"
-            )
-    else:
-        wanted = [one for one in labelled if one.clip.fold == fold]
-        if not wanted:
-            raise no_such_fold(fold, labelled)
-        # Validation clips shape the model too: they chose its temperature.
-        if groups_of_fold(labelled, fold) & files.groups_seen():
-            raise LabeltoolError(
-                f"model {model_id} has seen fold {fold}",
-                remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
-            )
-    return wanted
-
-
-def _cross_validate(
-    project: Project,
-    labelled: Sequence[LabelledClip],
-    unlabelled: Sequence[StoredClip],
-    seed: int,
-    report: Progress,
-    *,
-    thresholds: bool,
-) -> EvaluateResult:
+def _cross_validate(project: Project, seed: int, report: Progress, *, thresholds: bool) -> EvaluateResult:
+    with project.open_store() as store:
+        labelled, unlabelled = usable_for_training(clips.labelled(store)), clips.unlabelled_to_train_on(store)
     require_training(project.settings.learning.architecture)
     folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     is_drawn = len(folds) < MIN_FOLDS

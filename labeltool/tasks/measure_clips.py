@@ -1,8 +1,8 @@
-"""Measuring a model on labelled clips, with the labels as they are and at each level of detail."""
+"""Measuring a model on labelled clips it was not trained on: which these are, with labels as they are and by level."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,17 +15,25 @@ from labeltool.inference.clip_features import compute_features, feature_cache_of
 from labeltool.networks import model_folder
 from labeltool.project import Project
 from labeltool.records import LabelledClip, Value
-from labeltool.training.targets import background_name, target_arrays
+from labeltool.store import clips, groups, models
+from labeltool.training.splits import groups_of_fold
+from labeltool.training.targets import background_name, no_such_fold, target_arrays, usable_for_training
+from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Float32, Progress
 
 
 @dataclass(frozen=True, slots=True)
 class OnClips:
-    """What was measured on clips, the files that could not be read, and the score of each clip."""
+    """What was measured on clips, the files that could not be read, and the score of each clip.
+
+    `clips` are those that were read, `predictions` what the model predicts for each.
+    """
 
     measured: MeasuredOnAll
     skipped: tuple[SkippedFile, ...]
     scored: ScoredClips
+    clips: tuple[LabelledClip, ...] = ()
+    predictions: Predictions | None = None
 
 
 def can_be_judged(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
@@ -45,6 +53,120 @@ def unseen_labels_of(files: model_folder.ModelFiles, names: Sequence[str], one: 
     if one.none_of_these and not one.present and files.background is None:
         return (background_name(names),)
     return one.present
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The labelled clips that a model is to be measured on.
+
+    Attributes
+    ----------
+    names
+        Today's name of each of its outputs: clips have today's, outputs those it was trained with.
+    clips
+        With any verdicts; see `measure_on`.
+    is_locked
+        Whether they are the locked test set.
+    """
+
+    model: models.ModelRow
+    files: model_folder.ModelFiles
+    names: list[str]
+    clips: list[LabelledClip]
+    is_locked: bool
+
+
+def held_out(
+    project: Project,
+    model_id: int | None,
+    *,
+    fold: int | None = None,
+    locked: bool | None = None,
+    to_choose: bool = False,
+) -> HeldOut:
+    """Return the clips a model is measured on, as `tasks.evaluate.evaluate` describes; None is the newest.
+
+    Parameters
+    ----------
+    to_choose
+        Whether something is to be chosen on them: then neither the locked test set nor the test fold is among them.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such model, it has seen what it is to be measured on, or no clip is left.
+    """
+    with project.open_store() as store:
+        accepted, labelled = clips.auto_accepted(store), usable_for_training(clips.labelled(store))
+        of_locked = usable_for_training(clips.labelled(store, which="locked"))
+        chosen = models.model(store, model_id)
+        renamed, groups_now = clips.current_names(store), groups.groups_now(store)
+    files = model_folder.read(project.models / str(chosen.id), groups_now)
+    names = files.current_labels(renamed)
+    if to_choose:
+        locked, labelled = False, _without_fold(labelled, files.card.test_fold)
+    may_be_locked = fold is None and locked is not False
+    test = _unseen_locked(files, of_locked, accepted, required=locked is True) if may_be_locked else []
+    wanted = test or _unseen(files, names, labelled if fold is None else [*labelled, *of_locked], accepted, fold)
+    if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
+        raise LabeltoolError(f"model {chosen.id} has none of the labels of these clips", remedy="retrain")
+    return HeldOut(chosen, files, names, wanted, bool(test))
+
+
+def _without_fold(labelled: Sequence[LabelledClip], fold: int | None) -> list[LabelledClip]:
+    """Return the clips that may choose a threshold."""
+    test_groups = set() if fold is None else groups_of_fold(labelled, fold)
+    return [one for one in labelled if one.clip.group not in test_groups]
+
+
+def _unseen_locked(
+    files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], accepted: Collection[int], *, required: bool
+) -> list[LabelledClip]:
+    """Return the clips of the locked test set that people labelled.
+
+    None where the model has seen any of the set, or an error if `required`.
+    """
+    by_people = [one for one in of_locked if one.clip.id not in accepted]
+    if by_people and files.groups_seen().isdisjoint(one.clip.group for one in of_locked):
+        return by_people
+    if required and not by_people:
+        raise LabeltoolError(
+            "no test set is locked with clips that a person labelled", remedy="`labeltool export --splits --lock`"
+        )
+    if required:
+        raise LabeltoolError(f"model {files.directory.name} has seen clips that are locked since", remedy="retrain")
+    return []
+
+
+def _unseen(
+    files: model_folder.ModelFiles,
+    names: Sequence[str],
+    labelled: Sequence[LabelledClip],
+    accepted: Collection[int],
+    fold: int | None,
+) -> list[LabelledClip]:
+    model_id = files.directory.name
+    if fold is None:
+        trained, pooled = files.groups_trained_on(), files.groups_in_pools()
+        wanted = [one for one in labelled if one.clip.group not in trained]
+        unseen = [one for one in wanted if one.clip.group not in pooled and one.clip.id not in accepted]
+        if sum(can_be_judged(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
+            wanted = unseen
+        if not wanted:
+            raise LabeltoolError(
+                f"model {model_id} was trained on every labelled clip", remedy="label more, or --cross-validate"
+            )
+    else:
+        wanted = [one for one in labelled if one.clip.fold == fold]
+        if not wanted:
+            raise no_such_fold(fold, labelled)
+        # Validation clips shape the model too: they chose its temperature.
+        if groups_of_fold(labelled, fold) & files.groups_seen():
+            raise LabeltoolError(
+                f"model {model_id} has seen fold {fold}",
+                remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
+            )
+    return wanted
 
 
 def measure_on(
@@ -88,7 +210,7 @@ def measure_on(
         *_targets(files, predictions, tested, assumed),
         tuple(one.clip.group for one in tested),
     )
-    return OnClips(replace(measured, by_level=by_level), features.skipped, scored)
+    return OnClips(replace(measured, by_level=by_level), features.skipped, scored, tuple(tested), predictions)
 
 
 def _targets(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labeltool.pretrained.describe import DescribeResult
     from labeltool.pretrained.project_classes import AgreementResult, MapResult
     from labeltool.pretrained.registry import AddResult
+    from labeltool.report.run import ReportResult
     from labeltool.similarity.compare import SimilarResult
     from labeltool.similarity.find import FindResult
     from labeltool.tasks.evaluate import EvaluateResult
@@ -76,6 +77,7 @@ class Task(Generic[R]):
 RETRAIN: Task[RetrainResult] = Task("retrain", "labeltool.tasks.retrain", "retrain", "RetrainResult", writes=True)
 RENEW: Task[RenewResult] = Task("renew", "labeltool.tasks.retrain", "renew", "RenewResult", writes=True)
 EVALUATE: Task[EvaluateResult] = Task("evaluate", "labeltool.tasks.evaluate", "evaluate", "EvaluateResult")
+REPORT: Task[ReportResult] = Task("report", "labeltool.report.run", "report", "ReportResult")
 SIMULATE: Task[SimulateResult] = Task("simulate", "labeltool.tasks.simulate", "simulate", "SimulateResult")
 SUGGEST: Task[SuggestResult] = Task(
     "suggest", "labeltool.active_learning.suggest", "suggest", "SuggestResult", writes=True
@@ -103,7 +105,7 @@ RECEIVE: Task[Received] = Task("receive", "labeltool.web.receive", "receive", "R
 TASKS: dict[str, Task[object]] = {
     task.name: task
     for task in (
-        *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CHECK, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
+        *(RETRAIN, RENEW, EVALUATE, REPORT, SIMULATE, SUGGEST, CHECK, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
         *(MODEL_ADD, MODEL_FETCH, MODEL_MAP, AGREEMENT, DESCRIBE, EXPORT, VERIFY, TRY, RECEIVE),
     )
 }

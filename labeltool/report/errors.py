@@ -1,0 +1,101 @@
+"""The clips that a model is most confidently wrong about, with picture and sound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labeltool.errors import in_one_line
+from labeltool.networks.heads import decide
+from labeltool.records import LabelledClip, StoredClip
+from labeltool.report.contents import Media, Mistake, Mistakes
+from labeltool.report.media import clip_media
+from labeltool.report.model import decision_threshold, wrong_clips
+from labeltool.store import Store
+from labeltool.tasks.measure_clips import HeldOut, OnClips
+from labeltool.type_aliases import Bools, Float32, Progress
+
+MAX_SOUND_BYTES = 6 << 20
+"""Of the sounds of all errors: with what the map plays, a page stays below 15 MB."""
+
+_SCORES = 3
+NONE_OF_THESE = "none of these"
+
+
+def collect(store: Store, held: HeldOut, tested: OnClips, *, limit: int, is_shared: bool, report: Progress) -> Mistakes:
+    """Return the mistakes of the float network on the clips that were measured, the most confident first."""
+    assert tested.predictions is not None
+    wrong = wrong_clips(held, tested, tested.predictions.as_float)
+    confidence = _confidence(held, tested)
+    rows = [int(row) for row in np.lexsort((np.arange(len(wrong)), -confidence)) if wrong[row]]
+    validated = held.files.groups_validated_on()
+    shown, used = list[Mistake](), 0
+    for number, row in enumerate(rows[:limit]):
+        report("errors: pictures and sounds", number, min(limit, len(rows)))
+        one = tested.clips[row]
+        media = clip_media(one.clip, with_sound=not is_shared)
+        if used + len(media.sound or b"") > MAX_SOUND_BYTES:
+            media = Media(media.picture, None, media.top_hz, media.shown_s, "no sound: the page would be too large")
+        used += len(media.sound or b"")
+        if is_shared and media.problem:
+            media = Media(problem="cannot be read")
+        part = "validation" if one.clip.group in validated else "test" if held.files.card.test_fold else "not seen"
+        shown.append(
+            Mistake(
+                one.clip.id,
+                _true(one),
+                _predicted(held, tested, row),
+                float(confidence[row]),
+                _scores(tested, row),
+                part,
+                "" if is_shared else clip_name(one.clip),
+                () if is_shared else _notes(store, one.clip.id),
+                media,
+            )
+        )
+    return Mistakes(len(rows), tuple(shown))
+
+
+def clip_name(clip: StoredClip) -> str:
+    """Return the file and the times of a clip."""
+    return in_one_line(f"{clip.path}, {clip.start_s:g} to {clip.end_s:g} s")
+
+
+def _notes(store: Store, clip_id: int) -> tuple[str, ...]:
+    rows = store.connection.execute(
+        "SELECT note FROM active_events WHERE kind = 'note' AND clip_id = ? ORDER BY id", (clip_id,)
+    )
+    return tuple(str(note) for (note,) in rows)
+
+
+def _true(one: LabelledClip) -> tuple[str, ...]:
+    return one.present or ((NONE_OF_THESE,) if one.none_of_these else ())
+
+
+def _predicted(held: HeldOut, tested: OnClips, row: int) -> tuple[str, ...]:
+    assert tested.predictions is not None
+    scored = tested.scored
+    chosen = decide(tested.predictions.as_float.clips[row : row + 1], scored.head, decision_threshold(held.files.rule))[
+        0
+    ]
+    if scored.head == "sigmoid":  # a prediction that nobody has checked is no mistake
+        chosen &= (scored.present[row] > 0) | (scored.absent[row] > 0)
+    return tuple(label for label, is_chosen in zip(scored.labels, chosen, strict=True) if is_chosen)
+
+
+def _scores(tested: OnClips, row: int) -> tuple[tuple[str, float], ...]:
+    assert tested.predictions is not None
+    scores: Float32 = tested.predictions.as_float.clips[row]
+    best = np.argsort(-scores, kind="stable")[:_SCORES]
+    return tuple((tested.scored.labels[column], float(scores[column])) for column in best)
+
+
+def _confidence(held: HeldOut, tested: OnClips) -> Float32:
+    """Return the probability of each clip's most certain wrong decision, (clips,)."""
+    assert tested.predictions is not None
+    scored, scores = tested.scored, tested.predictions.as_float.clips
+    if scored.head == "softmax":
+        return np.asarray(scores.max(axis=1), np.float32)
+    predicted = decide(scores, scored.head, decision_threshold(held.files.rule))
+    checked: Bools = (scored.present > 0) | (scored.absent > 0)
+    is_wrong = checked & (predicted != (scored.present > scored.absent))
+    return np.asarray(np.where(is_wrong, np.where(predicted, scores, 1 - scores), 0).max(axis=1), np.float32)

@@ -1,0 +1,219 @@
+"""What a report says of a model: how well it does on clips that it was not trained on, label by label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from labeltool.errors import LabeltoolError
+from labeltool.evaluation import metrics
+from labeltool.evaluation.intervals import Share, clustered_share
+from labeltool.evaluation.measure import Probabilities
+from labeltool.evaluation.thresholds import ScoredClips, threshold_table
+from labeltool.networks.heads import DEFAULT_THRESHOLD, decide
+from labeltool.networks.model_card import ReliabilityBin
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.project import Project
+from labeltool.report.contents import (
+    Bin,
+    ClassFigures,
+    CrossValidation,
+    CurvePoint,
+    ModelPart,
+    Precision,
+    SavedThreshold,
+)
+from labeltool.store import Store, models
+from labeltool.store.detections.operating_points import OperatingPoint, operating_points
+from labeltool.tasks.measure_clips import HeldOut, OnClips, unseen_labels_of
+from labeltool.type_aliases import Bools, Int64
+from labeltool.util.bounded_read import parse_json, read_bytes
+
+_T = TypeVar("_T")
+_MAX_FILES = 100  # of packages and stored evaluations that are looked at
+_C_NOT_MEASURED = "not measured: `labeltool export --stm32` measures it on a machine with a C compiler"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The fields of `reports/*/report.json` that are needed here."""
+
+    clip_accuracy: float
+    int8_clip_accuracy: float
+    clips: int
+    model: int | None = None
+    fold: int | None = None
+    locked: bool = False
+    folds: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _OnClips:
+    clips: int
+    clip_accuracy_c: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Export:
+    held_out_clips: _OnClips | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """The fields of a package's `report.json` that are needed here."""
+
+    model: int
+    measured_by_this_export: _Export
+
+
+def collect(project: Project, store: Store, held: HeldOut, tested: OnClips, measured_on: str) -> ModelPart:
+    """Return what was measured of a model.
+
+    Parameters
+    ----------
+    measured_on
+        Which clips `tested` are, in words.
+    """
+    assert tested.predictions is not None, "measured here, not in another process"
+    card, measured, scored = held.files.card, tested.measured, tested.scored
+    as_float, as_int8 = tested.predictions.as_float, tested.predictions.as_int8
+    groups = np.unique(scored.groups, return_inverse=True)[1].astype(np.int64)
+    right = [clustered_share(~wrong_clips(held, tested, one), groups) for one in (as_float, as_int8)]
+    threshold = decision_threshold(held.files.rule)
+    return ModelPart(
+        id=held.model.id,
+        architecture=card.architecture,
+        parameters=card.parameters,
+        labels_seen=card.labels_seen,
+        created_at=held.model.created_at,
+        measured_on=measured_on,
+        clips=len(tested.clips),
+        labels=measured.labels,
+        unseen_labels=tuple(one.label for one in measured.unseen_labels),
+        independent=measured.head == "sigmoid",
+        precisions=(
+            Precision("float", measured.clips, measured.clip_accuracy, right[0], measured.ece),
+            Precision("int8", measured.clips, measured.int8_clip_accuracy, right[1], measured.int8_ece),
+            _of_c(project, held.model.id),
+        ),
+        by_label=tuple(_figures(scored, as_float, as_int8, groups, threshold)),
+        confusion=measured.confusion,
+        calibration=_bins(measured.reliability),
+        int8_calibration=_bins(measured.int8_reliability),
+        thresholds=threshold_table([scored]),
+        saved_thresholds=_saved(held, operating_points(store, held.model.uid)),
+        curve=_curve(project, store),
+        cross_validation=_cross_validation(project),
+    )
+
+
+def decision_threshold(rule: ClipRule) -> float:
+    """Return the probability from which a label is predicted, as `evaluate` counts it."""
+    return rule.threshold if rule.head == "sigmoid" else DEFAULT_THRESHOLD
+
+
+def wrong_clips(held: HeldOut, tested: OnClips, probabilities: Probabilities) -> Bools:
+    """Return which clips are predicted wrongly, (clips,), by one form of the network."""
+    scored = tested.scored
+    threshold = decision_threshold(held.files.rule)
+    shares = metrics.correct_share(probabilities.clips, scored.present, scored.absent, scored.head, threshold)
+    unseen = [bool(unseen_labels_of(held.files, scored.labels, one)) for one in tested.clips]
+    return np.asarray((shares < 1.0) | np.array(unseen, bool), bool)
+
+
+def _figures(
+    scored: ScoredClips, as_float: Probabilities, as_int8: Probabilities, groups: Int64, threshold: float
+) -> Iterator[ClassFigures]:
+    predicted = [decide(one.clips, scored.head, threshold) for one in (as_float, as_int8)]
+    is_present = scored.present > scored.absent
+    any_present = is_present.any(axis=1, keepdims=True)
+    is_absent = (scored.absent > scored.present) if scored.head == "sigmoid" else ~is_present & any_present
+    for column, label in enumerate(scored.labels):
+        there, checked = is_present[:, column], is_present[:, column] | is_absent[:, column]
+        shares: list[Share | None] = []
+        for of_form in predicted:
+            chosen = of_form[:, column] & checked
+            shares += [clustered_share(there[chosen], groups[chosen])]
+            shares += [clustered_share(of_form[there, column], groups[there])]
+        yield ClassFigures(label, int(there.sum()), shares[0], shares[1], shares[2], shares[3])
+
+
+def _bins(bins: tuple[ReliabilityBin, ...]) -> tuple[Bin, ...]:
+    return tuple(Bin(*one) for one in bins)
+
+
+def _saved(held: HeldOut, points: list[OperatingPoint]) -> tuple[SavedThreshold, ...]:
+    """Return the threshold of each label in a stream: the one that was chosen by a measurement, else the card's."""
+    by_label = {one.label: one for one in points}
+    found = []
+    for name, own, default in zip(held.names, held.files.labels, held.files.card.stream_thresholds, strict=True):
+        if own == held.files.background:
+            continue
+        point = by_label.get(name)
+        if point is None:
+            found.append(SavedThreshold(name, default, None, None, "of the model"))
+        else:
+            precision = Share(point.precision, point.precision_low, point.precision_high)
+            found.append(SavedThreshold(name, point.threshold, precision, point.recall, point.source))
+    return tuple(found)
+
+
+def _curve(project: Project, store: Store) -> tuple[CurvePoint, ...]:
+    """Return the models of the project, oldest first, with their stored evaluations."""
+    rows = store.connection.execute(
+        "SELECT id, labels_seen, clip_accuracy, int8_clip_accuracy FROM models WHERE architecture <> ? ORDER BY id",
+        (models.PRETRAINED,),
+    ).fetchall()
+    tested = {one.model: one for one in _stored(project) if one.model is not None}
+    points = []
+    for model_id, labels_seen, validation, int8 in rows:
+        of_model = tested.get(model_id)
+        where = "" if of_model is None else _where(of_model)
+        accuracy = None if of_model is None else of_model.clip_accuracy
+        points.append(CurvePoint(model_id, labels_seen, validation, int8, accuracy, where))
+    return tuple(points)
+
+
+def _where(stored: _Stored) -> str:
+    place = f"fold {stored.fold}" if stored.fold is not None else "the locked test set" if stored.locked else "others"
+    return f"{stored.clips} clips, {place}"
+
+
+def _cross_validation(project: Project) -> CrossValidation | None:
+    path = project.reports / "cross-validation" / "report.json"
+    for one in _read(path, _Stored):
+        return CrossValidation(one.clips, len(one.folds), one.clip_accuracy, one.int8_clip_accuracy)
+    return None
+
+
+def _stored(project: Project) -> list[_Stored]:
+    """Return the stored evaluations; those on a fold, which is kept for that, come last and count."""
+    paths = sorted(project.reports.glob("model-*/report.json"), key=lambda path: ("-fold-" in path.parent.name, path))
+    return [one for path in paths[-_MAX_FILES:] for one in _read(path, _Stored)]
+
+
+def _of_c(project: Project, model_id: int) -> Precision:
+    """Return the accuracy of the C code on the project's clips, as the newest package of the model has it."""
+    try:
+        paths = sorted(project.exports.glob("*/report.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    except OSError:
+        paths = []
+    for path in paths[:_MAX_FILES]:
+        for package in _read(path, _Package):
+            of_clips = package.measured_by_this_export.held_out_clips
+            if package.model == model_id and of_clips is not None:
+                return Precision("C of the package", of_clips.clips, of_clips.clip_accuracy_c, None, None)
+    return Precision("C of the package", None, None, None, None, _C_NOT_MEASURED)
+
+
+def _read(path: Path, kind: type[_T]) -> Iterator[_T]:
+    """Yield what a JSON file has, if it can be read: a report of an earlier version is no reason to fail."""
+    import msgspec
+
+    with suppress(OSError, ValueError, LabeltoolError):
+        yield msgspec.convert(parse_json(read_bytes(path)), kind)

@@ -1,0 +1,100 @@
+"""Render a report as one HTML page: Jinja for the page, `charts` for the charts, sounds and pictures inlined."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from labeltool.pages.render import render
+from labeltool.report import charts
+from labeltool.report.contents import ClassFigures, MapClip, ModelPart, Report
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+# Of the thresholds that are measured, those of the table.
+SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
+
+
+def render_report(report: Report) -> tuple[str, bool]:
+    """Return the page, and whether it has charts: without vl-convert it has their tables alone."""
+    drawn = _charts(report) if charts.available() else {}
+    labels = _labels(report)
+    text = render(
+        "labeltool.report",
+        "page.html",
+        script=files("labeltool.report").joinpath("report.js").read_text(encoding="utf-8"),
+        report=report,
+        data=report.data_set,
+        model=report.model,
+        charts=drawn,
+        labels=labels,
+        place={label: number for number, label in enumerate(labels)},
+        points=_points(report.map.clips) if report.map else [],
+        most=max((one.clips for one in report.data_set.classes), default=0),
+        cells=_most_in_a_row(report.model),
+        by_threshold=_by_threshold(report.model),
+        worst_first=sorted(report.model.by_label, key=_recall) if report.model else [],
+        base64=lambda content: base64.b64encode(content).decode(),
+    )
+    return text, bool(drawn)
+
+
+def _charts(report: Report) -> Mapping[str, Markup]:
+    """Return the charts that there is something to draw for, by name."""
+    from markupsafe import Markup
+
+    specs = {}
+    if (model := report.model) is not None:
+        if any(one.validation is not None or one.tested is not None for one in model.curve):
+            specs["curve"] = charts.learning_curve(model.curve)
+        specs["by_label"] = charts.class_figures(sorted(model.by_label, key=_recall))
+        specs["calibration"] = charts.calibration(model.calibration, model.int8_calibration)
+        specs["thresholds"] = charts.thresholds(model.thresholds)
+    if report.map is not None:
+        specs["map"] = charts.clip_map(report.map)
+    if report.density is not None and report.density.rows:
+        specs["density"] = charts.density(report.density)
+    # Vega escapes every text of its SVG.
+    return {name: Markup(charts.draw(spec)) for name, spec in specs.items()}
+
+
+def _labels(report: Report) -> list[str]:
+    """Return the labels that errors are found by: those of the confusion matrix, then any others of errors."""
+    names = list(report.model.labels) if report.model else []
+    for one in report.mistakes.shown if report.mistakes else ():
+        names += one.true + one.predicted
+    return list(dict.fromkeys(names))
+
+
+def _points(clips: Sequence[MapClip]) -> list[dict[str, object]]:
+    """Return what the page's script knows of each point of the map, in their order."""
+    return [
+        {
+            "clip": one.clip,
+            "labels": ", ".join(one.labels),
+            "predicted": one.predicted,
+            "name": one.name,
+            "error": one.mistake,
+            "sound": base64.b64encode(one.sound).decode() if one.sound else "",
+        }
+        for one in clips
+    ]
+
+
+def _most_in_a_row(model: ModelPart | None) -> list[int]:
+    return [max(1, sum(row)) for row in model.confusion] if model else []
+
+
+def _by_threshold(model: ModelPart | None) -> Mapping[str, Mapping[float, object]]:
+    found: dict[str, dict[float, object]] = {}
+    for row in model.thresholds if model else ():
+        if row.threshold in SHOWN_THRESHOLDS:
+            found.setdefault(row.label, {})[row.threshold] = row
+    return found
+
+
+def _recall(row: ClassFigures) -> tuple[float, str]:
+    return (row.recall.value if row.recall else 2.0), row.label
