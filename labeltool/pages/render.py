@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.util.atomic_write import write_text
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def render(package: str, template: str, *, script: str = "", **values: object) -> str:
@@ -36,11 +41,18 @@ def render(package: str, template: str, *, script: str = "", **values: object) -
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(read),
     )
-    environment.filters["line"] = in_one_line
+    environment.filters |= {"line": in_one_line, "marked": _marked}
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template(template).render(
         **values, script=script, script_policy=f"; script-src 'sha256-{digest}'" if script else ""
     )
+
+
+def _marked(text: str) -> Markup:
+    """Return a message in one line with its commands, which stand in backquotes, as code; all escaped."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(in_one_line(text)))))
 
 
 def write_page(path: Path, text: str) -> Path:

@@ -18,7 +18,7 @@ from labeltool.evaluation.thresholds import ThresholdRow
 from labeltool.report.contents import Bin, ClassFigures, CurvePoint, MapPart
 
 MAX_LABELS = 24
-"""Labels of a chart: more could not be told apart; the table has all."""
+"""Labels of a chart: more would be a blot; the table has all."""
 
 _MAX_NAME = 28
 _FORMS = ("var(--accent)", "var(--second)", "var(--third)")
@@ -26,6 +26,8 @@ _ROW = 20
 _FONT = "system-ui, sans-serif"
 _CONFIG: dict[str, Any] = {
     "background": None,
+    # Texts are measured in another font than they may be shown in.
+    "padding": {"left": 14, "right": 36, "top": 6, "bottom": 6},
     "font": _FONT,
     "view": {"stroke": None},
     "axis": {
@@ -44,6 +46,7 @@ _CONFIG: dict[str, Any] = {
         "titleColor": "var(--text)",
         "labelFontSize": 12,
         "titleFontSize": 12,
+        "titleFontWeight": "normal",
         "labelLimit": 220,
     },
     "header": {"labelColor": "var(--text)", "titleColor": "var(--text)", "labelFontSize": 12},
@@ -64,7 +67,7 @@ def draw(spec: _Spec) -> str:
 
     schema = "https://vega.github.io/schema/vega-lite/v5.json"  # names the version; nothing is fetched
     svg = vl_convert.vegalite_to_svg(json.dumps({"$schema": schema, "config": _CONFIG, **spec}), vl_version="5.21")
-    return str(svg).replace("<svg ", '<svg style="max-width:100%;height:auto" focusable="false" ', 1)
+    return str(svg).replace("<svg ", '<svg style="max-width:100%;height:auto;overflow:visible" focusable="false" ', 1)
 
 
 def short(label: str) -> str:
@@ -97,7 +100,11 @@ def learning_curve(points: Sequence[CurvePoint]) -> _Spec:
                 "scale": {"domain": [0, 1]},
             },
             "color": _colour("kind", names),
-            "strokeDash": {"field": "kind", "scale": {"domain": names, "range": [[1, 0], [6, 3], [2, 3]]}},
+            "strokeDash": {
+                "field": "kind",
+                "legend": None,
+                "scale": {"domain": names, "range": [[1, 0], [6, 3], [2, 3]]},
+            },
             "description": {"field": "text"},
         },
     }
@@ -166,7 +173,11 @@ def calibration(as_float: Sequence[Bin], as_int8: Sequence[Bin]) -> _Spec:
                     "x": {**axis, "field": "confidence", "title": "confidence"},
                     "y": {**axis, "field": "accuracy", "title": "right"},
                     "color": _colour("kind", ("float", "int8")),
-                    "shape": {"field": "kind", "scale": {"domain": ["float", "int8"], "range": ["circle", "square"]}},
+                    "shape": {
+                        "field": "kind",
+                        "legend": {"orient": "top", "title": None},
+                        "scale": {"domain": ["float", "int8"], "range": ["circle", "square"]},
+                    },
                     "size": {
                         "field": "count",
                         "type": "quantitative",
@@ -235,10 +246,10 @@ def clip_map(part: MapPart) -> _Spec:
     ]
     order = list(dict.fromkeys([*names.values(), "other labels", "no label"]))
     there = {value["label"] for value in values}
-    hidden = {"type": "quantitative", "axis": None, "scale": {"zero": False}}
+    hidden = {"type": "quantitative", "axis": None, "scale": {"zero": False, "nice": False, "padding": 16}}
     return {
         "data": {"values": values},
-        "width": 720,
+        "width": 860,
         "height": 520,
         "mark": {"type": "point", "filled": True, "opacity": 0.9},
         "encoding": {
@@ -325,6 +336,7 @@ def _colour(field: str, names: Iterable[str]) -> _Spec:
         "type": "nominal",
         "title": None,
         "scale": {"domain": domain, "range": _FORMS[: len(domain)]},
+        "legend": {"orient": "top", "symbolOpacity": 1},
     }
 
 

@@ -136,7 +136,7 @@ def _map(project: Project, clips_wrong: set[int], wanted: Wanted, report: Progre
 
 
 def _density(store: Store, wanted: Wanted, gaps: _Gaps) -> CallDensity | None:
-    """Return the density by hour; by site instead where no time is known, and the places may be told."""
+    """Return the density by hour; by site instead where no time is known, unless the report is shared."""
     try:
         found = call_density(store, ("hour",))
         if found.without_time == found.recordings:

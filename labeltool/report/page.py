@@ -14,13 +14,14 @@ from labeltool.report.contents import ClassFigures, MapClip, ModelPart, Report
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+_CHARTS = ("curve", "by_label", "calibration", "thresholds", "map", "density")
 # Of the thresholds that are measured, those of the table.
-SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
+_SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
 
 
 def render_report(report: Report) -> tuple[str, bool]:
     """Return the page, and whether it has charts: without vl-convert it has their tables alone."""
-    drawn = _charts(report) if charts.available() else {}
+    drawn = {**dict.fromkeys(_CHARTS), **(_charts(report) if charts.available() else {})}
     labels = _labels(report)
     text = render(
         "labeltool.report",
@@ -39,7 +40,7 @@ def render_report(report: Report) -> tuple[str, bool]:
         worst_first=sorted(report.model.by_label, key=_recall) if report.model else [],
         base64=lambda content: base64.b64encode(content).decode(),
     )
-    return text, bool(drawn)
+    return text, any(drawn.values())
 
 
 def _charts(report: Report) -> Mapping[str, Markup]:
@@ -91,7 +92,7 @@ def _most_in_a_row(model: ModelPart | None) -> list[int]:
 def _by_threshold(model: ModelPart | None) -> Mapping[str, Mapping[float, object]]:
     found: dict[str, dict[float, object]] = {}
     for row in model.thresholds if model else ():
-        if row.threshold in SHOWN_THRESHOLDS:
+        if row.threshold in _SHOWN_THRESHOLDS:
             found.setdefault(row.label, {})[row.threshold] = row
     return found
 

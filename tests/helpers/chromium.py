@@ -8,7 +8,7 @@ import itertools
 import json
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,11 @@ class Tab:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
+        self._on_event: dict[str, Callable[[Any], None]] = {}
+
+    def on(self, event: str, function: Callable[[Any], None]) -> None:
+        """Call a function with the parameters of each event of a name, which arrive while answers are waited for."""
+        self._on_event[event] = function
 
     async def do(self, method: str, **parameters: Any) -> Any:
         """Call a method of the protocol."""
@@ -35,7 +40,8 @@ class Tab:
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         async with asyncio.timeout(DEADLINE_S):
             while (answer := await self._socket.receive_json()).get("id") != number:
-                pass
+                if (function := self._on_event.get(answer.get("method", ""))) is not None:
+                    function(answer["params"])
         assert "error" not in answer, answer
         return answer["result"]
 

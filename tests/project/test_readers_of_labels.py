@@ -26,6 +26,7 @@ READERS = {
     ("labeltool/tasks/retrain.py", "clips.unlabelled_to_train_on"): POOL,
     ("labeltool/tasks/evaluate.py", "clips.unlabelled_to_train_on"): POOL,
     ("labeltool/tasks/evaluate.py", "clips.labelled"): LEFT_OUT,
+    ("labeltool/tasks/measure_clips.py", "clips.labelled"): LEFT_OUT,
     ("labeltool/tasks/simulate.py", "clips.labelled"): LEFT_OUT,
     ("labeltool/active_learning/pretrained_suggester.py", "clips.labelled"): LEFT_OUT,
     ("labeltool/active_learning/pretrained_suggester.py", "clips.unlabelled"): "predicted; its pool is filtered there",
@@ -34,7 +35,8 @@ READERS = {
     ("tui/background/live.py", "clips.labelled"): LEFT_OUT,
     ("labeltool/checks/labels/errors.py", "clips.labelled"): LEFT_OUT,
     # What only measures, counts, predicts or writes.
-    ("labeltool/tasks/evaluate.py", "clips.labelled locked"): "measures on it",
+    ("labeltool/tasks/measure_clips.py", "clips.labelled locked"): "measures on it",
+    ("labeltool/report/data_set.py", "clips.labelled all"): "counts",
     ("labeltool/tasks/locking.py", "clips.labelled locked"): "counts it",
     ("labeltool/tasks/retrain.py", "clips.labelled locked"): "counts it",
     ("labeltool/tasks/simulate.py", "clips.unlabelled"): "counts, in a scratch project",

@@ -1,0 +1,208 @@
+"""The report of a project: what is collected, what the page says of it, and what a shared one leaves out."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from helpers.command_line import labeltool_here
+from helpers.progress import quiet
+from helpers.reported import FOLDER, HOSTILE, NOTE, PERSON, PROJECT
+from helpers.tones import tone_writer
+from labeltool.errors import LabeltoolError
+from labeltool.project import Project
+from labeltool.report import charts, clip_map, errors
+from labeltool.report.collect import Wanted, collect
+from labeltool.report.contents import Report
+from labeltool.report.page import render_report
+from labeltool.report.run import report as write_report
+from labeltool.store import clips, journal
+from labeltool.store.journal import AnnotationContext
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def found(reported: Project) -> Report:
+    return collect(reported, Wanted(None, 40, is_shared=False), quiet)
+
+
+@pytest.fixture(scope="module")
+def shared(reported: Project) -> Report:
+    return collect(reported, Wanted(None, 40, is_shared=True), quiet)
+
+
+def test_the_data_set_is_counted(found: Report) -> None:
+    data = found.data_set
+    assert (data.recordings, data.clips, data.labelled, data.unlabelled) == (27, 27, 27, 0)
+    assert data.folds == ((1, 9), (2, 9), (3, 9))
+    assert (data.classes[0].label, data.classes[0].clips) == ("high", 13)
+    assert sum(one.clips for one in data.classes) == 27
+    assert sum(one.absent for one in data.classes) == 4
+    assert data.largest_to_smallest == max(one.clips for one in data.classes) / min(one.clips for one in data.classes)
+    assert data.even_classes is not None and 2 < data.even_classes < 3
+    assert data.annotators == 1
+
+
+def test_the_model_is_judged_by_the_fold_that_it_has_never_seen(found: Report, reported: Project) -> None:
+    model, mistakes = found.model, found.mistakes
+    assert model is not None and mistakes is not None
+    assert model.clips == 9 and "fold 3" in model.measured_on
+    with reported.open_store() as store:
+        of_fold = {one.id for one in clips.all_clips(store) if one.fold == 3}
+    assert {one.clip for one in mistakes.shown} <= of_fold
+    assert {one.part for one in mistakes.shown} == {"test"}
+    by_form = {one.name: one for one in model.precisions}
+    assert by_form["float"].accuracy == pytest.approx(1 - mistakes.total / 9)
+    assert by_form["float"].interval is not None
+    assert by_form["float"].interval.low <= 1 - mistakes.total / 9 <= by_form["float"].interval.high
+    assert by_form["C of the package"].accuracy is None and "not measured" in by_form["C of the package"].why
+    assert sum(map(sum, model.confusion)) == 9
+    off_diagonal = sum(count for i, row in enumerate(model.confusion) for j, count in enumerate(row) if i != j)
+    assert off_diagonal == mistakes.total
+    for one in model.by_label:
+        for share in (one.precision, one.recall):
+            assert share is None or share.low <= share.value <= share.high
+    # What `labeltool evaluate` stored is on the learning curve.
+    assert [(one.labels_seen, one.tested_on) for one in model.curve] == [(18, "9 clips, fold 3")]
+
+
+def test_errors_come_most_confident_first_and_one_that_cannot_be_read_stops_no_other(found: Report) -> None:
+    mistakes = found.mistakes
+    assert mistakes is not None
+    assert mistakes.total >= 4
+    confidences = [one.confidence for one in mistakes.shown]
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(set(one.true) != set(one.predicted) for one in mistakes.shown)
+    silent = [one for one in mistakes.shown if one.media.sound is None]
+    assert len(silent) == 1 and silent[0].media.problem and silent[0].media.picture is None
+    assert mistakes.audible == len(mistakes.shown) - 1
+    for one in mistakes.shown:
+        if one.media.sound is not None:
+            samples, rate = soundfile.read(io.BytesIO(one.media.sound))
+            assert len(samples) / rate == pytest.approx(2.0, abs=0.1)
+            assert one.media.picture is not None and one.media.picture.startswith(b"\x89PNG")
+    assert [one.notes for one in mistakes.shown if one.notes] == [(NOTE,)]
+
+
+def test_no_more_errors_are_shown_than_wanted(reported: Project) -> None:
+    found = collect(reported, Wanted(None, 2, is_shared=True), quiet)
+    assert found.mistakes is not None
+    assert len(found.mistakes.shown) == 2 < found.mistakes.total
+
+
+def test_sounds_that_would_make_the_page_too_large_are_left_out(
+    reported: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errors, "MAX_SOUND_BYTES", 20_000)
+    monkeypatch.setattr(clip_map, "MAX_SOUND_BYTES", 20_000)
+    found = collect(reported, Wanted(None, 40, is_shared=False), quiet)
+    assert found.mistakes is not None and found.map is not None
+    assert 0 < sum(len(one.media.sound or b"") for one in found.mistakes.shown) <= 20_000
+    assert any("too large" in one.media.problem for one in found.mistakes.shown)
+    assert 0 < sum(len(one.sound or b"") for one in found.map.clips) <= 20_000
+    assert any(one.sound is None for one in found.map.clips)
+
+
+def test_every_text_is_escaped(found: Report) -> None:
+    text, _ = render_report(found)
+    assert "<img src=x" not in text and "<b>who" not in text and FOLDER not in text
+    assert "&lt;img src=x" in text and "&lt;b&gt;who&lt;/b&gt;" in text and "se&lt;i&gt;cret &amp; place" in text
+    assert "{{ 7 * 7 }}" in text and "49" not in text.partition("<script>")[0].partition("7 * 7")[0][-3:]
+    assert text.count("</script>") == text.count("<script")
+
+
+def test_a_shared_report_has_no_sound_no_names_and_no_paths(shared: Report, reported: Project, found: Report) -> None:
+    text, _ = render_report(shared)
+    assert "made to be shared" in text
+    sounds = ('src="data:audio', "<audio", '"sound": "/', '"sound": "S')  # frames of MP3, or a tag, in base64
+    assert not any(sound in text for sound in sounds)
+    with reported.open_store() as store:
+        paths = [Path(one.path) for one in clips.all_clips(store)]
+    whole, _ = render_report(found)
+    for path in paths:
+        assert path.name not in text and path.stem not in text
+        assert path.name in whole  # or the check above says nothing
+    assert all(sound in whole for sound in sounds[:3])
+    for secret in (PERSON, PROJECT, "se&lt;i&gt;cret", "&lt;b&gt;who", str(reported.directory)):
+        assert secret not in text
+    assert shared.mistakes is not None and shared.mistakes.audible == 0
+    assert "img src=x" in text  # labels stay
+
+
+def test_a_label_above_a_bar_of_the_journal_counts_once(project: Project, tmp_path: Path) -> None:
+    """Clips labelled one by one, together, automatically, or imported."""
+    write = tone_writer(tmp_path / "sounds")
+    for number in range(8):
+        write(f"{number}.wav", frequency_hz=300 + number)
+    labeltool_here("import", "--project", project.directory, "audio", tmp_path / "sounds")
+    with project.open_store(to_write=True) as store:
+        ids = [one.id for one in clips.all_clips(store)]
+        for clip_id in ids[:3]:
+            context = AnnotationContext(response_ms=4_000)
+            journal.annotate(store, clip_id, "owl", annotator="ann", context=context)
+        values = dict.fromkeys(ids[3:7], journal.Value.PRESENT)
+        journal.annotate_batch(store, "owl", values, annotator="ann", response_ms=4_000)
+    found = collect(project, Wanted(None, 40, is_shared=False), quiet)
+    assert {one.way.split(" (")[0]: (one.clips, one.minutes) for one in found.labelling.ways} == {
+        "one by one": (3, pytest.approx(0.2)),
+        "together with others": (4, pytest.approx(1 / 15)),
+    }
+    # Four clips at four seconds each, less the four seconds that they took.
+    assert found.labelling.saved_minutes == pytest.approx(12 / 60)
+
+
+def test_without_a_model_the_page_has_what_there_is_and_names_what_is_missing(project: Project, tmp_path: Path) -> None:
+    at = ("--project", project.directory)
+    write = tone_writer(tmp_path / "sounds")
+    for number in range(5):
+        write(f"{number}.wav", frequency_hz=300 + 100 * number)
+    labeltool_here(*at, "import", "audio", tmp_path / "sounds")
+    result = json.loads(labeltool_here(*at, "report", "--json").stdout)
+    assert result["model"] is None and result["errors"] == 0 and result["on_map"] == 5
+    assert {one["part"] for one in result["missing"]} == {"labels", "the model", "call density"}
+    text = Path(result["file"]).read_text(encoding="utf-8")
+    assert "no clip is labelled yet" in text and "<code>labeltool retrain</code>" in text
+    assert Path(result["file"]) == project.directory.resolve() / "reports" / "report.html"
+
+
+def test_what_cannot_be_reported_on_is_one_line(project: Project, reported: Project) -> None:
+    done = labeltool_here("report", "--project", project.directory, check=1)
+    assert "no recordings" in done.stderr and "labeltool import" in done.stderr
+    done = labeltool_here("report", "--project", reported.directory, "--model", "99", check=1)
+    assert "no model 99" in done.stderr
+    assert not list(project.directory.glob("reports/*"))
+
+
+def test_a_link_in_the_place_of_the_page_is_replaced(reported: Project, tmp_path: Path) -> None:
+    other, page = tmp_path / "other.txt", tmp_path / "page.html"
+    other.write_text("stays")
+    page.symlink_to(other)
+    result = write_report(reported, report=quiet, output=str(page), share=True, errors=1)
+    assert other.read_text() == "stays" and not page.is_symlink()
+    assert page.stat().st_size == result.bytes
+    with pytest.raises(LabeltoolError, match="cannot be written"):
+        write_report(reported, report=quiet, output=str(tmp_path / "other.txt" / "page.html"), errors=0)
+
+
+def test_without_vl_convert_the_page_has_its_tables(found: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_charts, has_charts = render_report(found)
+    assert has_charts and "<svg" in with_charts
+    monkeypatch.setattr(charts, "available", lambda: False)
+    text, has_charts = render_report(found)
+    assert not has_charts and "<svg" not in text
+    for table in ("Table: calibration", "Table: models by labelled clips", "Table: the clips of the map"):
+        assert table in text
+
+
+def test_the_command_names_the_page_and_what_is_on_it(reported: Project, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = labeltool_here("report", "--project", reported.directory, "-o", page, "--errors", "3")
+    assert done.stdout.strip() == str(page)
+    assert "3 shown, " in done.stderr and "fold 3" in done.stderr
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>") and HOSTILE not in text
