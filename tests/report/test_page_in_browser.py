@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.axe import violations
 from helpers.chromium import Tab, needs_chromium, open_tab
 from helpers.progress import quiet
 from labeltool.project import Project
@@ -111,19 +111,13 @@ async def test_axe_finds_nothing(scheme: str, is_shared: bool, page: Path, repor
     if is_shared:
         page = tmp_path / "shared.html"
         write_report(reported, report=quiet, output=str(page), share=True)
-    axe = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
     async with open_tab(tmp_path / "profile") as tab:
         await tab.do("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         await opened(tab, page)
         background = await tab.value("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, background[4:-1].split(","))) < 200) is (scheme == "dark")
         await tab.value("for (const one of document.querySelectorAll('details')) one.open = true")
-        await tab.do("Runtime.evaluate", expression=axe)
-        found = await tab.value("axe.run().then((result) => JSON.stringify([result.violations, result.passes.length]))")
-    violations, passed = json.loads(found)
-    named = [(one["id"], one["impact"], [node["html"][:200] for node in one["nodes"]][:3]) for one in violations]
-    assert [one for one in named if one[1] in ("serious", "critical")] == []
-    assert passed > 20
+        assert await violations(tab) == []
 
 
 async def test_the_page_is_printed_light_with_its_tables_open(tab: Tab, page: Path) -> None:
