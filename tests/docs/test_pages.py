@@ -35,11 +35,13 @@ def runnable(page: Path) -> list[Block]:
     return [one for one in blocks(page) if not one.not_run and one.language in ("sh", "console", "python", "toml")]
 
 
-PARAMETERS = [
-    pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.slow, pytest.mark.docs] * is_slow(page))
-    for page in PAGES
-    if runnable(page)
-]
+def marks(page: Path) -> list[pytest.MarkDecorator]:
+    """Return the marks of a page's test; pages with the trained project share a process, and so one training."""
+    shares = any("# with: trained" in block.text for block in runnable(page))
+    return [pytest.mark.slow, pytest.mark.docs] * is_slow(page) + [pytest.mark.xdist_group("trained")] * shares
+
+
+PARAMETERS = [pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks(page)) for page in PAGES if runnable(page)]
 
 
 @pytest.mark.parametrize("page", PARAMETERS)
