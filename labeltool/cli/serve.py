@@ -80,8 +80,6 @@ def serve(
         language = language or speech.language
     if speech_model is not None:
         require_speech_model(speech_model)
-    if model is not None and Path(model).exists():
-        model = str(Path(model).absolute())
     folder = None if speech_model is None else str(speech_model.absolute())
     options = PageOptions(model, folder, language, vad, max_duration)
     serve_page(project, options, host=host, port=port, narrate=narrate)

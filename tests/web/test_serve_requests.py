@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -130,13 +131,29 @@ async def test_a_page_that_is_closed_ends_its_work_and_lets_the_next_one_in(serv
         assert (await answers(client, f"{server.url}/try", sound))[-1]["state"] == "done"
 
 
+async def test_who_comes_second_waits_and_the_page_goes_on_meanwhile(server: PageServer, sound: bytes) -> None:
+    async with browser(server) as client:
+        first = asyncio.create_task(answers(client, f"{server.url}/try", sound))
+        await asyncio.to_thread(until, server.apps, "a process that computes")
+        (working,) = server.apps()
+        os.kill(working, signal.SIGSTOP)
+        async with client.post(f"{server.url}/try", data=sound) as second:
+            assert json.loads(await second.content.readline()) == {"state": "waiting", "before": 1}
+            async with client.get(server.url) as answer:
+                assert answer.status == 200
+            assert server.apps() == [working]
+            os.kill(working, signal.SIGCONT)
+            assert json.loads((await second.text()).splitlines()[-1])["state"] == "done"
+        assert (await first)[-1]["state"] == "done"
+
+
 async def test_outside_a_project_a_models_file_classifies_and_nothing_is_stored(
-    level_project: Project, sound: bytes, tmp_path: Path
+    level_project: Project, sound: bytes, tmp_path: Path, temporary: Path
 ) -> None:
     model = next((level_project.models / "pretrained" / "pretrained").glob("*.tflite"))
     folder = tmp_path / "empty"
     folder.mkdir()
-    server = PageServer(None, "--model", str(model), folder=folder)
+    server = PageServer(None, "--model", str(model), folder=folder, TMPDIR=str(temporary))
     try:
         async with browser(server) as client:
             done = (await answers(client, f"{server.url}/try", sound))[-1]
@@ -152,12 +169,13 @@ async def test_outside_a_project_a_models_file_classifies_and_nothing_is_stored(
 
 
 async def test_clips_that_were_not_compared_are_compared_in_the_background_and_speech_is_written_down(
-    level_project: Project, sound: bytes, tmp_path: Path
+    level_project: Project, sound: bytes, tmp_path: Path, temporary: Path
 ) -> None:
     with level_project.open_store() as store:
         label_clips(store, range(8))
     whisper = write_whisper(tmp_path / "whisper", language="de")
-    server = PageServer(level_project, "--model", "pretrained", "--speech-model", str(whisper), "--no-vad")
+    speech = ("--speech-model", str(whisper), "--no-vad")
+    server = PageServer(level_project, "--model", "pretrained", *speech, TMPDIR=str(temporary))
     try:
         assert server.process.stderr is not None
         await asyncio.to_thread(_until_line, server.process.stderr, "the project's clips are compared")
