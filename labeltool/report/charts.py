@@ -67,7 +67,7 @@ def draw(spec: _Spec) -> str:
 
     schema = "https://vega.github.io/schema/vega-lite/v5.json"  # names the version; nothing is fetched
     svg = vl_convert.vegalite_to_svg(json.dumps({"$schema": schema, "config": _CONFIG, **spec}), vl_version="5.21")
-    return str(svg).replace("<svg ", '<svg style="max-width:100%;height:auto;overflow:visible" focusable="false" ', 1)
+    return str(svg).replace("<svg ", '<svg focusable="false" ', 1)
 
 
 def short(label: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from labeltool.errors import in_one_line
@@ -14,8 +16,8 @@ from labeltool.store import Store
 from labeltool.tasks.measure_clips import HeldOut, OnClips
 from labeltool.type_aliases import Bools, Float32, Progress
 
-MAX_SOUND_BYTES = 6 << 20
-"""Of the sounds of all errors: with what the map plays, a page stays below 15 MB."""
+MAX_SOUND_BYTES, MAX_PICTURE_BYTES = 5 << 20, 2 << 20
+"""Of the sounds and the pictures of all errors: with what the map plays, a page stays below 15 MB."""
 
 _SCORES = 3
 NONE_OF_THESE = "none of these"
@@ -28,17 +30,14 @@ def collect(store: Store, held: HeldOut, tested: OnClips, *, limit: int, is_shar
     confidence = _confidence(held, tested)
     rows = [int(row) for row in np.lexsort((np.arange(len(wrong)), -confidence)) if wrong[row]]
     validated = held.files.groups_validated_on()
-    shown, used = list[Mistake](), 0
+    shown, room = list[Mistake](), _Room()
     for number, row in enumerate(rows[:limit]):
         report("errors: pictures and sounds", number, min(limit, len(rows)))
         one = tested.clips[row]
         media = clip_media(one.clip, with_sound=not is_shared)
-        if used + len(media.sound or b"") > MAX_SOUND_BYTES:
-            media = Media(media.picture, None, media.top_hz, media.shown_s, "no sound: the page would be too large")
-        used += len(media.sound or b"")
-        if is_shared and media.problem:
-            media = Media(problem="cannot be read")
-        part = "validation" if one.clip.group in validated else "test" if held.files.card.test_fold else "not seen"
+        media = Media(problem="cannot be read") if is_shared and media.problem else room.cut(media)
+        is_test = held.is_locked or one.clip.fold == (held.files.card.test_fold or -1)
+        part = "test" if is_test else "validation" if one.clip.group in validated else "not seen"
         shown.append(
             Mistake(
                 one.clip.id,
@@ -53,6 +52,28 @@ def collect(store: Store, held: HeldOut, tested: OnClips, *, limit: int, is_shar
             )
         )
     return Mistakes(len(rows), tuple(shown))
+
+
+class _Room:
+    """What is left of the bytes that the page may have for errors."""
+
+    def __init__(self) -> None:
+        self._sound, self._picture = MAX_SOUND_BYTES, MAX_PICTURE_BYTES
+
+    def cut(self, media: Media) -> Media:
+        """Return what there is room for."""
+        sound, picture = media.sound or b"", media.picture or b""
+        self._sound -= len(sound)
+        self._picture -= len(picture)
+        missing = [name for name, left in (("sound", self._sound), ("picture", self._picture)) if left < 0]
+        if not missing:
+            return media
+        return replace(
+            media,
+            sound=None if self._sound < 0 else media.sound,
+            picture=None if self._picture < 0 else media.picture,
+            problem=f"no {' and no '.join(missing)}: the page would be too large",
+        )
 
 
 def clip_name(clip: StoredClip) -> str:

@@ -69,7 +69,7 @@ def _picture(mono: Float32, rate_hz: int) -> bytes:
     loudest, quiet = brightness_range(mel_db)
     drawn = resize(mel_db, BANDS, _COLUMNS)[::-1]
     levels = np.clip((drawn - quiet) / (loudest - quiet) * (_LEVELS - 1), 0, _LEVELS - 1).astype(np.uint8)
-    return png(levels, _palette())
+    return png(levels, _palette(), compression=9)
 
 
 def _palette() -> Palette:

@@ -14,6 +14,9 @@ from labeltool.report.contents import ClassFigures, MapClip, ModelPart, Report
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+_MAX_CONFUSED = 60
+"""Labels of the confusion matrix; of more, those that are confused most often."""
+
 _CHARTS = ("curve", "by_label", "calibration", "thresholds", "map", "density")
 # Of the thresholds that are measured, those of the table.
 _SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
@@ -35,7 +38,7 @@ def render_report(report: Report) -> tuple[str, bool]:
         place={label: number for number, label in enumerate(labels)},
         points=_points(report.map.clips) if report.map else [],
         most=max((one.clips for one in report.data_set.classes), default=0),
-        cells=_most_in_a_row(report.model),
+        confused=_confused(report.model),
         by_threshold=_by_threshold(report.model),
         worst_first=sorted(report.model.by_label, key=_recall) if report.model else [],
         base64=lambda content: base64.b64encode(content).decode(),
@@ -85,8 +88,15 @@ def _points(clips: Sequence[MapClip]) -> list[dict[str, object]]:
     ]
 
 
-def _most_in_a_row(model: ModelPart | None) -> list[int]:
-    return [max(1, sum(row)) for row in model.confusion] if model else []
+def _confused(model: ModelPart | None) -> list[int]:
+    """Return the labels of the confusion matrix, by their place: all, or of many those with the most errors."""
+    if model is None or len(model.labels) <= _MAX_CONFUSED:
+        return list(range(len(model.labels))) if model else []
+    wrong = [
+        sum(row) + sum(other[place] for other in model.confusion) - 2 * row[place]
+        for place, row in enumerate(model.confusion)
+    ]
+    return sorted(sorted(range(len(wrong)), key=lambda place: -wrong[place])[:_MAX_CONFUSED])
 
 
 def _by_threshold(model: ModelPart | None) -> Mapping[str, Mapping[float, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,16 +97,21 @@ def test_no_more_errors_are_shown_than_wanted(reported: Project) -> None:
 
 
 def test_sounds_that_would_make_the_page_too_large_are_left_out(
-    reported: Project, monkeypatch: pytest.MonkeyPatch
+    reported: Project, found: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(errors, "MAX_SOUND_BYTES", 20_000)
-    monkeypatch.setattr(clip_map, "MAX_SOUND_BYTES", 20_000)
-    found = collect(reported, Wanted(None, 40, is_shared=False), quiet)
     assert found.mistakes is not None and found.map is not None
-    assert 0 < sum(len(one.media.sound or b"") for one in found.mistakes.shown) <= 20_000
-    assert any("too large" in one.media.problem for one in found.mistakes.shown)
-    assert 0 < sum(len(one.sound or b"") for one in found.map.clips) <= 20_000
-    assert any(one.sound is None for one in found.map.clips)
+    first = next(one.media for one in found.mistakes.shown if one.media.sound)
+    assert first.sound is not None and first.picture is not None
+    monkeypatch.setattr(errors, "MAX_SOUND_BYTES", len(first.sound))
+    monkeypatch.setattr(errors, "MAX_PICTURE_BYTES", len(first.picture))
+    monkeypatch.setattr(clip_map, "MAX_SOUND_BYTES", 2 * max(len(one.sound or b"") for one in found.map.clips))
+    cut = collect(reported, Wanted(None, 40, is_shared=False), quiet)
+    assert cut.mistakes is not None and cut.map is not None
+    readable = [one.media for one in cut.mistakes.shown if "too large" in one.media.problem or one.media.sound]
+    assert [bool(one.sound) for one in readable] == [bool(one.picture) for one in readable]
+    assert [bool(one.sound) for one in readable] == [True] + [False] * (len(readable) - 1)
+    assert all("no sound and no picture" in one.problem for one in readable[1:]) and len(readable) > 1
+    assert 2 <= sum(one.sound is not None for one in cut.map.clips) < len(cut.map.clips) - 1
 
 
 def test_every_text_is_escaped(found: Report) -> None:
@@ -206,3 +212,14 @@ def test_the_command_names_the_page_and_what_is_on_it(reported: Project, tmp_pat
     assert "3 shown, " in done.stderr and "fold 3" in done.stderr
     text = page.read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>") and HOSTILE not in text
+
+
+def test_of_very_many_labels_the_most_confused_are_in_the_matrix(found: Report) -> None:
+    assert found.model is not None
+    labels = tuple(f"label {number}" for number in range(70))
+    confusion = [[2 * (i == j) for j in range(70)] for i in range(70)]
+    confusion[66][3] = 5
+    model = replace(found.model, labels=labels, confusion=tuple(map(tuple, confusion)))
+    text, _ = render_report(replace(found, model=model, mistakes=None))
+    assert "The 60 labels with the most errors of 70." in text
+    assert text.count('class="cell"') == 1 and 'data-true="66" data-predicted="3"' in text
