@@ -65,13 +65,24 @@ class Tab:
 
     async def click(self, selector: str) -> None:
         """Press and release the mouse on an element, as a person does: scripts may then play sound."""
-        box = await self.value(
+        place = await self._middle_of(selector)
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.do("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
+
+    async def drop(self, selector: str, *files: Path) -> None:
+        """Drag files over an element and drop them there."""
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        place = await self._middle_of(selector)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.do("Input.dispatchDragEvent", type=kind, data=data, **place)
+
+    async def _middle_of(self, selector: str) -> dict[str, float]:
+        """Scroll to an element, and return where its middle is."""
+        x, y = await self.value(
             f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.scrollIntoView();"
             " const { x, y, width, height } = one.getBoundingClientRect(); return [x + width / 2, y + height / 2]; })()"
         )
-        place = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
-        for kind in ("mousePressed", "mouseReleased"):
-            await self.do("Input.dispatchMouseEvent", type=kind, **place)
+        return {"x": x, "y": y}
 
     async def choose_files(self, selector: str, *files: Path) -> None:
         """Choose files in a file input."""

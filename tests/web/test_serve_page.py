@@ -148,7 +148,7 @@ async def test_the_microphone_is_recorded_as_it_is(server: PageServer, tmp_path:
 
 
 @needs_chromium
-async def test_files_that_cannot_be_read_are_one_line_and_the_page_goes_on(
+async def test_files_that_cannot_be_read_are_one_line_and_one_that_is_dropped_is_tried(
     server: PageServer, tmp_path: Path, temporary: Path
 ) -> None:
     (tmp_path / "a.wav").write_bytes(b"RIFF\x00")
@@ -160,7 +160,7 @@ async def test_files_that_cannot_be_read_are_one_line_and_the_page_goes_on(
             shown = await found(tab)
             assert reason in shown and file in shown and str(temporary) not in shown, shown
             await tab.value("document.getElementById('status').className = '', 0")
-        await tab.choose_files("#file", level(tmp_path / "b.wav", 0.4))
+        await tab.drop("#drop", level(tmp_path / "b.wav", 0.4))
         assert "most probable is Above, high" in await found(tab)
     (folder,) = temporary.glob("labeltool-serve-*")
     assert list(folder.iterdir()) == []
