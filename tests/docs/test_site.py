@@ -15,7 +15,7 @@ import pytest
 from helpers.pages import DOCS, ROOT
 from helpers.waits import DEADLINE_S
 
-pytestmark = [pytest.mark.docs, pytest.mark.slow]
+pytestmark = [pytest.mark.docs, pytest.mark.slow, pytest.mark.xdist_group("site")]
 
 # What a browser fetches by itself, in contrast to what a reader may follow.
 _FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "object": "data"}
