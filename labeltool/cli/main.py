@@ -18,6 +18,7 @@ from labeltool.cli import (
     backup,
     check,
     common,
+    completion,
     demo,
     evaluation,
     export,
@@ -99,12 +100,15 @@ for _command in (
     project.remove,
     project.group,
     demo.demo,
+    completion.completion,
 ):
     cli.add_command(_command)
 
 
 def main() -> None:
     """Run the command line and leave with an exit code; an error is one line on stderr."""
+    if (code := completion.complete_if_asked(cli)) is not None:
+        sys.exit(code)
     context: click.Context | None = None
     try:
         # Not `cli.main`: it would end a broken pipe by itself, as a failure.
