@@ -1,7 +1,7 @@
 """Shell completion: of commands and options, as click has it, and of what the project and the registries know.
 
-A shell asks at every Tab, by starting the command with `_LABELTOOL_COMPLETE` in its environment: nothing is imported
-that takes longer than the command line itself, but for NumPy where architectures or query strategies are asked for.
+A shell requests them at every Tab by starting the command with `_LABELTOOL_COMPLETE` in its environment: nothing is
+imported that takes longer than the command line itself, but for NumPy for architectures and query strategies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FILE = CompletionItem("", type="file")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script that lets a shell complete labeltool's commands.
+    """Print the script for completion in a shell.
 
     Then Tab also completes labels of the project, models, architectures and query strategies. In `~/.bashrc`,
     `~/.zshrc`, or `~/.config/fish/config.fish`:
@@ -43,8 +43,8 @@ def completion(context: click.Context, shell: str) -> None:
     click.echo(script(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())
 
 
-def complete_if_asked(cli: click.Command) -> int | None:
-    """Print completions where a shell asks for them; return the exit code, or None where none asks."""
+def complete_if_requested(cli: click.Command) -> int | None:
+    """Print completions where a shell requests them; return the exit code, or None where none does."""
     instruction = os.environ.get(_VARIABLE)
     if not instruction:
         return None
@@ -72,7 +72,7 @@ def _completions(
         for one in complete():
             if isinstance(one, CompletionItem):
                 found.append(one)
-            # A label is foreign data: what a line of a shell cannot have is left out, the rest is quoted.
+            # A label is foreign data: one that no line of a shell can have is skipped, the others are quoted.
             elif one.startswith(incomplete) and one.isprintable():
                 found.append(CompletionItem(_quoted(one)))
     return found

@@ -107,7 +107,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line and leave with an exit code; an error is one line on stderr."""
-    if (code := completion.complete_if_asked(cli)) is not None:
+    if (code := completion.complete_if_requested(cli)) is not None:
         sys.exit(code)
     context: click.Context | None = None
     try:

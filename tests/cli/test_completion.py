@@ -40,8 +40,8 @@ def labelled(project: Project) -> Project:
 def completions(line: str, project: Project, shell: str = "bash") -> list[str]:
     """What a shell gets for a line, whose last word is completed."""
     words = shlex.split(line) + ([""] if line.endswith(" ") else [])
-    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_LABELTOOL_COMPLETE": f"{shell}_complete"}
-    done = labeltool(**{**os.environ, "PWD": str(project.directory), **asked})
+    request = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_LABELTOOL_COMPLETE": f"{shell}_complete"}
+    done = labeltool(**{**os.environ, "PWD": str(project.directory), **request})
     return done.stdout.splitlines()
 
 
@@ -78,8 +78,10 @@ atexit.register(lambda: print("LOADED", *sorted({HEAVY - {"sqlite_utils"}!r} & s
 from labeltool.__main__ import main
 main()
 """
-    asked = {"COMP_WORDS": line, "COMP_CWORD": "5", "_LABELTOOL_COMPLETE": "bash_complete"}
-    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, **asked}, capture_output=True, text=True)
+    request = {"COMP_WORDS": line, "COMP_CWORD": "5", "_LABELTOOL_COMPLETE": "bash_complete"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **request}, capture_output=True, text=True
+    )
     assert done.stdout.splitlines() == ["plain,'barn owl'", "LOADED"]
 
 
