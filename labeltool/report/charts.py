@@ -336,7 +336,7 @@ def _colour(field: str, names: Iterable[str]) -> _Spec:
         "type": "nominal",
         "title": None,
         "scale": {"domain": domain, "range": _FORMS[: len(domain)]},
-        "legend": {"orient": "top", "symbolOpacity": 1},
+        "legend": {"orient": "top", "symbolOpacity": 1, "columnPadding": 28},
     }
 
 

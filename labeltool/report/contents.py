@@ -98,7 +98,10 @@ class ClassFigures:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """How well a form of the model does: float, int8, the C of a package; None where not measured, `why` says why."""
+    """How well a form of the model does: float, int8, the C of a package; None where not measured.
+
+    `why` says why it was not, or of the C on which clips it was.
+    """
 
     name: str
     clips: int | None

@@ -37,6 +37,9 @@ from labeltool.util.bounded_read import parse_json, read_bytes
 _T = TypeVar("_T")
 _MAX_FILES = 100  # of packages and stored evaluations that are looked at
 _C_NOT_MEASURED = "not measured: `labeltool export --stm32` measures it on a machine with a C compiler"
+_C_ON_TRAINED = "not measured: the package had only clips that the model was trained on"
+# What a package calls the clips that its C was measured on.
+_HELD_OUT = {"unseen": "clips it has never seen", "validation": "clips it has never seen and validation clips"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class _Stored:
 class _OnClips:
     clips: int
     clip_accuracy_c: float
+    part: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,10 @@ def _of_c(project: Project, model_id: int) -> Precision:
         for package in _read(path, _Package):
             of_clips = package.measured_by_this_export.held_out_clips
             if package.model == model_id and of_clips is not None:
-                return Precision("C of the package", of_clips.clips, of_clips.clip_accuracy_c, None, None)
+                if of_clips.part not in _HELD_OUT:
+                    return Precision("C of the package", None, None, None, None, _C_ON_TRAINED)
+                part = f"when it was exported, on {_HELD_OUT[of_clips.part]}"
+                return Precision("C of the package", of_clips.clips, of_clips.clip_accuracy_c, None, None, part)
     return Precision("C of the package", None, None, None, None, _C_NOT_MEASURED)
 
 

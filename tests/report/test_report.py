@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import soundfile
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool, labeltool_here
 from helpers.progress import quiet
 from helpers.reported import FOLDER, HOSTILE, NOTE, PERSON, PROJECT
 from helpers.tones import tone_writer
+from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.report import charts, clip_map, errors
@@ -207,7 +209,7 @@ def test_without_vl_convert_the_page_has_its_tables(found: Report, monkeypatch: 
 
 def test_the_command_names_the_page_and_what_is_on_it(reported: Project, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    done = labeltool_here("report", "--project", reported.directory, "-o", page, "--errors", "3")
+    done = labeltool("report", "--project", reported.directory, "-o", page, "--errors", "3")
     assert done.stdout.strip() == str(page)
     assert "3 shown, " in done.stderr and "fold 3" in done.stderr
     text = page.read_text(encoding="utf-8")
@@ -223,3 +225,25 @@ def test_of_very_many_labels_the_most_confused_are_in_the_matrix(found: Report) 
     text, _ = render_report(replace(found, model=model, mistakes=None))
     assert "The 60 labels with the most errors of 70." in text
     assert text.count('class="cell"') == 1 and 'data-true="66" data-predicted="3"' in text
+
+
+@pytest.mark.parametrize(
+    ("part", "accuracy", "why"),
+    [("unseen", 0.75, "never seen"), ("validation", 0.75, "validation"), ("train", None, "trained on")],
+)
+def test_the_c_is_that_of_the_newest_package_unless_it_knew_the_clips(
+    reported: Project, tmp_path: Path, part: str, accuracy: float | None, why: str
+) -> None:
+    project = projects.load(Path(shutil.copytree(reported.directory, tmp_path / "copy")))
+    measured = {"held_out_clips": {"clips": 8, "clip_accuracy_c": 0.75, "part": part}}
+    for name, text in {
+        "package": json.dumps({"model": 1, "measured_by_this_export": measured}),
+        "other": json.dumps({"model": 2, "measured_by_this_export": measured}),
+        "damaged": "{",
+    }.items():
+        (project.exports / name).mkdir(parents=True)
+        (project.exports / name / "report.json").write_text(text)
+    found = collect(project, Wanted(None, 0, is_shared=True), quiet)
+    assert found.model is not None
+    of_c = found.model.precisions[2]
+    assert (of_c.accuracy, why in of_c.why) == (accuracy, True)
