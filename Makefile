@@ -7,7 +7,7 @@ DEMO ?= demo
 FUZZ_SECONDS ?= 600
 FUZZ_READERS ?=
 
-.PHONY: demo test docs docs-test fuzz install release-check clean
+.PHONY: demo test docs docs-test fuzz install release-check install-test clean
 
 demo: $(STAMP)
 	$(VENV)/bin/labeltool demo $(DEMO)
@@ -40,6 +40,11 @@ install: $(STAMP)
 release-check: $(STAMP)
 	$(VENV)/bin/python -m pip install --quiet --group release
 	$(VENV)/bin/python .ci/release_check.py
+
+# By pip, uv and pipx, from the wheel and the source distribution, each in an environment of its own.
+install-test: $(STAMP)
+	$(VENV)/bin/python -m pip install --quiet --group install
+	$(VENV)/bin/python .ci/install_test.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labeltool needs Python 3.11 or newer: make PYTHON=python3.11")'
