@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from labeltool.evaluation.report import StoredEvaluation, stored_evaluation
+from labeltool.errors import in_one_line
+from labeltool.evaluation.report import stored_evaluation
 from labeltool.exporters.markdown import cell, table
 from labeltool.exporters.source import Source
 from labeltool.networks.model_card import Measured, ModelCard
@@ -77,7 +78,7 @@ def readme(source: Source, *, definition: str = CARD, labels_file: str = LABELS)
     """
     model, card = source.model, source.model.card
     labels = [label for label in card.labels if label != card.background]
-    name = f"{source.project.directory.resolve().name}, model {source.model_id}"
+    name = in_one_line(f"{source.project.directory.resolve().name}, model {source.model_id}")
     results = _results(source)
     return _TEXT.format(
         front_matter=_front_matter(name, results),
@@ -109,19 +110,19 @@ def licences_of_training(source: Source) -> list[str]:
 
 
 def _results(source: Source) -> list[_Result]:
-    """Return what was measured: on test clips where that was stored, then on the validation clips."""
+    """Return what was measured: on the test fold and the locked set where that was stored, on the validation clips."""
     card = source.model.card
-    stored = [stored_evaluation(source.project, source.model_id, fold) for fold in {None, card.test_fold}]
-    results = [_Result(_of_evaluation(one), "test", one) for one in stored if one is not None]
+    stored = [
+        stored_evaluation(source.project, source.model_id, card.int8_sha256, fold) for fold in (card.test_fold, None)
+    ]
+    results = []
+    for one in stored:
+        # Without a fold or a locked set, the validation clips are among those it was measured on.
+        if one is not None and (one.locked or one.fold is not None):
+            results.append(_Result("locked test set" if one.locked else f"test fold {one.fold}", "test", one))
     if card.measured is not None:
         results.append(_Result(_VALIDATION, "validation", card.measured))
-    return sorted(results, key=lambda one: (one.split, one.clips))
-
-
-def _of_evaluation(evaluation: StoredEvaluation) -> str:
-    if evaluation.locked:
-        return "locked test set"
-    return "those it was not trained on" if evaluation.fold is None else f"test fold {evaluation.fold}"
+    return results
 
 
 def _front_matter(name: str, results: Sequence[_Result]) -> str:
@@ -134,7 +135,7 @@ def _front_matter(name: str, results: Sequence[_Result]) -> str:
     }
     if results:
         values["model-index"] = [{"name": name, "results": [_index_entry(name, one) for one in results]}]
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=True)}" for key, value in values.items()]
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
     return "\n".join(("---", *lines, "---", ""))
 
 
@@ -190,7 +191,9 @@ def _limits(card: ModelCard, results: Sequence[_Result]) -> list[str]:
     if any(one.clips == _VALIDATION for one in results):
         limits.append("The validation clips chose the temperature and the thresholds: new recordings may do worse.")
     if not any(one.split == "test" for one in results):
-        limits.append("It was not measured on a test set: `labeltool evaluate` does, before an export.")
+        limits.append(
+            "It was not measured on a test set: train with `--test-fold`, or lock one, and `labeltool evaluate`."
+        )
     few = sorted(
         {of_label.label for one in results for of_label in one.measured.by_label if of_label.clips < _FEW_CLIPS}
     )

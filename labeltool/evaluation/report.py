@@ -31,12 +31,20 @@ class StoredEvaluation(MeasuredOnAll):
     """The metrics of a model as they were written: on a fold, on the locked test set, or on all clips unseen then."""
 
     model: int
+    int8_sha256: str = ""
     fold: int | None = None
     locked: bool = False
 
 
-def stored_evaluation(project: Project, model_id: int, fold: int | None = None) -> StoredEvaluation | None:
+def stored_evaluation(
+    project: Project, model_id: int, int8_sha256: str, fold: int | None = None
+) -> StoredEvaluation | None:
     """Return the last evaluation of a model, on a fold or without one; None where none was written.
+
+    Parameters
+    ----------
+    int8_sha256
+        Of the model's card: after a backup was restored, another model had the same id.
 
     Raises
     ------
@@ -49,9 +57,10 @@ def stored_evaluation(project: Project, model_id: int, fold: int | None = None) 
     if not path.exists():
         return None
     try:
-        return msgspec.convert(parse_json(read_text(path)), StoredEvaluation)
+        found = msgspec.convert(parse_json(read_text(path)), StoredEvaluation)
     except ValueError as error:
         raise LabeltoolError(f"is damaged: {error}", file=path, remedy="`labeltool evaluate` writes it anew") from error
+    return found if found.int8_sha256 == int8_sha256 else None
 
 
 def evaluation_name(model_id: int, fold: int | None) -> str:

@@ -72,6 +72,8 @@ class EvaluateResult(MeasuredOnAll):
     ----------
     model
         Its id; None for a cross-validation.
+    int8_sha256
+        Of its int8 file; "" for a cross-validation.
     fold
         The fold it was tested on; None: all clips it was not trained on.
     folds
@@ -92,6 +94,7 @@ class EvaluateResult(MeasuredOnAll):
     """
 
     model: int | None
+    int8_sha256: str = ""
     fold: int | None = None
     folds: tuple[FoldResult, ...] | None = None
     locked: bool = False
@@ -148,6 +151,7 @@ def evaluate(
     tested = measure_on(project, files, held.names, held.clips, report)
     values = _values(tested.measured)
     result = EvaluateResult(**values, model=chosen.id, fold=fold, skipped=tested.skipped, locked=held.is_locked)
+    result = replace(result, int8_sha256=files.card.int8_sha256)
     if thresholds or precision is not None:
         result = _with_thresholds(result, tested.scored, precision, chosen.uid)
     name = evaluation_report.evaluation_name(chosen.id, fold)

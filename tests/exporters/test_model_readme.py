@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def measured(right: float, int8: float) -> Measured:
 
 def evaluated(project: Project, measured: Measured, **values: Any) -> None:
     found = {field.name: getattr(measured, field.name) for field in fields(Measured)}
-    result = EvaluateResult(**found, **values)
+    sha256 = hashlib.sha256(b"int8").hexdigest()
+    result = EvaluateResult(**found, **{"int8_sha256": sha256, **values})
     name = report.evaluation_name(values["model"], values.get("fold"))
     report.write(project, name, result, losses=(), models=())
 
@@ -81,15 +83,23 @@ def test_an_evaluation_on_test_clips_stands_beside_the_validation(labelled: Proj
     by_split = [
         (one.dataset_split, one.metric_value) for one in card.data.eval_results if one.metric_type == "accuracy"
     ]
-    assert by_split == [("test", 0.6), ("test", 0.8), ("validation", 0.94)]
+    assert by_split == [("test", 0.8), ("test", 0.6), ("validation", 0.94)]
     assert "### On 15 clips: test fold 5" in card.text
     assert "### On 15 clips: locked test set" in card.text and "not measured on a test set" not in card.text
 
 
-def test_an_evaluation_of_another_model_is_not_shown(labelled: Project) -> None:
-    first = add_model(labelled, labels=LABELS, measured=measured(0.95, 0.94))
-    evaluated(labelled, measured(0.7, 0.6), model=first)
-    add_model(labelled, labels=LABELS, measured=measured(0.95, 0.94))
+def test_an_evaluation_with_validation_clips_is_no_test(labelled: Project) -> None:
+    model = add_model(labelled, labels=LABELS, measured=measured(0.95, 0.94))
+    evaluated(labelled, measured(0.7, 0.6), model=model)
+    card = exported(labelled)
+    assert {one.dataset_split for one in card.data.eval_results} == {"validation"}
+    assert "not measured on a test set" in card.text
+
+
+@pytest.mark.parametrize("other", [{"model": 2}, {"int8_sha256": "that of a model before a restored backup"}])
+def test_an_evaluation_of_another_model_is_not_shown(labelled: Project, other: dict[str, Any]) -> None:
+    model = add_model(labelled, labels=LABELS, measured=measured(0.95, 0.94))
+    evaluated(labelled, measured(0.7, 0.6), **{"model": model, "locked": True, **other})
     assert {one.dataset_split for one in exported(labelled).data.eval_results} == {"validation"}
 
 
@@ -98,6 +108,13 @@ def test_labels_are_text_wherever_they_stand(labelled: Project) -> None:
     card = exported(labelled)
     assert card.data.license == "unknown" and "\nlicense: mit" not in card.text
     assert r"a: \|b\|" in card.text and "fewer than 10 clips" in card.text
+
+
+def test_the_name_of_a_project_is_text_in_any_script(labelled: Project, tmp_path: Path) -> None:
+    add_model(labelled, labels=LABELS, measured=measured(0.95, 0.94))
+    moved = labelled.directory.rename(tmp_path / '🐦 "birds": \x85\x7f')
+    name = exported(replace(labelled, directory=moved)).data.model_name
+    assert name == '🐦 "birds": \\x85\\x7f, model 1'
 
 
 def test_a_model_without_a_measurement_has_no_index(labelled: Project) -> None:
