@@ -128,7 +128,7 @@ def help_text(text: str) -> str:
         lines = paragraph.removeprefix("\b").strip("\n").splitlines()
         if not is_kept:
             out.append(cell(" ".join(lines)).replace("\\|", "|"))
-        elif lines[0].startswith("labeltool"):
+        elif any("labeltool " in line for line in lines):
             out.append(NOT_RUN + "\n".join(["```sh", *lines, "```"]))
         else:
             out.append("\n".join(["```text", *lines, "```"]))
