@@ -30,13 +30,12 @@ _FILE = CompletionItem("", type="file")
 def completion(context: click.Context, shell: str) -> None:
     """Print the script for completion in a shell.
 
-    Then Tab also completes labels of the project, models, architectures and query strategies. In `~/.bashrc`,
-    `~/.zshrc`, or `~/.config/fish/config.fish`:
+    Then Tab also completes labels of the project, models, architectures and query strategies. The line for `~/.bashrc`
+    is `eval "$(labeltool completion bash)"`, for `~/.zshrc` the same with zsh, and for `~/.config/fish/config.fish`
+    `labeltool completion fish | source`.
 
     \b
-    eval "$(labeltool completion bash)"
-    eval "$(labeltool completion zsh)"
-    labeltool completion fish | source
+    labeltool completion bash
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     script = get_completion_class(shell)
     assert script is not None  # click has all three
