@@ -32,7 +32,11 @@ ALLOWED = re.compile(
     r"lesser general public|lgpl)\b",
     re.IGNORECASE,
 )
-FORBIDDEN = re.compile(r"\b(agpl|affero|proprietary|noncommercial)\b", re.IGNORECASE)
+# A runtime library of GCC under its exception is linked by most wheels of compiled code, and its licence names it.
+FORBIDDEN = re.compile(
+    r"\b(agpl|affero|proprietary|noncommercial)\b|(?<!lesser )general public|\bgpl(?![\w.+-]* with gcc-exception)",
+    re.IGNORECASE,
+)
 
 
 def main() -> int:
@@ -48,7 +52,7 @@ def main() -> int:
             ),
             "the wheel is sound (check-wheel-contents)": lambda: complaints("check_wheel_contents", wheel),
             "the contents are the program and nothing else": lambda: wrong_contents(wheel, sdist),
-            "the version is the same everywhere": lambda: wrong_versions(ROOT, wheel),
+            "the version is the same everywhere": lambda: wrong_versions(wheel.parents[1], wheel),
             "the licences of what it depends on allow it": lambda: wrong_licences(closure(PACKAGE)),
         }
         for name, check in checks.items():
