@@ -1,9 +1,10 @@
 """The documentation's site: `make docs` builds it into `build/docs`.
 
 Sphinx with furo and MyST, for three reasons. The pages stay plain Markdown that reads well on a forge too; autodoc and
-napoleon read the NumPy docstrings that the code has; and every link that leads nowhere is a warning. The alternative for Markdown, MkDocs, is between two versions that do not fit each other (2.0 is a development
-release), and Zensical, which would take its place, is at 0.1 and has no reader of docstrings of its own. Last
-releases, of November 2026: Sphinx 9.2 (9.0 for Python 3.11), furo 2025.12, myst-parser 5.2.
+napoleon read the NumPy docstrings that the code has; and every link that leads nowhere is a warning. The alternative
+for Markdown, MkDocs, is between two versions that do not fit each other (2.0 is a development release), and Zensical,
+which would take its place, is at 0.1 and has no reader of docstrings of its own. Last releases, of November 2026:
+Sphinx 9.2 (9.0 for Python 3.11), furo 2025.12, myst-parser 5.2.
 """
 
 from __future__ import annotations
