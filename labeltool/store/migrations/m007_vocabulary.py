@@ -177,7 +177,8 @@ _DESCRIPTIONS = {
     "label the same clip.",
     "suggestions": "Class probabilities that a model predicted for a clip; is_unlabelled is 1 while the clip has no "
     "label and no newer model has scored it.",
-    "queue": "The order in which unlabelled clips are shown, rank 0 first, as the query strategy chose it.",
+    "queue": "The order in which unlabelled clips are shown, the lowest rank first: from 0 on as the query strategy "
+    "chose it, below 0 those that were put first.",
     "latest_events": "The latest verdict on each label of each clip under its original name; derived from the journal "
     "by triggers.",
     "transcripts": "Text that a speech model recognised in a clip, one transcript per clip; options are the model's "
