@@ -18,6 +18,7 @@ from labeltool.networks import heads, model_folder, postprocessing
 from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.pretrained.model import PretrainedModel
 from labeltool.project import Project
+from labeltool.store import clips
 from labeltool.type_aliases import Progress
 
 
@@ -80,7 +81,7 @@ class FileClassifier(Protocol):
     Attributes
     ----------
     labels
-        The labels of its scores, the background among them.
+        The labels of its scores by their current names, the background among them.
     """
 
     labels: Sequence[str]
@@ -119,7 +120,7 @@ def classify(
     """
     sounds, failed = audio_files.describe_each(files)  # a wrong name is reported before the model is loaded
     choice = window_scorers.choose_model(project, model)
-    classify_file = file_classifier(choice) if sounds else None
+    classify_file = file_classifier(project, choice) if sounds else None
     classified = []
     for done, file in enumerate(sounds):
         assert classify_file is not None
@@ -131,24 +132,33 @@ def classify(
     return ClassifyResult(choice.name, tuple(classified), tuple(failed))
 
 
-def file_classifier(choice: window_scorers.ModelChoice) -> FileClassifier:
+def file_classifier(project: Project | None, choice: window_scorers.ModelChoice) -> FileClassifier:
     """Load a model.
+
+    Parameters
+    ----------
+    project
+        Its labels are named as they are now.
 
     Raises
     ------
     LabeltoolError
         When it cannot be read, or is a pretrained model without a class list.
     """
-    return _OwnModel(choice) if choice.is_own else _Pretrained(choice)
+    return _OwnModel(project, choice) if choice.is_own else _Pretrained(choice)
 
 
 class _OwnModel:
     """A `FileClassifier` by a model that labeltool trained, int8."""
 
-    def __init__(self, choice: window_scorers.ModelChoice) -> None:
+    def __init__(self, project: Project | None, choice: window_scorers.ModelChoice) -> None:
         files = model_folder.read(choice.path)
         self._files = files
-        self.labels: Sequence[str] = files.labels
+        renamed: dict[str, str] = {}
+        if project is not None:
+            with project.open_store() as store:
+                renamed = clips.current_names(store)
+        self.labels: Sequence[str] = files.current_labels(renamed)
         self._frames = frame_function(files.frontend, choice.model_folders, files.pretrained)
         self._predict = scoring.int8_predictor(files)
 
@@ -172,7 +182,8 @@ class _OwnModel:
         names = (self.labels[index] for index in np.flatnonzero(predicted).tolist())
         return ClassifiedFile(
             file,
-            tuple(name for name in names if name != self._files.background),
+            # Labels that were merged since are one.
+            tuple(dict.fromkeys(name for name in names if name != self._files.background)),
             _top_scores(self.labels, probabilities, top),
             tuple(scored),
         )

@@ -139,10 +139,10 @@ def try_sound(project: Project | None, *, report: Progress, file: str, options: 
             fields |= part(project, sound, choice, options, report)
         except LabeltoolError as error:
             failed.append(f"{name}: {error}")
-    return TriedSound(**_classes(sound, choice), **fields, failed=tuple(failed))
+    return TriedSound(**_classes(project, sound, choice), **fields, failed=tuple(failed))
 
 
-def _classes(sound: AudioFile, choice: ModelChoice) -> dict[str, Any]:
+def _classes(project: Project | None, sound: AudioFile, choice: ModelChoice) -> dict[str, Any]:
     spans: list[tuple[float, float]] = []
     rows: list[npt.NDArray[Any]] = []
 
@@ -150,7 +150,7 @@ def _classes(sound: AudioFile, choice: ModelChoice) -> dict[str, Any]:
         spans.append((round(start_s, 4), round(end_s, 4)))
         rows.append(scores)
 
-    classifier = file_classifier(choice)
+    classifier = file_classifier(project, choice)
     classified = classifier(sound.path, _TOP, keep)
     return {
         "model": choice.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.inference import classify, windows
 from labeltool.inference.windows import Windows
 from labeltool.pretrained import registry
-from labeltool.project import Project
+from labeltool.project import Project, load
+from labeltool.store import labels
 
 RATE, WINDOW = 8000, 400
 
@@ -103,6 +105,18 @@ def test_an_own_model_classifies_a_long_file_block_by_block_too(
     assert [one["score"] for one in in_blocks["scores"]] == pytest.approx(
         [one["score"] for one in whole["scores"]], abs=2e-4
     )
+
+
+def test_a_label_that_was_renamed_since_the_training_has_its_present_name(modelled: Project, tmp_path: Path) -> None:
+    path = sound(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 16_000 * 3), 16_000)
+    before = classified(modelled, path, "1")
+    shutil.copytree(modelled.directory, tmp_path / "copy")
+    project = load(tmp_path / "copy")
+    first = before["scores"][0]["label"]
+    with project.open_store() as store:
+        labels.rename(store, first, "chaffinch", annotator="ann")
+    expected = json.loads(json.dumps(before).replace(f'"{first}"', '"chaffinch"'))
+    assert json.loads(json.dumps(classified(project, path, "1"))) == expected != before
 
 
 def test_a_label_is_printed_as_text_whatever_it_holds_and_several_files_are_listed(
