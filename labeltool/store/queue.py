@@ -32,6 +32,14 @@ def put_first(store: Store, clip_id: int) -> None:
         )
 
 
+def is_skipped(store: Store, clip_id: int) -> bool:
+    """Return whether anybody has skipped a clip, which then comes last for them."""
+    (exists,) = store.connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM active_events WHERE clip_id = ? AND kind = 'skip')", (clip_id,)
+    ).fetchone()
+    return bool(exists)
+
+
 def is_empty(store: Store) -> bool:
     """Return whether no order was computed yet."""
     (exists,) = store.connection.execute("SELECT EXISTS (SELECT 1 FROM queue WHERE rank >= 0)").fetchone()

@@ -42,6 +42,12 @@ def recording(store: Store, recording_id: int) -> StoredRecording:
     return _recording(store, row)
 
 
+def sha256_of(store: Store, recording_id: int) -> str:
+    """Return the SHA-256 of a recording's file."""
+    (sha256,) = store.connection.execute("SELECT sha256 FROM recordings WHERE id = ?", (recording_id,)).fetchone()
+    return str(sha256)
+
+
 def find_recording(store: Store, name: str, *, is_removed: bool = False) -> StoredRecording:
     """Return the recording of a path, or of a file name if no other recording has it.
 

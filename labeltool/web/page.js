@@ -78,7 +78,9 @@ async function tryModel(blob, name) {
 const SENT = {
   new: "Sent: it is the next clip in the labelling queue.",
   known: "The project has this sound already: it is now the next clip in the labelling queue.",
+  skipped: "The project has this sound already: it is now the next clip of those who have not skipped it.",
   labelled: "The project has this sound already, and it is labelled",
+  excluded: "The project has this sound already, and it is excluded as bad audio.",
 };
 
 byId("send")?.addEventListener("click", async () => {

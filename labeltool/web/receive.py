@@ -11,21 +11,23 @@ from typing import Literal
 import soundfile
 
 from labeltool.annotation import listing
+from labeltool.annotation.listing import ListedClip
 from labeltool.audio import files as audio_files
 from labeltool.audio.files import AUDIO_SUFFIXES, AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Clip, Recording
-from labeltool.store import clips, queue, recordings
+from labeltool.store import Store, clips, queue, recordings
 from labeltool.store.importing import import_records
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import open_atomic
 from labeltool.util.time_grid import MICROSECONDS, length_us
+from labeltool.util.urls import is_there
 
 FOLDER = "received"
 """Folder of the project with the sounds that were sent."""
 
-State = Literal["new", "known", "labelled"]
+State = Literal["new", "known", "skipped", "labelled", "excluded"]
 
 _SENT_AS = "sent_as"
 _SUFFIXES = {"WAVEX": ".wav", "RF64": ".wav", "MPEG": ".mp3"}
@@ -42,7 +44,8 @@ class Received:
     file
         Its recording.
     state
-        `new`: it was not in the project; `known`: it was, unlabelled; `labelled`: it was, and is not labelled again.
+        `new`: it was not in the project; `known`: it was, unlabelled; `skipped`: it was, and is the next clip of those
+        who have not skipped it; `labelled`, `excluded` as bad audio: it was, and is not labelled again.
     labels
         Where it is labelled, its labels.
     """
@@ -70,15 +73,19 @@ def receive(project: Project, *, report: Progress, file: str, name: str, max_s: 
     LabeltoolError
         When it cannot be read, is too long, was removed from the project, or the project cannot be written.
     """
-    sound = audio_files.describe(file)
-    if sound.duration_s > max_s:
-        raise LabeltoolError(f"lasts {sound.duration_s:.0f} s, longer than the {max_s:.0f} s that are taken", file=file)
+    # Not decoded whole before its length is known, which may be hours.
+    length_s = audio_files.describe(file, samples=False).duration_s
+    if length_s > max_s:
+        raise LabeltoolError(f"lasts {length_s:.0f} s, longer than the {max_s:.0f} s that are taken", file=file)
     report("storing", 0, 0)
+    sound = audio_files.describe(file)
     with project.open_store(to_write=True) as store:
         known = recordings.by_content(store, sound.sha256, sound.samples_sha256)
         if known is None and recordings.was_removed(store, sound.sha256, sound.samples_sha256):
             raise recordings.removed(name or "this sound")
-        path = _copy(project, sound) if known is None else Path(known.path)
+        path = known.path if known is not None and is_there(known.path) else str(_copy(project, sound))
+        if known is not None and path != known.path:
+            recordings.relocate(store, [(recordings.sha256_of(store, known.id), path)])
         if known is None or not clips.of_recording(store, known.id):
             import_records(store, _records(sound, path, name), kind="page", source=name)
             known_now = recordings.by_content(store, sound.sha256, sound.samples_sha256)
@@ -89,8 +96,15 @@ def receive(project: Project, *, report: Progress, file: str, name: str, max_s: 
         one = next((one for one in listed if not one.labelled), listed[0])
         if not one.labelled:
             queue.put_first(store, one.clip.id)
-    state: State = "labelled" if one.labelled else "new" if known is None else "known"
+        state = "new" if known is None else _state(store, one)
     return Received(one.clip.id, one.clip.path, state, one.present)
+
+
+def _state(store: Store, one: ListedClip) -> State:
+    """Return the state of a clip that was in the project before."""
+    if one.labelled:
+        return "labelled" if clips.verdicts_on(store, [one.clip.id]) else "excluded"
+    return "skipped" if queue.is_skipped(store, one.clip.id) else "known"
 
 
 def _copy(project: Project, sound: AudioFile) -> Path:
@@ -107,9 +121,9 @@ def _copy(project: Project, sound: AudioFile) -> Path:
     return path
 
 
-def _records(sound: AudioFile, path: Path, name: str) -> list[Recording | Clip]:
+def _records(sound: AudioFile, path: str, name: str) -> list[Recording | Clip]:
     recording = Recording(
-        path=str(path),
+        path=path,
         sha256=sound.sha256,
         sample_rate_hz=sound.sample_rate_hz,
         channels=sound.channels,

@@ -10,6 +10,7 @@ import soundfile
 
 from helpers.progress import silent
 from labeltool.annotation import next_clips
+from labeltool.audio import files
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import clips, journal, queue, recordings
@@ -88,9 +89,47 @@ def test_nothing_is_replaced_and_no_link_is_followed(project: Project, write_ton
     assert list(elsewhere.iterdir()) == []
 
 
-def test_what_was_removed_stays_removed_and_what_is_too_long_is_refused(project: Project, write_tone: Write) -> None:
+def test_a_sound_whose_file_is_gone_is_kept_instead_of_it(project: Project, write_tone: Write, tmp_path: Path) -> None:
+    wav = write_tone("a.wav")
+    one = sent(project, wav)
+    with project.open_store() as store:
+        clip = clips.clip(store, one.clip)
+        recordings.relocate(store, [(clip.sha256, str(tmp_path / "gone.wav"))])
+    found = sent(project, wav)
+    assert found == Received(one.clip, one.file, "known")
+    # In another encoding too.
+    Path(found.file).unlink()
+    flac = tmp_path / "a.flac"
+    soundfile.write(flac, soundfile.read(wav, dtype="int16")[0], 16_000)
+    encoded = sent(project, flac)
+    assert encoded.clip == one.clip and Path(encoded.file).read_bytes() == flac.read_bytes()
+    assert Path(encoded.file).parent == project.directory / FOLDER
+    files.require_content(encoded.file, clip.sha256, clip.samples_sha256)
+    with project.open_store() as store:
+        recordings.relocate(store, [(clip.sha256, "https://sounds.example/a.wav")])
+    assert sent(project, wav).file == "https://sounds.example/a.wav"
+
+
+def test_skipped_clips_and_bad_audio_are_states_of_their_own(project: Project, write_tone: Write) -> None:
+    wav = write_tone("a.wav")
+    one = sent(project, wav)
+    with project.open_store() as store:
+        journal.exclude(store, one.clip, "skip", annotator="ann")
+    assert sent(project, wav).state == "skipped"
+    with project.open_store() as store:
+        assert next_clips.next_clips(store, 1, annotator="bob")[0].id == one.clip
+        journal.exclude(store, one.clip, "bad audio", annotator="ann")
+    assert sent(project, wav).state == "excluded"
+    with project.open_store() as store:
+        assert next_clips.next_clips(store, 1, annotator="ann") == []
+
+
+def test_what_was_removed_stays_removed_and_what_is_too_long_is_refused_before_it_is_decoded(
+    project: Project, write_tone: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wav = write_tone("a.wav", seconds=2.0)
-    with pytest.raises(LabeltoolError, match="lasts 2 s"):
+    with monkeypatch.context() as patched, pytest.raises(LabeltoolError, match="lasts 2 s"):
+        patched.setattr(files, "decoded_properties", None)
         receive(project, report=silent, file=str(wav), name="", max_s=1.0)
     one = sent(project, wav)
     with project.open_store() as store:
