@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -48,9 +49,8 @@ _FILES = {
 }
 MAX_BYTES = 128 << 20
 """Of a sound that is sent: ten minutes of uncompressed stereo."""
-_UPLOADS = 8  # at once; each may fill `MAX_BYTES` of the disk
 _UPLOAD_S = 300.0
-_MAX_WAITING = 16
+_MAX_SOUNDS = 16  # that arrive, wait or are worked on; each may fill `MAX_BYTES` of the disk
 _MAX_NAME = 120
 _MAX_CLIP_S = 60.0
 _NICENESS = 10
@@ -102,7 +102,7 @@ def serve_page(
         if project:
             who += ", play labelled clips and send recordings"
         narrate(who if is_loopback(host) else f"{who}; it and the sound go over the network unencrypted")
-        page = _Page(project, options, Path(folder), narrate)
+        page = _Page(project, options, Path(folder).resolve(), narrate)
         app = page.application()
         gate.guard(app)
         asyncio.run(until_signalled(app, server_socket, ends_with_client=True))
@@ -115,11 +115,12 @@ class _Page:
         self, project: Project | None, options: PageOptions, folder: Path, narrate: Callable[[str], None]
     ) -> None:
         self._project, self._options, self._folder, self._narrate = project, options, folder, narrate
-        self._turns = Turns(_MAX_WAITING)
-        self._uploads = asyncio.Semaphore(_UPLOADS)
+        self._turns = Turns()
         # Clips that a visitor may play: those that were named as neighbours.
         self._shown: set[int] = set()
         self._comparing: asyncio.Task[None] | None = None
+        # What could not be compared is not tried again until there is more, or another model.
+        self._left: tuple[Path, int] | None = None
         read = resources.files("labeltool.web").joinpath
         self._files = {name: read(name).read_bytes() for name in _FILES}
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -142,7 +143,7 @@ class _Page:
         ]
         if self._project is not None:
             routes.append(web.post("/send", self._send))
-            app.on_startup.append(self._start_comparing)
+            app.on_startup.append(self._when_started)
             app.on_cleanup.append(self._stop_comparing)
         app.add_routes(routes)
         return app
@@ -161,6 +162,7 @@ class _Page:
 
         def shown(found: Any) -> None:
             self._shown.update(one.clip for one in found.neighbours or ())
+            self._start_comparing()
 
         async with self._upload(request) as (file, name):
             return await self._work(request, TRY, shown, file, name, options={**options, "folder": str(file.parent)})
@@ -169,7 +171,7 @@ class _Page:
         """Take a sound into the project."""
 
         def received(found: Any) -> None:
-            if found.state != "labelled":
+            if found.state not in ("labelled", "excluded"):
                 self._narrate(f"clip {found.clip} is next in the queue: {found.file}")
 
         async with self._upload(request) as (file, name):
@@ -185,10 +187,13 @@ class _Page:
         """
         if (request.content_length or 0) > MAX_BYTES:
             raise _refusal(web.HTTPRequestEntityTooLarge, _too_large())
+        if len(list(self._folder.iterdir())) >= _MAX_SOUNDS:
+            reason = f"{_MAX_SOUNDS} sounds are waiting already; try again in a minute"
+            raise _refusal(web.HTTPServiceUnavailable, reason)
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             file = Path(folder, "sound")
             try:
-                async with asyncio.timeout(_UPLOAD_S), self._uploads:
+                async with asyncio.timeout(_UPLOAD_S):
                     size = 0
                     with file.open("xb") as out:
                         async for piece in request.content.iter_chunked(1 << 18):
@@ -229,11 +234,26 @@ class _Page:
                     running.cancel()
                     await asyncio.wait([running])
             done(found)
-            await send(state="done", result=msgspec.to_builtins(found))
+            result = msgspec.to_builtins(found)
+            if "failed" in result:
+                result["failed"] = [self._for_visitors(reason, file, called) for reason in result["failed"]]
+            await send(state="done", result=result)
         except LabeltoolError as error:
-            await send(state="failed", reason=str(error).replace(str(file), called or "the sound"))
+            await send(state="failed", reason=self._for_visitors(str(error), file, called))
         await answer.write_eof()
         return answer
+
+    def _for_visitors(self, reason: str, file: Path, called: str) -> str:
+        """Return a reason without the folders of this machine."""
+        reason = reason.replace(str(file), called or "the sound")
+        named = [one for one in (self._options.model, self._options.speech_model) if one and Path(one).is_absolute()]
+        folders = [file.parent, *(Path(one).parent for one in named)]
+        if self._project is not None:
+            folders.append(self._project.directory)
+        for folder in sorted(folders, key=lambda one: -len(one.parts)):
+            if folder.name:
+                reason = reason.replace(f"{folder}{os.sep}", "").replace(str(folder), folder.name)
+        return reason.replace(str(Path.home()), "~")
 
     async def _run(self, task: Task[R], stage: Callable[[str], None], *, niceness: int = 0, **options: Any) -> R:
         """Do a task in a child process, which ends when this is cancelled."""
@@ -261,25 +281,33 @@ class _Page:
         try:
             sound = await asyncio.to_thread(_wav_of_clip, self._project, clip_id)
         except LabeltoolError as error:
-            raise web.HTTPNotFound(text=str(error)) from error
+            self._narrate(f"clip {clip_id} cannot be played: {error}")
+            raise web.HTTPNotFound(text="the clip cannot be played") from error
         return web.Response(body=sound, content_type="audio/wav", headers={"Cache-Control": "private, max-age=600"})
 
-    async def _start_comparing(self, _: web.Application) -> None:
-        self._comparing = asyncio.create_task(self._compare())
+    async def _when_started(self, _: web.Application) -> None:
+        self._start_comparing()
+
+    def _start_comparing(self) -> None:
+        """Complete the index of similar clips in the background, unless that is done already."""
+        if self._project is not None and (self._comparing is None or self._comparing.done()):
+            self._comparing = asyncio.create_task(self._compare(self._project))
 
     async def _stop_comparing(self, _: web.Application) -> None:
         if self._comparing is not None:
             self._comparing.cancel()
             await asyncio.wait([self._comparing])
 
-    async def _compare(self) -> None:
-        """Add the clips to the index that it lacks."""
-        assert self._project is not None
+    async def _compare(self, project: Project) -> None:
+        """Add the clips to the index that it lacks: after a training all, by the new model."""
         try:
-            if await asyncio.to_thread(_is_index_complete, self._project):
+            index, lacks = await asyncio.to_thread(_unindexed, project)
+            if not lacks or (index, lacks) == self._left:
                 return
+            self._left = index, lacks
             self._narrate("similar clips are shown once the project's clips are compared: that has begun")
             await self._run(SIMILAR, lambda _: None, niceness=_NICENESS)
+            self._left = await asyncio.to_thread(_unindexed, project)
             self._narrate("the project's clips are compared")
         except LabeltoolError as error:
             self._narrate(f"similar clips: {error}")
@@ -298,6 +326,8 @@ async def _send_stages(stages: asyncio.Queue[str], running: asyncio.Task[Any], s
 
 def _stop(starting: asyncio.Future[Job[Any]]) -> None:
     """End a job, in a thread: that may take a second."""
+    if starting.cancelled():
+        return  # the server ends, and with it what it has started
     if starting.exception() is None:
         asyncio.get_running_loop().run_in_executor(None, starting.result().stop)
 
@@ -322,8 +352,8 @@ def _wav_of_clip(project: Project, clip_id: int) -> bytes:
     return sound.getvalue()
 
 
-def _is_index_complete(project: Project) -> bool:
+def _unindexed(project: Project) -> tuple[Path, int]:
+    """Return the folder of the index of similar clips, and how many clips are not in it."""
     with project.open_store() as store:
-        if clips.has_no_clips(store):
-            return True
-        return not search.count_unindexed(project, store, search.feature_source(project, store))
+        source = search.feature_source(project, store)
+        return source.folder(project), search.count_unindexed(project, store, source)

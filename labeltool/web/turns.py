@@ -6,20 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from labeltool.errors import LabeltoolError
-
 
 class Turns:
-    """A queue of visitors. A page has one sound in it at a time, so nobody waits for all sounds of another.
+    """A queue of visitors. A page has one sound in it at a time, so nobody waits for all sounds of another."""
 
-    Parameters
-    ----------
-    most
-        Number of visitors who may wait.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._line: list[asyncio.Event] = []
 
     @asynccontextmanager
@@ -30,14 +21,7 @@ class Turns:
         ----------
         report
             Called with the number of those before, whenever it has changed.
-
-        Raises
-        ------
-        LabeltoolError
-            When too many wait already.
         """
-        if len(self._line) > self._most:
-            raise LabeltoolError(f"{self._most} sounds are waiting already", remedy="try again in a minute")
         moved = asyncio.Event()
         self._line.append(moved)
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from helpers.processes import children
-from helpers.waits import DEADLINE_S
+from helpers.waits import DEADLINE_S, killed_late
 from labeltool.project import Project
 
 
@@ -37,10 +37,17 @@ class Server:
             text=True,
         )
         assert self.process.stderr is not None
-        self.output = self.process.stderr.readline() + self.process.stderr.readline()
+        with killed_late(self.process):
+            self.output = self.process.stderr.readline() + self.process.stderr.readline()
         found = re.search(r"(http://[\w.-]+:\d+)/\?token=[\w-]{40,}", self.output)
         assert found, self.output
         self.address, self.url = found.group(), found[1]
+
+    def until_line(self, text: str) -> None:
+        """Wait until it has written a line on stderr."""
+        assert self.process.stderr is not None
+        with killed_late(self.process):
+            assert any(text == line.strip() for line in self.process.stderr), f"the server ended before {text!r}"
 
     def apps(self) -> list[int]:
         """The process ids of its apps, or of what computes for its page."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from helpers.serve import PageServer, browser
 from helpers.waits import until
 from helpers.whisper import SENTENCES, write_whisper
 from labeltool.project import Project
+from labeltool.similarity import search
+from labeltool.store import clips
+from labeltool.web import page
 from labeltool.web.page import MAX_BYTES
 
 
@@ -87,6 +91,37 @@ async def test_what_is_too_large_is_refused_before_and_while_it_arrives(server: 
     await asyncio.to_thread(until, lambda: not list(folder.iterdir()), "the sound to be deleted")
 
 
+async def test_no_more_sounds_are_taken_than_the_disk_is_to_hold(
+    server: PageServer, sound: bytes, temporary: Path
+) -> None:
+    (folder,) = temporary.glob("labeltool-serve-*")
+    port = int(server.url.rpartition(":")[2])
+
+    def arriving(count: int) -> None:
+        until(lambda: len(list(folder.iterdir())) == count, f"{count} sounds")
+
+    async with browser(server) as client:
+        (cookie,) = client.cookie_jar
+        head = (
+            f"POST /try HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie.key}={cookie.value}\r\nContent-Length: 9\r\n\r\n"
+        )
+        slow = []
+        for _ in range(16):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head.encode())
+            slow.append(writer)
+        await asyncio.to_thread(arriving, 16)
+        async with client.post(f"{server.url}/try", data=sound) as answer:
+            assert answer.status == 503
+            assert (await answer.json())["reason"] == "16 sounds are waiting already; try again in a minute"
+        slow.pop().close()
+        await asyncio.to_thread(arriving, 15)
+        assert (await answers(client, f"{server.url}/try", sound))[-1]["state"] == "done"
+        for writer in slow:
+            writer.close()
+        await asyncio.to_thread(arriving, 0)
+
+
 async def test_a_sound_is_tried_and_sent_without_tensorflow_in_the_servers_process(
     server: PageServer, sound: bytes, labelled: Project
 ) -> None:
@@ -97,6 +132,10 @@ async def test_a_sound_is_tried_and_sent_without_tensorflow_in_the_servers_proce
         shown = [one["clip"] for one in done["result"]["neighbours"]]
         async with client.get(f"{server.url}/clips/{shown[0]}.wav") as answer:
             assert (answer.status, answer.content_type) == (200, "audio/wav")
+        with labelled.open_store() as store:
+            Path(clips.clip(store, shown[1]).path).unlink()
+        async with client.get(f"{server.url}/clips/{shown[1]}.wav") as answer:
+            assert (answer.status, await answer.text()) == (404, "the clip cannot be played")
         states = [(await answers(client, f"{server.url}/send", sound))[-1]["result"]["state"] for _ in range(2)]
         assert states == ["new", "known"]
     assert "tensorflow" not in Path(f"/proc/{server.process.pid}/maps").read_text()
@@ -177,8 +216,7 @@ async def test_clips_that_were_not_compared_are_compared_in_the_background_and_s
     speech = ("--speech-model", str(whisper), "--no-vad")
     server = PageServer(level_project, "--model", "pretrained", *speech, TMPDIR=str(temporary))
     try:
-        assert server.process.stderr is not None
-        await asyncio.to_thread(_until_line, server.process.stderr, "the project's clips are compared")
+        await asyncio.to_thread(server.until_line, "the project's clips are compared")
         async with browser(server) as client:
             result = (await answers(client, f"{server.url}/try", sound))[-1]["result"]
             assert result["neighbours"][0]["labels"] == ["above"]
@@ -186,12 +224,23 @@ async def test_clips_that_were_not_compared_are_compared_in_the_background_and_s
             assert result["failed"] == []
             async with client.get(server.url) as answer:
                 assert "Transcript" in await answer.text()
+            shutil.rmtree(whisper)
+            with level_project.open_store() as store:
+                source = search.feature_source(level_project, store)
+            shutil.rmtree(source.folder(level_project))  # as after a training: there is none by the new model
+            failed = (await answers(client, f"{server.url}/try", sound))[-1]["result"]["failed"]
+            assert [reason.partition(":")[0] for reason in failed] == ["transcript", "similar clips"]
+            assert "whisper" in failed[0] and str(tmp_path) not in "".join(failed)
+            await asyncio.to_thread(server.until_line, "the project's clips are compared")
+            assert (await answers(client, f"{server.url}/try", sound))[-1]["result"]["neighbours"]
     finally:
         server.close()
 
 
-def _until_line(lines: Iterable[str], text: str) -> None:
-    assert any(text == line.strip() for line in lines), "the server has ended"
+async def test_a_job_that_starts_while_the_server_ends_is_no_error() -> None:
+    starting = asyncio.get_running_loop().create_future()
+    starting.cancel()
+    page._stop(starting)
 
 
 def test_what_cannot_be_served_is_one_line(project: Project, tmp_path: Path) -> None:

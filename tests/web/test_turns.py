@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-from labeltool.errors import LabeltoolError
 from labeltool.web.turns import Turns
 
 
@@ -19,8 +16,8 @@ async def settled() -> None:
 class Visitors:
     """Visitors by name: what each was reported, and who works."""
 
-    def __init__(self, most: int = 16) -> None:
-        self.turns = Turns(most)
+    def __init__(self) -> None:
+        self.turns = Turns()
         self.reported: dict[str, list[int]] = {}
         self.working: list[str] = []
         self.done = asyncio.Event()
@@ -75,15 +72,3 @@ async def test_who_leaves_blocks_nobody() -> None:
     assert visitors.working == ["c"]
     await visitors.leaves("c")
     assert visitors.working == ["d"]
-
-
-async def test_no_more_wait_than_allowed() -> None:
-    visitors = Visitors(most=1)
-    await visitors.comes("a")
-    await visitors.comes("b")
-    await visitors.comes("c")
-    with pytest.raises(LabeltoolError, match="waiting already"):
-        await visitors.tasks["c"]
-    await visitors.finishes()
-    assert visitors.working == ["b"]
-    await visitors.leaves("b")
