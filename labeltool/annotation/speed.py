@@ -33,7 +33,7 @@ class AnnotationStatistics:
     first_right: float | None
 
 
-_MAX_RESPONSE_MS = 60_000
+MAX_RESPONSE_MS = 60_000
 """A longer time on one clip is a break: the speed is of the time at work."""
 
 
@@ -42,7 +42,7 @@ def clips_per_minute(response_ms: Iterable[int]) -> float | None:
 
     The one definition, for the app's header, its progress page and `labeltool stats`.
     """
-    times = [min(each, _MAX_RESPONSE_MS) for each in response_ms]
+    times = [min(each, MAX_RESPONSE_MS) for each in response_ms]
     return 60_000 * len(times) / sum(times) if sum(times) else None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from labeltool.evaluation.intervals import Share, clustered_share
 from labeltool.networks.heads import Head
-from labeltool.type_aliases import Float32, Int64
+from labeltool.type_aliases import Bools, Float32, Int64
 
 THRESHOLDS = (*(round(0.05 * step, 2) for step in range(1, 20)), 0.97, 0.98, 0.99, 0.995)
 """Thresholds of a table: close together where networks are certain."""
@@ -29,6 +29,8 @@ class ScoredClips:
         Masses as in `labeltool.networks.heads`.
     groups
         Of each clip.
+    unseen : (clips,) bool
+        Which clips have labels only that have no column: whatever is predicted there is wrong.
     """
 
     labels: tuple[str, ...]
@@ -37,6 +39,7 @@ class ScoredClips:
     present: Float32
     absent: Float32
     groups: tuple[str, ...]
+    unseen: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _rows_of(label: str, scored: Sequence[ScoredClips], numbers: dict[str, int])
         is_present = one.present[:, column] > one.absent[:, column]
         is_absent = one.absent[:, column] > one.present[:, column]
         if one.head == "softmax":  # every label but the present ones is absent
-            is_absent |= ~is_present & (one.present > one.absent).any(axis=1)
+            is_absent |= ~is_present & ((one.present > one.absent).any(axis=1) | one.unseen)
         groups: Int64 = np.array([numbers[name] for name in one.groups], np.int64)
         checked = is_present | is_absent
         parts.append((one.scores[checked, column], is_present[checked], groups[checked]))

@@ -12,3 +12,6 @@ confusion matrix and the errors, is plain HTML: a table of buttons needs no libr
 Sound is MP3, which every browser plays: Safari before 18.4 plays no Opus in Ogg, the container that libsndfile writes.
 At 60 kbit/s five seconds are 40 kB.
 """
+
+ERRORS = 40
+"""Errors that are shown where nobody asks for another number."""

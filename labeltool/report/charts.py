@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from labeltool.errors import in_one_line
+from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.evaluation.call_density import CallDensity
 from labeltool.evaluation.intervals import Share
 from labeltool.evaluation.thresholds import ThresholdRow
@@ -62,11 +62,21 @@ def available() -> bool:
 
 
 def draw(spec: _Spec) -> str:
-    """Return a specification as SVG, scaled to the width that there is."""
+    """Return a specification as SVG, scaled to the width that there is.
+
+    Raises
+    ------
+    LabeltoolError
+        When it cannot be drawn.
+    """
     import vl_convert
 
     schema = "https://vega.github.io/schema/vega-lite/v5.json"  # names the version; nothing is fetched
-    svg = vl_convert.vegalite_to_svg(json.dumps({"$schema": schema, "config": _CONFIG, **spec}), vl_version="5.21")
+    try:
+        text = json.dumps({"$schema": schema, "config": _CONFIG, **spec}, allow_nan=False)
+        svg = vl_convert.vegalite_to_svg(text, vl_version="5.21")
+    except ValueError as error:
+        raise LabeltoolError(f"it cannot be drawn: {in_one_line(str(error))[:200]}") from error
     return str(svg).replace("<svg ", '<svg focusable="false" ', 1)
 
 
@@ -74,6 +84,19 @@ def short(label: str) -> str:
     """Return a label in one line, shortened for an axis."""
     line = in_one_line(label)
     return line if len(line) <= _MAX_NAME else line[: _MAX_NAME - 1] + "…"
+
+
+def short_names(labels: Iterable[str], reserved: Iterable[str] = ()) -> dict[str, str]:
+    """Return each label shortened for an axis, with a number where others, or reserved names, would be the same."""
+    names, taken = dict[str, str](), set(reserved)
+    for label in dict.fromkeys(labels):
+        name, number = short(label), 1
+        while name in taken:
+            number += 1
+            name = f"{short(label)} ({number})"
+        taken.add(name)
+        names[label] = name
+    return names
 
 
 def learning_curve(points: Sequence[CurvePoint]) -> _Spec:
@@ -89,7 +112,14 @@ def learning_curve(points: Sequence[CurvePoint]) -> _Spec:
         "data": {"values": values},
         "width": 620,
         "height": 240,
-        "mark": {"type": "line", "point": {"size": 50, "filled": True}, "strokeWidth": 2},
+        # Evaluations may be of different clips: no line joins them.
+        "layer": [
+            {
+                "transform": [{"filter": {"field": "kind", "oneOf": names[:2]}}],
+                "mark": {"type": "line", "strokeWidth": 2},
+            },
+            {"mark": {"type": "point", "size": 50, "filled": True, "opacity": 1}},
+        ],
         "encoding": {
             "x": {"field": "clips", "type": "quantitative", "title": "labelled clips", "scale": {"zero": True}},
             "y": {
@@ -103,7 +133,7 @@ def learning_curve(points: Sequence[CurvePoint]) -> _Spec:
             "strokeDash": {
                 "field": "kind",
                 "legend": None,
-                "scale": {"domain": names, "range": [[1, 0], [6, 3], [2, 3]]},
+                "scale": {"domain": names, "range": [[1, 0], [6, 3], [1, 0]]},
             },
             "description": {"field": "text"},
         },
@@ -112,8 +142,9 @@ def learning_curve(points: Sequence[CurvePoint]) -> _Spec:
 
 def class_figures(rows: Sequence[ClassFigures]) -> _Spec:
     """Return precision and recall of each label with their intervals, float."""
+    labels = short_names(row.label for row in rows[:MAX_LABELS])
     values = [
-        {**_share(share), "label": short(row.label), "kind": kind}
+        {**_share(share), "label": labels[row.label], "kind": kind}
         for row in rows[:MAX_LABELS]
         for kind, share in (("precision", row.precision), ("recall", row.recall))
         if share is not None
@@ -194,9 +225,9 @@ def calibration(as_float: Sequence[Bin], as_int8: Sequence[Bin]) -> _Spec:
 
 def thresholds(rows: Sequence[ThresholdRow]) -> _Spec:
     """Return precision and recall by threshold, a small chart for each label."""
-    labels = list(dict.fromkeys(row.label for row in rows))[:MAX_LABELS]
+    labels = short_names(list(dict.fromkeys(row.label for row in rows))[:MAX_LABELS])
     values = [
-        {**_share(share), "threshold": row.threshold, "label": short(row.label), "kind": kind}
+        {**_share(share), "threshold": row.threshold, "label": labels[row.label], "kind": kind}
         for row in rows
         if row.label in labels
         for kind, share in (("precision", row.precision), ("recall", row.recall))
@@ -233,14 +264,14 @@ def clip_map(part: MapPart) -> _Spec:
 
     counts = Counter(one.labels[0] for one in part.clips if one.labels)
     shown = [label for label, _ in counts.most_common(19)]
-    names = {label: short(label) for label in shown}
+    names = short_names(shown, reserved=("other labels", "no label"))
     values = [
         {
             "x": float(x),
             "y": float(y),
             "label": names.get(one.labels[0], "other labels") if one.labels else "no label",
             "error": one.mistake,
-            "text": f"clip {one.clip}: {in_one_line(', '.join(one.labels)) or 'no label'}",
+            "text": f"clip {one.clip}: {', '.join(map(short, one.labels[:3])) or 'no label'}",
         }
         for one, (x, y) in zip(part.clips, part.points, strict=True)
     ]
@@ -286,20 +317,21 @@ def density(found: CallDensity) -> _Spec:
     totals: dict[str, float] = {}
     for row in found.rows:
         totals[row.label] = totals.get(row.label, 0.0) + row.events
-    labels = sorted(totals, key=lambda label: -totals[label])[:MAX_LABELS]
+    labels = short_names(sorted(totals, key=lambda label: -totals[label])[:MAX_LABELS])
+    sites = short_names((row.site for row in found.rows if row.site is not None), reserved=("not known",))
     values = [
         {
             "place": ("not known" if row.hour is None else f"{row.hour:02}")
             if by == "hour"
-            else short(row.site or "not known"),
-            "label": short(row.label),
+            else sites.get(row.site or "", "not known"),
+            "label": labels[row.label],
             "rate": row.per_hour,
-            "text": f"{short(row.label)}: {row.events} in {row.hours:.2f} hours",
+            "text": f"{labels[row.label]}: {row.events} in {row.hours:.2f} hours",
         }
         for row in found.rows
         if row.label in labels
     ]
-    y = {"field": "label", "type": "nominal", "title": None, "sort": [short(label) for label in labels]}
+    y = {"field": "label", "type": "nominal", "title": None, "sort": list(labels.values())}
     rate = {"field": "rate", "type": "quantitative", "title": "detections per hour"}
     if by is None:
         return {
@@ -336,7 +368,7 @@ def _colour(field: str, names: Iterable[str]) -> _Spec:
         "type": "nominal",
         "title": None,
         "scale": {"domain": domain, "range": _FORMS[: len(domain)]},
-        "legend": {"orient": "top", "symbolOpacity": 1, "columnPadding": 28},
+        "legend": {"orient": "top", "symbolOpacity": 1, "columnPadding": 64},
     }
 
 

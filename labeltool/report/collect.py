@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +11,7 @@ from labeltool import __version__
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.evaluation.call_density import By, CallDensity, call_density
 from labeltool.project import Project
+from labeltool.records import LabelledClip
 from labeltool.report import clip_map, data_set, errors, labelling, model
 from labeltool.report.contents import MapPart, Missing, Mistakes, ModelPart, Report
 from labeltool.store import Store
@@ -88,7 +91,7 @@ def _model(
     project: Project, store: Store, wanted: Wanted, report: Progress, gaps: _Gaps
 ) -> tuple[ModelPart | None, Mistakes | None]:
     try:
-        held, measured_on = _judged_by(project, wanted.model_id)
+        held = _judged_by(project, wanted.model_id)
         tested = measure_on(project, held.files, held.names, held.clips, report)
     except LabeltoolError as error:
         if wanted.model_id is not None:
@@ -96,33 +99,45 @@ def _model(
         gaps.add("the model", error)
         return None, None
     gaps.skip(tested.skipped)
-    part = model.collect(project, store, held, tested, measured_on)
+    part = model.collect(project, store, held, tested, measured_on(held, tested.clips))
     mistakes = errors.collect(store, held, tested, limit=wanted.errors, is_shared=wanted.is_shared, report=report)
     return part, mistakes
 
 
-def _judged_by(project: Project, model_id: int | None) -> tuple[HeldOut, str]:
-    """Return the clips that a model is judged by, and what they are in words: its test fold where it has one.
-
-    Validation clips chose its epoch, temperature and thresholds, so they are evidence of second rank; clips that it was
-    trained on are none.
-    """
+def _judged_by(project: Project, model_id: int | None) -> HeldOut:
+    """Return the clips that a model is judged by: the locked test set, else its test fold, else what else there is."""
     held = held_out(project, model_id, locked=None)
     fold = held.files.card.test_fold
     if fold is not None and not held.is_locked:
-        try:
-            return held_out(project, held.model.id, fold=fold), f"test clips: fold {fold}, which it has never seen"
-        except LabeltoolError:  # no clip of that fold is left
-            pass
+        with suppress(LabeltoolError):  # no clip of that fold is left
+            return held_out(project, held.model.id, fold=fold)
+    return held
+
+
+def measured_on(held: HeldOut, tested: Sequence[LabelledClip]) -> str:
+    """Return in words which clips a model was measured on.
+
+    Validation clips chose its epoch, temperature and thresholds, so they are evidence of second rank; those that it was
+    trained on without their labels, or whose labels are a model's own, are of third.
+    """
     if held.is_locked:
-        return held, "test clips: the locked test set, which it has never seen"
-    validated = held.files.groups_validated_on()
-    number = sum(one.clip.group in validated for one in held.clips)
-    if not number:
-        return held, "clips that it was not trained on, labelled since"
-    rest = len(held.clips) - number
-    later = f", and {rest} that it has never seen" if rest else ""
-    return held, f"{number} validation clips: not trained on, but they chose its epoch and its calibration{later}"
+        return "test clips: the locked test set, on which it was not trained"
+    fold = held.files.card.test_fold
+    accepted = sum(one.clip.id in held.auto_accepted for one in tested)
+    ends = [f"{accepted} with labels that were accepted automatically, so a model's own"] if accepted else []
+    if fold is not None and all(one.clip.fold == fold for one in tested):
+        parts = [f"test clips: fold {fold}, on which it was not trained"]
+    else:
+        validated, in_pools = held.files.groups_validated_on(), held.files.groups_in_pools()
+        chose = sum(one.clip.group in validated for one in tested)
+        pooled = sum(one.clip.group in in_pools - validated for one in tested)
+        rest = len(tested) - chose - pooled
+        parts = (
+            [f"{chose} validation clips: not trained on, but they chose its epoch and its calibration"] if chose else []
+        )
+        parts += [f"{pooled} clips that it was trained on before they had labels"] if pooled else []
+        parts += [f"{rest} clips on which it was not trained"] if rest else []
+    return ", and ".join(parts) + "".join(f"; among them {end}" for end in ends)
 
 
 def _map(project: Project, clips_wrong: set[int], wanted: Wanted, report: Progress, gaps: _Gaps) -> MapPart | None:

@@ -133,12 +133,14 @@ class SavedThreshold:
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """The last cross-validation: models trained anew for each fold."""
+    """The cross-validation that was stored last, on `date`, with its number of labels: models trained for each fold."""
 
     clips: int
     folds: int
     accuracy: float
     int8_accuracy: float
+    date: str
+    labels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ class Mistake:
     scores
         The most probable labels.
     part
-        What the clip is to the model: "test", "validation", or "not seen".
+        What the clip is to the model, in words: a test clip, a validation clip, or another.
     name
         File and times; "" in a report that is shared.
     """
@@ -250,7 +252,7 @@ class MapPart:
     by
         What clips are compared by.
     total
-        Clips of the project: of many, only a sample is on the map.
+        Clips of the project that can be read: of many, only a sample is on the map.
     points : (clips, 2) float32
     """
 
@@ -278,9 +280,10 @@ class Labelling:
     strategy
         The query strategy that orders the queue.
     ways
-        Each clip counts once, by its last verdict.
+        Each clip counts once, by its last verdict; relabelling without a time counts only where no other has one.
     saved_minutes
-        Estimate: the clips that were labelled together, at the median time of a single one, less the time they took.
+        Estimate: the clips that were labelled together, at the median time of a single one, less the time they took;
+        negative where that was more.
     simulated
         The last `labeltool simulate`.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +14,10 @@ from labeltool.report.contents import Media, Mistake, Mistakes
 from labeltool.report.media import clip_media
 from labeltool.report.model import decision_threshold, wrong_clips
 from labeltool.store import Store
-from labeltool.tasks.measure_clips import HeldOut, OnClips
+from labeltool.tasks.measure_clips import HeldOut, OnClips, unseen_labels_of
 from labeltool.type_aliases import Bools, Float32, Progress
 
-MAX_SOUND_BYTES, MAX_PICTURE_BYTES = 5 << 20, 2 << 20
+MAX_SOUND_BYTES, MAX_PICTURE_BYTES = 4 << 20, 2 << 20
 """Of the sounds and the pictures of all errors: with what the map plays, a page stays below 15 MB."""
 
 _SCORES = 3
@@ -29,23 +30,20 @@ def collect(store: Store, held: HeldOut, tested: OnClips, *, limit: int, is_shar
     wrong = wrong_clips(held, tested, tested.predictions.as_float)
     confidence = _confidence(held, tested)
     rows = [int(row) for row in np.lexsort((np.arange(len(wrong)), -confidence)) if wrong[row]]
-    validated = held.files.groups_validated_on()
-    shown, room = list[Mistake](), _Room()
+    shown, room, part = list[Mistake](), _Room(), _part_of(held)
     for number, row in enumerate(rows[:limit]):
         report("errors: pictures and sounds", number, min(limit, len(rows)))
         one = tested.clips[row]
         media = clip_media(one.clip, with_sound=not is_shared)
         media = Media(problem="cannot be read") if is_shared and media.problem else room.cut(media)
-        is_test = held.is_locked or one.clip.fold == (held.files.card.test_fold or -1)
-        part = "test" if is_test else "validation" if one.clip.group in validated else "not seen"
         shown.append(
             Mistake(
                 one.clip.id,
-                _true(one),
+                _true(held, tested, one),
                 _predicted(held, tested, row),
                 float(confidence[row]),
                 _scores(tested, row),
-                part,
+                part(one.clip),
                 "" if is_shared else clip_name(one.clip),
                 () if is_shared else _notes(store, one.clip.id),
                 media,
@@ -88,8 +86,28 @@ def _notes(store: Store, clip_id: int) -> tuple[str, ...]:
     return tuple(str(note) for (note,) in rows)
 
 
-def _true(one: LabelledClip) -> tuple[str, ...]:
-    return one.present or ((NONE_OF_THESE,) if one.none_of_these else ())
+def _part_of(held: HeldOut) -> Callable[[StoredClip], str]:
+    """Return what says of a clip which part of the data it is to the model."""
+    validated, pooled = held.files.groups_validated_on(), held.files.groups_in_pools()
+    test_fold = held.files.card.test_fold
+
+    def part(clip: StoredClip) -> str:
+        if held.is_locked or (test_fold is not None and clip.fold == test_fold):
+            return "test"
+        if clip.group in validated:
+            return "validation"
+        return "trained on without its label" if clip.group in pooled else "not trained on"
+
+    return part
+
+
+def _true(held: HeldOut, tested: OnClips, one: LabelledClip) -> tuple[str, ...]:
+    """Return the clip's labels, by the names of the rows of the confusion matrix."""
+    if one.present or not one.none_of_these:
+        return one.present
+    if (background := held.files.background) is not None:
+        return (held.names[held.files.labels.index(background)],)
+    return unseen_labels_of(held.files, tested.scored.labels, one) or (NONE_OF_THESE,)
 
 
 def _predicted(held: HeldOut, tested: OnClips, row: int) -> tuple[str, ...]:

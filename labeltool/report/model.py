@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +31,7 @@ from labeltool.report.contents import (
 )
 from labeltool.store import Store, models
 from labeltool.store.detections.operating_points import OperatingPoint, operating_points
-from labeltool.tasks.measure_clips import HeldOut, OnClips, unseen_labels_of
+from labeltool.tasks.measure_clips import HeldOut, OnClips
 from labeltool.type_aliases import Bools, Int64
 from labeltool.util.bounded_read import parse_json, read_bytes
 
@@ -39,7 +40,10 @@ _MAX_FILES = 100  # of packages and stored evaluations that are looked at
 _C_NOT_MEASURED = "not measured: `labeltool export --stm32` measures it on a machine with a C compiler"
 _C_ON_TRAINED = "not measured: the package had only clips that the model was trained on"
 # What a package calls the clips that its C was measured on.
-_HELD_OUT = {"unseen": "clips it has never seen", "validation": "clips it has never seen and validation clips"}
+_HELD_OUT = {
+    "unseen": "clips on which it was not trained",
+    "validation": "clips on which it was not trained, validation clips among them",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class _Stored:
     fold: int | None = None
     locked: bool = False
     folds: tuple[object, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +131,7 @@ def wrong_clips(held: HeldOut, tested: OnClips, probabilities: Probabilities) ->
     scored = tested.scored
     threshold = decision_threshold(held.files.rule)
     shares = metrics.correct_share(probabilities.clips, scored.present, scored.absent, scored.head, threshold)
-    unseen = [bool(unseen_labels_of(held.files, scored.labels, one)) for one in tested.clips]
-    return np.asarray((shares < 1.0) | np.array(unseen, bool), bool)
+    return np.asarray((shares < 1.0) | scored.unseen, bool)
 
 
 def _figures(
@@ -135,8 +139,8 @@ def _figures(
 ) -> Iterator[ClassFigures]:
     predicted = [decide(one.clips, scored.head, threshold) for one in (as_float, as_int8)]
     is_present = scored.present > scored.absent
-    any_present = is_present.any(axis=1, keepdims=True)
-    is_absent = (scored.absent > scored.present) if scored.head == "sigmoid" else ~is_present & any_present
+    known = (is_present.any(axis=1) | scored.unseen)[:, np.newaxis]
+    is_absent = (scored.absent > scored.present) if scored.head == "sigmoid" else ~is_present & known
     for column, label in enumerate(scored.labels):
         there, checked = is_present[:, column], is_present[:, column] | is_absent[:, column]
         shares: list[Share | None] = []
@@ -184,21 +188,33 @@ def _curve(project: Project, store: Store) -> tuple[CurvePoint, ...]:
 
 
 def _where(stored: _Stored) -> str:
-    place = f"fold {stored.fold}" if stored.fold is not None else "the locked test set" if stored.locked else "others"
+    no_test_set = "no test set: validation clips and later ones"
+    place = (
+        f"fold {stored.fold}" if stored.fold is not None else "the locked test set" if stored.locked else no_test_set
+    )
     return f"{stored.clips} clips, {place}"
 
 
 def _cross_validation(project: Project) -> CrossValidation | None:
     path = project.reports / "cross-validation" / "report.json"
     for one in _read(path, _Stored):
-        return CrossValidation(one.clips, len(one.folds), one.clip_accuracy, one.int8_clip_accuracy)
+        date = datetime.fromtimestamp(path.stat().st_mtime).astimezone().strftime("%Y-%m-%d")
+        return CrossValidation(
+            one.clips, len(one.folds), one.clip_accuracy, one.int8_clip_accuracy, date, len(one.labels)
+        )
     return None
 
 
 def _stored(project: Project) -> list[_Stored]:
-    """Return the stored evaluations; those on a fold, which is kept for that, come last and count."""
-    paths = sorted(project.reports.glob("model-*/report.json"), key=lambda path: ("-fold-" in path.parent.name, path))
-    return [one for path in paths[-_MAX_FILES:] for one in _read(path, _Stored)]
+    """Return the newest models' stored evaluations; those on a fold, which is kept for that, come last and count."""
+    paths = sorted(project.reports.glob("model-*/report.json"), key=_model_of)[-_MAX_FILES:]
+    paths.sort(key=lambda path: "-fold-" in path.parent.name)
+    return [one for path in paths for one in _read(path, _Stored)]
+
+
+def _model_of(path: Path) -> tuple[int, Path]:
+    number = path.parent.name.removeprefix("model-").partition("-")[0]
+    return (int(number) if number.isascii() and number.isdigit() else -1), path
 
 
 def _of_c(project: Project, model_id: int) -> Precision:

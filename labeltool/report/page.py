@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.pages.render import render
 from labeltool.report import charts
-from labeltool.report.contents import ClassFigures, MapClip, ModelPart, Report
+from labeltool.report.contents import ClassFigures, MapClip, Missing, ModelPart, Report
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -17,14 +19,25 @@ if TYPE_CHECKING:
 _MAX_CONFUSED = 60
 """Labels of the confusion matrix; of more, those that are confused most often."""
 
-_CHARTS = ("curve", "by_label", "calibration", "thresholds", "map", "density")
+_CHARTS = {
+    "curve": "learning curve",
+    "by_label": "precision and recall by label",
+    "calibration": "calibration",
+    "thresholds": "thresholds",
+    "map": "map of clips",
+    "density": "call density",
+}
+# Of each clip of the map: with very long ones of 1500 clips a page would be too large.
+_MAX_LABELS_TEXT, _MAX_NAME = 100, 160
 # Of the thresholds that are measured, those of the table.
 _SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
 
 
 def render_report(report: Report) -> tuple[str, bool]:
     """Return the page, and whether it has charts: without vl-convert it has their tables alone."""
-    drawn = {**dict.fromkeys(_CHARTS), **(_charts(report) if charts.available() else {})}
+    drawn, failed = _charts(report) if charts.available() else ({}, [])
+    drawn = {**dict.fromkeys(_CHARTS), **drawn}
+    report = replace(report, missing=(*report.missing, *failed))
     labels = _labels(report)
     text = render(
         "labeltool.report",
@@ -46,8 +59,8 @@ def render_report(report: Report) -> tuple[str, bool]:
     return text, any(drawn.values())
 
 
-def _charts(report: Report) -> Mapping[str, Markup]:
-    """Return the charts that there is something to draw for, by name."""
+def _charts(report: Report) -> tuple[dict[str, Markup | None], list[Missing]]:
+    """Return the charts that there is something to draw for, by name, and those that cannot be drawn."""
     from markupsafe import Markup
 
     specs = {}
@@ -61,8 +74,13 @@ def _charts(report: Report) -> Mapping[str, Markup]:
         specs["map"] = charts.clip_map(report.map)
     if report.density is not None and report.density.rows:
         specs["density"] = charts.density(report.density)
-    # Vega escapes every text of its SVG.
-    return {name: Markup(charts.draw(spec)) for name, spec in specs.items()}
+    drawn, failed = dict[str, Markup | None](), list[Missing]()
+    for name, spec in specs.items():
+        try:
+            drawn[name] = Markup(charts.draw(spec))  # Vega escapes every text of its SVG
+        except LabeltoolError as error:
+            failed.append(Missing(f"the chart: {_CHARTS[name]}", error.reason))
+    return drawn, failed
 
 
 def _labels(report: Report) -> list[str]:
@@ -78,14 +96,18 @@ def _points(clips: Sequence[MapClip]) -> list[dict[str, object]]:
     return [
         {
             "clip": one.clip,
-            "labels": ", ".join(one.labels),
-            "predicted": one.predicted,
-            "name": one.name,
+            "labels": _cut(in_one_line(", ".join(one.labels)), _MAX_LABELS_TEXT),
+            "predicted": _cut(in_one_line(one.predicted), _MAX_LABELS_TEXT),
+            "name": one.name if len(one.name) <= _MAX_NAME else "…" + one.name[1 - _MAX_NAME :],
             "error": one.mistake,
             "sound": base64.b64encode(one.sound).decode() if one.sound else "",
         }
         for one in clips
     ]
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 def _confused(model: ModelPart | None) -> list[int]:

@@ -7,14 +7,12 @@ from pathlib import Path
 
 from labeltool.pages.render import write_page
 from labeltool.project import Project
+from labeltool.report import ERRORS
 from labeltool.report.collect import Wanted, collect
 from labeltool.report.contents import Missing, Precision
 from labeltool.report.page import render_report
 from labeltool.type_aliases import Progress
 from labeltool.util.lifetime import exit_if_stopped
-
-ERRORS = 40
-"""Errors that are shown where nobody asks for another number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,7 +319,7 @@ class ClipMap:
         With their labels.
     points : (clips, 2) float32
     total
-        Number of clips in the project: of many, only a sample is on the map.
+        Number of clips in the project that can be read: of many, only a sample is on the map.
     skipped
         Files that could not be read.
     """
@@ -347,38 +347,40 @@ def clip_map(project: Project, *, report: Progress, max_clips: int = _MAX_MAPPED
         batches = _Batches(project, store, source, report)
         index = _updated_index(project, store, source, batches, max_clips=None, seed=seed)
         report("mapping", 0, 0)
-        listed, points = _mapped(store, index, seed, max_clips)
-        total = 0 if index is None else len(index)
+        listed, points, total = _mapped(store, index, seed, max_clips)
     return ClipMap(source.display_name, tuple(listed), points, total, tuple(batches.skipped))
 
 
 def _draw(store: Store, index: NeighbourIndex | None, path: Path, title: str, seed: int) -> int:
     """Draw a map of clips, or of a sample of many, and return how many are on it."""
-    listed, points = _mapped(store, index, seed, _MAX_MAPPED)
+    listed, points, _ = _mapped(store, index, seed, _MAX_MAPPED)
     map_plot.draw_map(path, points, [one.present for one in listed], title)
     return len(listed)
 
 
 def _mapped(
     store: Store, index: NeighbourIndex | None, seed: int, max_clips: int
-) -> tuple[list[listing.ListedClip], Float32]:
-    """Place clips, or a sample of many, on a map: (clips, 2) float32."""
+) -> tuple[list[listing.ListedClip], Float32, int]:
+    """Place clips, or a sample of many, on a map, (clips, 2) float32; return the number of all, too."""
     from sklearn.manifold import TSNE
 
     if index is None:
         raise LabeltoolError("no clip can be read", remedy="`labeltool import` adds clips")
-    sample = np.sort(np.random.default_rng(seed).permutation(len(index))[:max_clips])
+    # The index keeps clips that were removed since.
+    there = np.flatnonzero(np.isin(index.clips, np.asarray(listing.matching(store), np.int64)))
+    sample = np.sort(np.random.default_rng(seed).permutation(there)[:max_clips])
     ids = index.clips[sample].tolist()
     listed = {row.clip.id: row for row in listing.page(store, ids)}
     kept = [number for number, clip_id in enumerate(ids) if clip_id in listed]
     rows = index.rows(sample)[kept]
     perplexity = min(_PERPLEXITY, (len(kept) - 1) / 3)
-    if perplexity < 1 or rows.shape[1] < 2:
+    # t-SNE divides by the variance: silent clips, all equal, have none.
+    if perplexity < 1 or rows.shape[1] < 2 or not np.ptp(rows, axis=0).any():
         points = rows[:, :2]  # too few for neighbourhoods: the first principal axes are the map
     else:
         points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
     points = np.pad(np.asarray(points, np.float32), ((0, 0), (0, 2 - points.shape[1])))
-    return [listed[ids[number]] for number in kept], points
+    return [listed[ids[number]] for number in kept], points, len(there)
 
 
 def _ignore(*_: object) -> None:

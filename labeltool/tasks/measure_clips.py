@@ -67,6 +67,8 @@ class HeldOut:
         With any verdicts; see `measure_on`.
     is_locked
         Whether they are the locked test set.
+    auto_accepted
+        Ids of the project's clips with a label that was accepted automatically, so a model's own.
     """
 
     model: models.ModelRow
@@ -74,6 +76,7 @@ class HeldOut:
     names: list[str]
     clips: list[LabelledClip]
     is_locked: bool
+    auto_accepted: Collection[int] = ()
 
 
 def held_out(
@@ -110,7 +113,7 @@ def held_out(
     wanted = test or _unseen(files, names, labelled if fold is None else [*labelled, *of_locked], accepted, fold)
     if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
         raise LabeltoolError(f"model {chosen.id} has none of the labels of these clips", remedy="retrain")
-    return HeldOut(chosen, files, names, wanted, bool(test))
+    return HeldOut(chosen, files, names, wanted, bool(test), accepted)
 
 
 def _without_fold(labelled: Sequence[LabelledClip], fold: int | None) -> list[LabelledClip]:
@@ -209,6 +212,7 @@ def measure_on(
         predictions.event_scores(files, features.frames),
         *_targets(files, predictions, tested, assumed),
         tuple(one.clip.group for one in tested),
+        np.array([bool(unseen_labels_of(files, predictions.labels, one)) for one in tested], bool),
     )
     return OnClips(replace(measured, by_level=by_level), features.skipped, scored, tuple(tested), predictions)
 

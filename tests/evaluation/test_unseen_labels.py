@@ -95,7 +95,8 @@ def test_a_cross_validation_adds_up_the_unseen_labels_of_its_folds(
         fold = arguments[-1]
         assert isinstance(fold, int)
         empty = np.zeros((0, 2), np.float32)
-        return fold, OnClips(of_fold[fold], (), ScoredClips(("cat", "dog"), "softmax", empty, empty, empty, ())), None
+        scored = ScoredClips(("cat", "dog"), "softmax", empty, empty, empty, (), np.zeros(0, bool))
+        return fold, OnClips(of_fold[fold], (), scored), None
 
     monkeypatch.setattr(evaluate, "_test_fold", test_fold)
     work_here(monkeypatch)

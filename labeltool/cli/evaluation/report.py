@@ -17,6 +17,7 @@ from labeltool.cli.common import (
     project_option,
     run_task,
 )
+from labeltool.report import ERRORS
 from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--share", is_flag=True, help="Leave out sound, paths, names of files and people, notes and sites.")
 @click.option("--model", "model_id", type=Whole(), metavar="ID", help="Model.  [default: the newest]")
 @click.option(
-    "--errors", type=Whole(0, 1000), metavar="N", default=40, show_default=True, help="Errors to show at most."
+    "--errors", type=Whole(0, 1000), metavar="N", default=ERRORS, show_default=True, help="Errors to show at most."
 )
 @engine_options
 @project_option
