@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -18,9 +19,9 @@ from helpers.tones import tone_writer
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.report import charts, clip_map, errors
+from labeltool.report import ERRORS, charts, clip_map, errors
 from labeltool.report.collect import Wanted, collect
-from labeltool.report.contents import Report
+from labeltool.report.contents import Media, Report
 from labeltool.report.page import render_report
 from labeltool.report.run import report as write_report
 from labeltool.store import clips, journal
@@ -259,3 +260,27 @@ def test_the_c_is_that_of_the_newest_package_unless_it_knew_the_clips(
     assert found.model is not None
     of_c = found.model.precisions[2]
     assert (of_c.accuracy, why in of_c.why) == (accuracy, True)
+
+
+def test_a_chart_that_cannot_be_drawn_stops_no_other(found: Report) -> None:
+    assert found.map is not None
+    lost = replace(found, map=replace(found.map, points=np.full_like(found.map.points, np.nan)))
+    text, has_charts = render_report(lost)
+    assert has_charts and text.count("<svg") == render_report(found)[0].count("<svg") - 1
+    assert "the chart: map of clips" in text
+
+
+def test_a_page_with_everything_that_has_room_is_below_15_mb(found: Report) -> None:
+    """As many clips and bytes of sound as there may be, with long names and labels."""
+    assert found.map is not None and found.mistakes is not None
+    label, folder = "a label of very many words, " * 20, "/a folder" * 400
+    number = clip_map.MAX_CLIPS
+    sound = bytes(clip_map.MAX_SOUND_BYTES // number)
+    one = replace(found.map.clips[0], labels=(label, label[1:]), predicted=label, name=folder, sound=sound)
+    points = np.random.default_rng(0).normal(size=(number, 2)).astype(np.float32)
+    on_map = replace(found.map, clips=(one,) * number, points=points)
+    media = Media(bytes(errors.MAX_PICTURE_BYTES // ERRORS), bytes(errors.MAX_SOUND_BYTES // ERRORS))
+    mistake = replace(found.mistakes.shown[0], true=(label,), predicted=(label[1:],), name=folder, media=media)
+    mistakes = replace(found.mistakes, total=ERRORS, shown=(mistake,) * ERRORS)
+    text, has_charts = render_report(replace(found, map=on_map, mistakes=mistakes))
+    assert has_charts and 12_500_000 < len(text.encode()) < 15_000_000

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from helpers.command_line import HEAVY, labeltool
 from helpers.progress import quiet
@@ -23,7 +24,7 @@ from labeltool.records import StoredClip
 from labeltool.similarity import compare, search
 from labeltool.similarity.compare import SimilarResult
 from labeltool.similarity.index import MAX_AXES, NeighbourIndex, PrincipalSpace
-from labeltool.store import clips, journal
+from labeltool.store import clips, journal, recordings
 from labeltool.store.importing import import_records
 
 # Three kinds of tone, two of each.
@@ -258,3 +259,18 @@ def test_the_command_reports_what_it_cannot_do(tones: Project) -> None:
     assert "--clusters or --map" in labeltool("--project", tones.directory, "similar", check=2).stderr
     done = labeltool("--project", tones.directory, "similar", "nowhere.wav", check=1)
     assert done.stderr.strip() == "labeltool: no clip goes by 'nowhere.wav' (give a clip's id or its file)"
+
+
+def test_clips_that_are_all_equal_are_mapped_and_removed_ones_count_no_more(project: Project, tmp_path: Path) -> None:
+    """t-SNE divides by their variance, which is none: it ended the process."""
+    (tmp_path / "sounds").mkdir()
+    for number in range(12):
+        soundfile.write(tmp_path / "sounds" / f"{number}.wav", np.zeros(16_000 + 160 * number), 16_000)
+    imported(project, tmp_path / "sounds")
+    found = compare.clip_map(project, report=quiet)
+    assert (len(found.clips), found.total) == (12, 12)
+    assert np.isfinite(found.points).all()
+    with project.open_store(to_write=True) as store:
+        recordings.remove(store, [recordings.find(store, str(tmp_path / "sounds" / "3.wav"))], annotator="ann")
+    found = compare.clip_map(project, report=quiet)
+    assert (len(found.clips), found.total) == (11, 11)
