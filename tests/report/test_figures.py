@@ -67,7 +67,7 @@ def test_precision_is_that_of_evaluate_where_labels_have_no_output() -> None:
     assert (at_half.predicted, at_half.right, at_half.clips) == (20, 10, 10)
 
 
-def test_the_page_says_of_every_clip_what_it_is_to_the_model() -> None:
+def test_clips_are_counted_by_what_they_are_to_the_model() -> None:
     clips = [clip(number) for number in range(1, 8)]
     words = measured_on(held(accepted={6, 99}), clips)
     for part in ("3 validation clips", "2 clips that it was trained on before", "2 clips on which it was not trained"):

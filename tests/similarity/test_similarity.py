@@ -271,6 +271,6 @@ def test_clips_that_are_all_equal_are_mapped_and_removed_ones_count_no_more(proj
     assert (len(found.clips), found.total) == (12, 12)
     assert np.isfinite(found.points).all()
     with project.open_store(to_write=True) as store:
-        recordings.remove(store, [recordings.find(store, str(tmp_path / "sounds" / "3.wav"))], annotator="ann")
+        recordings.remove(store, [recordings.find_recording(store, "3.wav")], annotator="ann")
     found = compare.clip_map(project, report=quiet)
     assert (len(found.clips), found.total) == (11, 11)
