@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from helpers.command_line import labeltool_here
+from helpers.tones import tone_writer
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation.intervals import Share
 from labeltool.evaluation.measure import Predictions, Probabilities
@@ -17,9 +22,10 @@ from labeltool.evaluation.unseen_labels import measure_on_all
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.report import charts, errors, model
+from labeltool.report import charts, errors, labelling, model
 from labeltool.report.collect import measured_on
-from labeltool.report.contents import ClassFigures, CurvePoint
+from labeltool.report.contents import ClassFigures, CrossValidation, CurvePoint
+from labeltool.store import clips, journal
 from labeltool.tasks.measure_clips import HeldOut
 
 
@@ -68,15 +74,15 @@ def test_precision_is_that_of_evaluate_where_labels_have_no_output() -> None:
 
 
 def test_clips_are_counted_by_what_they_are_to_the_model() -> None:
-    clips = [clip(number) for number in range(1, 8)]
-    words = measured_on(held(accepted={6, 99}), clips)
+    seven = [clip(number) for number in range(1, 8)]
+    words = measured_on(held(accepted={6, 99}), seven)
     for part in ("3 validation clips", "2 clips that it was trained on before", "2 clips on which it was not trained"):
         assert part in words
     assert "among them 1 with labels that were accepted automatically" in words
     # Clips that could not be read, or judged, are in no count.
-    assert measured_on(held(), clips[:1]).startswith("1 validation clip")
+    assert measured_on(held(), seven[:1]).startswith("1 validation clip")
     assert measured_on(held(test_fold=0), [clip(1, 0)]) == "test clips: fold 0, on which it was not trained"
-    assert "locked test set" in measured_on(held(is_locked=True), clips)
+    assert "locked test set" in measured_on(held(is_locked=True), seven)
 
 
 def test_a_part_of_an_error_is_its_fold_even_if_that_is_zero() -> None:
@@ -122,3 +128,32 @@ def test_of_many_evaluations_those_of_the_newest_models_are_read(project: Projec
         (folder / "report.json").write_text(json.dumps({**stored, "model": number}))
     found = [one.model for one in model._stored(project)]
     assert set(found) == set(range(3, model._MAX_FILES + 3)) and found[-1] == 50
+
+
+def test_a_cross_validation_has_its_date_and_number_of_labels(project: Project) -> None:
+    path = project.reports / "cross-validation" / "report.json"
+    path.parent.mkdir(parents=True)
+    stored = {
+        "clip_accuracy": 0.5,
+        "int8_clip_accuracy": 0.25,
+        "clips": 9,
+        "labels": ["cat", "dog"],
+        "folds": [1, 2, 3],
+    }
+    path.write_text(json.dumps(stored))
+    at_noon = datetime(2026, 3, 5, 12).timestamp()
+    os.utime(path, (at_noon, at_noon))
+    assert model._cross_validation(project) == CrossValidation(9, 3, 0.5, 0.25, "2026-03-05", 2)
+
+
+def test_labelling_together_that_took_longer_saved_less_than_nothing(project: Project, tmp_path: Path) -> None:
+    write = tone_writer(tmp_path / "sounds")
+    for number in range(3):
+        write(f"{number}.wav", frequency_hz=300 + number)
+    labeltool_here("import", "--project", project.directory, "audio", tmp_path / "sounds")
+    with project.open_store(to_write=True) as store:
+        first, *others = [one.id for one in clips.all_clips(store)]
+        journal.annotate(store, first, "owl", annotator="ann", context=journal.AnnotationContext(response_ms=3_000))
+        values = dict.fromkeys(others, Value.PRESENT)
+        journal.annotate_batch(store, "owl", values, annotator="ann", response_ms=12_000)
+        assert labelling.collect(project, store).saved_minutes == pytest.approx(-0.1)
