@@ -30,8 +30,9 @@ def locked_folder(output: Path) -> Iterator[None]:
     with ExitStack() as lock:
         with _disk_errors(output):
             created = make_folder(output)
-            acquired = lock.enter_context(locked(output))
         try:
+            with _disk_errors(output):
+                acquired = lock.enter_context(locked(output))
             if not acquired:
                 raise LabeltoolError("another export is writing here", file=output, remedy="wait until it has finished")
             yield

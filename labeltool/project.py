@@ -13,7 +13,8 @@ from typing import BinaryIO, cast
 
 from labeltool.audio.remote.limits import set_limits
 from labeltool.errors import LabeltoolError
-from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings, settings_text
+from labeltool.settings import SETTINGS_FILE, Settings, parse_settings, read_settings, settings_text
+from labeltool.settings_template import TEMPLATE
 from labeltool.store import Store, backup
 from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -17,7 +16,6 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class, shell_complete
 
 from labeltool.cli.common import nearby_project
-from labeltool.errors import LabeltoolError
 
 _PROGRAM = "labeltool"
 _VARIABLE = "_LABELTOOL_COMPLETE"
@@ -65,9 +63,9 @@ def _attach(command: click.Command, path: str) -> None:
 def _completions(
     complete: Callable[[], Iterable[str | CompletionItem]], context: click.Context, incomplete: str
 ) -> list[CompletionItem]:
-    """Return what begins with what was typed so far; nothing where the project cannot be read."""
+    """Return what begins with what was typed so far; nothing where that fails: a traceback would spoil the line."""
     found: list[CompletionItem] = []
-    with context.scope(cleanup=False), suppress(LabeltoolError, OSError, sqlite3.Error):
+    with context.scope(cleanup=False), suppress(Exception):
         for one in complete():
             if isinstance(one, CompletionItem):
                 found.append(one)
@@ -111,7 +109,10 @@ def _strategies() -> Iterable[str]:
 def _own_models() -> list[str]:
     """Return the ids of the project's models, by their folders."""
     project = nearby_project()
-    return sorted((path.name for path in project.models.glob("[0-9]*")), key=int) if project else []
+    if project is None:
+        return []
+    # Beside them lie models that were set aside: their names begin with a number too.
+    return sorted((path.name for path in project.models.glob("[0-9]*") if path.name.isdecimal()), key=int)
 
 
 def _pretrained_models() -> list[str]:

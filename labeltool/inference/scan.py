@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +28,7 @@ from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.type_aliases import Float32
 from labeltool.util.atomic_write import open_atomic, remove_tree
-from labeltool.util.no_links import make_folder
+from labeltool.util.no_links import make_folder, open_folder
 from labeltool.util.writable import kept
 
 Block = tuple[int, int]
@@ -146,7 +145,8 @@ class Scan:
         """Make the folder and mark it as used now."""
         try:
             make_folder(self.folder)
-            os.utime(self.folder)
+            with open_folder(self.folder.parent) as parent:
+                parent.touch(self.folder.name)
         except OSError as error:
             raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 

@@ -248,6 +248,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     _distrust(connection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # Of macOS, where fsync leaves it to the drive when it writes.
+    connection.execute("PRAGMA fullfsync = ON")
+    connection.execute("PRAGMA checkpoint_fullfsync = ON")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
 

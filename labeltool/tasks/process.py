@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from labeltool.errors import LabeltoolError
+from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.parallel.engine import LOCAL, Engine
 from labeltool.project import Project
 from labeltool.tasks.executor import JobStopped
@@ -104,6 +104,7 @@ class ProcessJob(Generic[R]):
                     self._process.wait()
                     self._hang_up()
                     error = LabeltoolError(message["reason"])
+                    error.exit_code = ExitCode(message["exit_code"])
                     error.add_note(message["traceback"])
                     raise error
                 if message["event"] == "done":

@@ -2,7 +2,7 @@
 
 It prints one JSON object a line: `{"event": "progress", "stage", "done", "total", "text"}` any number of times, then
 `{"event": "done", "result"}` (progress may follow) or
-`{"event": "error", "reason", "traceback"}`; without LABELTOOL_DEBUG the last is "".
+`{"event": "error", "reason", "exit_code", "traceback"}`; without LABELTOOL_DEBUG the last is "".
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def main(job_text: str) -> int:
         with suppress(OSError):  # the disk may be full
             traceback.print_exc()
         shown = traceback.format_exc() if is_debugging() else ""
-        _send({"event": "error", "reason": _reason(error, job["task"], job["log"]), "traceback": shown})
+        code = error.exit_code if isinstance(error, LabeltoolError) else ExitCode.FAILED
+        reason = _reason(error, job["task"], job["log"])
+        _send({"event": "error", "reason": reason, "exit_code": code, "traceback": shown})
         return ExitCode.FAILED
     _send({"event": "done", "result": msgspec.to_builtins(result, enc_hook=_plain)})
     if project is not None and TASKS[job["task"]].writes:

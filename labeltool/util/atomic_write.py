@@ -65,7 +65,7 @@ def open_atomic(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
                 yield file
                 if durable:
                     file.flush()
-                    os.fsync(file.fileno())
+                    folders.sync(file.fileno())
             exit_if_stopped()
             folder.replace(name, path.name)
         except BaseException:
@@ -173,7 +173,7 @@ def sync(path: Path) -> None:
         return
     descriptor = folders.open_file(path, os.O_RDONLY if folders.BY_DESCRIPTOR else os.O_RDWR)
     try:
-        os.fsync(descriptor)
+        folders.sync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -217,8 +217,9 @@ def _new_file(folder: Folder, name: str) -> int:
 
 
 def _new_folder(folder: Folder, name: str) -> int | None:
+    folder.make(name)
     try:
-        return folder.new_folder(name)
+        return folder.open_inner(name)
     except FileNotFoundError:  # another process took it for a leftover
         return None
 

@@ -42,7 +42,7 @@ def crash_line(error: Exception, task: str, log: Path | None = None) -> str:
 def _written_log(error: Exception) -> str:
     """Write the traceback to a file of a new name, which only this user can read, and return its path."""
     handle, path = tempfile.mkstemp(prefix="labeltool-", suffix=".log")
-    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         file.writelines(traceback.format_exception(error))
     return path
 

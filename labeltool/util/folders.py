@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -50,8 +51,8 @@ class Folder(ABC):
         """Open a file in it that is no link."""
 
     @abstractmethod
-    def new_folder(self, name: str) -> int:
-        """Make a folder and return its descriptor, which can be locked, or `NO_DESCRIPTOR`."""
+    def open_inner(self, name: str) -> int:
+        """Return the descriptor of a folder in it, which can be locked, or `NO_DESCRIPTOR`."""
 
     @abstractmethod
     def status(self, name: str) -> os.stat_result:
@@ -129,8 +130,7 @@ class _DescriptorFolder(Folder):
     def open(self, name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NOFOLLOW, 0o666, dir_fd=self._descriptor)
 
-    def new_folder(self, name: str) -> int:
-        os.mkdir(name, dir_fd=self._descriptor)
+    def open_inner(self, name: str) -> int:
         return self.open(name, os.O_RDONLY | os.O_DIRECTORY)
 
     def status(self, name: str) -> os.stat_result:
@@ -159,7 +159,7 @@ class _DescriptorFolder(Folder):
 
     def sync(self) -> None:
         with self._readable() as descriptor:
-            os.fsync(descriptor)
+            sync(descriptor)
 
     def identity(self) -> tuple[int, int]:
         status = os.fstat(self._descriptor)
@@ -213,8 +213,7 @@ class _PathFolder(Folder):
             raise FileExistsError(17, "File exists", str(self._path / name))
         return os.open(self._path / name, flags | _AS_BYTES, 0o666)
 
-    def new_folder(self, name: str) -> int:
-        self.make(name)
+    def open_inner(self, name: str) -> int:
         return NO_DESCRIPTOR
 
     def status(self, name: str) -> os.stat_result:
@@ -310,3 +309,14 @@ def close(descriptor: int) -> None:
     """Close a descriptor, which may be none."""
     if descriptor != NO_DESCRIPTOR:
         os.close(descriptor)
+
+
+def sync(descriptor: int) -> None:
+    """Wait until an open file or folder is on the disk; what fsync leaves to the drive on macOS too."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with suppress(OSError):  # a file system that cannot
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)

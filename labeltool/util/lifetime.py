@@ -13,7 +13,6 @@ import _thread
 import os
 import select
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -41,6 +40,7 @@ HAS_GROUPS = hasattr(os, "fork") and hasattr(os, "killpg") and hasattr(select, "
 # Python runs a signal's handler only between two instructions: a command that is inside a long call of C ends after it.
 _LEAVE_S = 0.9
 _TERM_EVERY_S = 0.1
+_LOOK_EVERY_S = 0.1
 
 # The pipe from the parent, in a process that ends with it; and whether this process was stopped.
 _parent: int | None = None
@@ -86,12 +86,13 @@ def write_ending(line: str) -> None:
 
 def is_hung_up(descriptor: int) -> bool:
     """Return whether nobody holds the other end of a pipe or a terminal; False where that cannot be seen."""
-    return HAS_GROUPS and bool(_hung_up((descriptor,), timeout_s=0.0))
+    return HAS_GROUPS and _is_hung_up(descriptor, timeout_s=0.0) is True
 
 
 def wait_for_hang_up(descriptor: int) -> None:
     """Return when nobody holds the other end of a pipe; needs `HAS_GROUPS`."""
-    _hung_up((descriptor,))
+    while _is_hung_up(descriptor) is None:
+        time.sleep(_LOOK_EVERY_S)
 
 
 def end_with_parent() -> None:
@@ -133,6 +134,8 @@ def of_its_own() -> dict[str, Any]:
     """Return what `subprocess.Popen` is to be given for a process that Ctrl-C in the terminal does not reach."""
     if HAS_GROUPS:
         return {"start_new_session": True}
+    import subprocess
+
     return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
 
 
@@ -193,19 +196,23 @@ def _watch(parent: int, ended: int) -> None:
     os.closerange(0, parent)
     os.closerange(parent + 1, ended)
     os.closerange(ended + 1, ended + 64)
-    if ended not in _hung_up((parent, ended)):
+    # Nothing is ever written there: what can be read is the end. (A hang-up alone is not reported by every system.)
+    if ended not in select.select([parent, ended], [], [])[0]:
         deadline = time.monotonic() + GRACE_S
         # One TERM may come between Python's look for signals and a call that waits, which then waits on.
-        while time.monotonic() < deadline and not is_hung_up(ended):
+        while time.monotonic() < deadline and not select.select([ended], [], [], 0)[0]:
             os.killpg(0, signal.SIGTERM)
-            _hung_up((ended,), timeout_s=_TERM_EVERY_S)
+            select.select([ended], [], [], _TERM_EVERY_S)
     os.killpg(0, signal.SIGKILL)
 
 
-def _hung_up(descriptors: tuple[int, ...], timeout_s: float | None = None) -> list[int]:
-    """Wait until the other end of a pipe is closed, and return those of which it is."""
+def _is_hung_up(descriptor: int, timeout_s: float | None = None) -> bool | None:
+    """Wait until the other end of a pipe is closed; None where it is not, False where the descriptor is of no use.
+
+    macOS reports a hang-up only where that is asked for, and ends the wait early where there is something to read.
+    """
     hang_ups = select.poll()
-    for descriptor in descriptors:
-        hang_ups.register(descriptor, 0)  # a hang-up is reported without being asked for
-    events = hang_ups.poll(None if timeout_s is None else timeout_s * 1000)
-    return [descriptor for descriptor, event in events if event & select.POLLHUP]
+    hang_ups.register(descriptor, select.POLLHUP)
+    for _, event in hang_ups.poll(None if timeout_s is None else timeout_s * 1000):
+        return bool(event & select.POLLHUP)
+    return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.folders import Folder, first_folder, is_link
+from labeltool.util.folders import Folder, first_folder, is_link, sync
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def write_new(path: Path, content: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                sync(file.fileno())
         except BaseException:
             folder.remove_file(path.name)
             raise

@@ -46,13 +46,13 @@ def read_user_state() -> UserState:
     """Return what was kept for the user."""
     try:
         return convert(parse_json(read_bytes(_file())), UserState)
-    except (OSError, ValueError, RuntimeError, LabeltoolError):
+    except (OSError, ValueError, LabeltoolError):
         return UserState()
 
 
 def change_user_state(**changes: Any) -> None:
     """Keep changed fields; where the directory cannot be written they are lost, which spoils nothing."""
-    with suppress(OSError, RuntimeError, LabeltoolError):
+    with suppress(OSError, LabeltoolError):
         write_text(_file(), json.dumps(asdict(replace(read_user_state(), **changes)), indent=1) + "\n")
 
 
@@ -63,5 +63,5 @@ def remember_project(directory: Path) -> None:
 
 
 def _file() -> Path:
-    """Return the file, by a path without links; `RuntimeError` where the user has no home directory."""
+    """Return the file, by a path without links; a `LabeltoolError` where the user has no home directory."""
     return state_folder() / _FILE

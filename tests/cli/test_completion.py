@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from helpers.command_line import HEAVY, labeltool
@@ -68,6 +69,20 @@ def test_a_shell_gets_what_fits(line: str, expected: str, labelled: Project) -> 
 
 def test_outside_a_project_there_are_no_labels_and_no_error(tmp_path: Path, labelled: Project) -> None:
     assert "".join(completions(f"labeltool --project {tmp_path} mark 1 ", labelled)) == ""
+
+
+def test_a_model_that_was_set_aside_is_none(labelled: Project) -> None:
+    for name in ("2", "10", "3.not-in-the-database-ab12cd34"):
+        (labelled.models / name).mkdir()
+    line = f"labeltool --project {labelled.directory} evaluate --model "
+    assert completions(line, labelled) == ["plain,2", "plain,10"]
+
+
+def test_nothing_raises_at_a_tab(monkeypatch: pytest.MonkeyPatch) -> None:
+    from labeltool.cli.completion import _completions
+
+    monkeypatch.setenv("_LABELTOOL_COMPLETE", "bash_complete")
+    assert _completions(lambda: [str(1 // 0)], click.Context(cli), "") == []
 
 
 def test_completion_loads_nothing_heavy(labelled: Project) -> None:

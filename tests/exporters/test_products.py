@@ -26,6 +26,7 @@ from labeltool.records import Value, label_name
 from labeltool.store import Store, labels
 from labeltool.store.importing import import_records
 from labeltool.store.journal import annotate
+from labeltool.util import file_locks
 
 HOSTILE = ("=SUM(A1)", "a;b,c", 'quo"te', "tab\there", "line\nbreak", "NA", "صوت", "../../x", "x" * 10_000)
 
@@ -156,6 +157,16 @@ def test_a_killed_export_leaves_no_target_and_the_next_one_cleans_up(tmp_path: P
         (directory / "whole.bin").write_bytes(b"whole")
     assert [path.name for path in target.parent.iterdir()] == ["splits"]
     assert sorted(path.name for path in target.iterdir()) == ["MANIFEST.sha256", "whole.bin"]
+
+
+def test_where_there_are_no_locks_no_folder_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int) -> bool:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(file_locks, "acquire", refuse)
+    with pytest.raises(LabeltoolError, match="No locks available"), locked_folder(tmp_path / "a" / "b"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_export_killed_between_its_two_renames_is_restored(tmp_path: Path) -> None:

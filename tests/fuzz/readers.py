@@ -39,7 +39,8 @@ from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained import card, class_list, class_mapping, probe
 from labeltool.pretrained.runtimes import tflite_metadata
-from labeltool.settings import TEMPLATE, read_settings
+from labeltool.settings import read_settings
+from labeltool.settings_template import TEMPLATE
 from labeltool.store import Store
 from labeltool.store.text_journal.lines import export_lines
 from labeltool.store.text_journal.reading import import_journal

@@ -17,7 +17,7 @@ from labeltool.audio import files as audio_file
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
-from labeltool.inference import event_files
+from labeltool.inference import event_files, scan
 from labeltool.inference.detect import DetectedFile, DetectOptions
 from labeltool.inference.event_files import EventFiles, SearchingModel
 from labeltool.inference.scan import Scan
@@ -272,3 +272,14 @@ def test_scores_that_were_not_used_for_long_are_deleted(searching: Project, tmp_
     os.utime(old, (0, 0))
     detect(searching, recorded(tmp_path / "a.wav", 2.0))
     assert len(list(old.parent.iterdir())) == 1 and not old.exists()
+
+
+def test_a_link_in_place_of_the_folder_of_scores_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outside").mkdir()
+    os.utime(tmp_path / "outside", (0, 0))
+    # As somebody would put it there, right after it was made.
+    monkeypatch.setattr(scan, "make_folder", lambda folder: folder.symlink_to(tmp_path / "outside"))
+    Scan(ModelChoice("net", tmp_path, is_own=False), Windows(tmp_path, 1, 1, 1, 1, 1), tmp_path / "scores").missing()
+    assert (tmp_path / "outside").stat().st_mtime == 0

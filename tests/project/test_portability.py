@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,7 @@ POSIX_NAMES = {
     "errno": {"EDQUOT"},
 }
 POSIX_ARGUMENTS = {"dir_fd", "src_dir_fd", "dst_dir_fd", "preexec_fn", "start_new_session", "pass_fds"}
+WRITES_TEXT = re.compile(r"(?=.*[wxa+])[rwxat+]{1,3}")
 POSIX_PATHS = ("/proc", "/dev/", "/tmp", "/sys/")
 
 # Each has what other systems do, or is not reached there; tests run with all of these names missing.
@@ -73,12 +75,17 @@ def of_one_system(tree: ast.Module) -> Iterator[str]:
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
+    imports = [one for node in ast.walk(tree) if isinstance(node, ast.Import) for one in node.names]
+    modules = {name: name for name in POSIX_NAMES} | {one.asname: one.name for one in imports if one.asname}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.ImportFrom) and node.module in POSIX_NAMES:
+            found = (one.name for one in node.names if one.name in POSIX_NAMES[node.module])
+            yield from (f"{node.lineno}: {node.module}.{name}" for name in found)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names]
             yield from (f"{node.lineno}: {name}" for name in names if name in POSIX_MODULES | WINDOWS_MODULES)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.attr in POSIX_NAMES.get(node.value.id, ()):
+            if node.attr in POSIX_NAMES.get(modules.get(node.value.id, ""), ()):
                 yield f"{node.lineno}: {node.value.id}.{node.attr}"
         elif isinstance(node, ast.keyword) and node.arg in POSIX_ARGUMENTS:
             yield f"{node.value.lineno}: {node.arg}="
@@ -96,12 +103,19 @@ def at_import(tree: ast.Module) -> Iterator[str]:
 def text_as_the_system_has_it(tree: ast.Module) -> Iterator[str]:
     """Yield where text is written with the line ends of the system; ruff finds where the encoding is the system's."""
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)):
             continue
-        given = {one.arg for one in node.keywords}
-        modes = {one.value for one in node.args if isinstance(one, ast.Constant)} & {"w", "x", "a", "w+", "wt"}
-        writes = node.func.attr == "write_text" and len(node.args) + len(node.keywords) < 4
-        if (writes or (node.func.attr == "open" and modes)) and "newline" not in given:
+        is_method = isinstance(node.func, ast.Attribute)
+        function = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        given = {one.arg: one.value for one in node.keywords}
+        places = [
+            *node.args[0 if is_method and function == "open" else 1 :],
+            *([given["mode"]] if "mode" in given else []),
+        ]
+        modes = [one.value for one in places if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        opens = function in ("open", "fdopen") and any(WRITES_TEXT.fullmatch(mode) for mode in modes)
+        writes = is_method and function == "write_text" and len(node.args) + len(node.keywords) < 4
+        if (writes or opens) and "newline" not in given:
             yield f"{node.lineno}: {ast.unparse(node)[:60]}"
 
 
@@ -128,9 +142,15 @@ def test_text_files_have_the_same_bytes_on_every_system() -> None:
         (of_one_system, "import os\nos.killpg(1, 2)"),
         (of_one_system, "from pathlib import Path\nPath('/proc/self')"),
         (of_one_system, "import os\nos.open('a', 0, dir_fd=3)"),
+        (of_one_system, "import os as o\no.fork()"),
+        (of_one_system, "from signal import SIGINT, SIGKILL"),
         (at_import, "from resource import getrlimit"),
+        (at_import, "from os import fork, path"),
         (text_as_the_system_has_it, "path.write_text('a', encoding='utf-8')"),
         (text_as_the_system_has_it, "path.open('w', encoding='utf-8')"),
+        (text_as_the_system_has_it, "path.open(mode='r+', encoding='utf-8')"),
+        (text_as_the_system_has_it, "open(path, 'a', encoding='utf-8')"),
+        (text_as_the_system_has_it, "os.fdopen(3, 'w', encoding='utf-8')"),
     ],
 )
 def test_the_lint_finds_it(check, code: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project, choose_pretrained, write_setting
-from labeltool.settings import SETTINGS_FILE, TEMPLATE, ColourMap, Settings, read_settings
+from labeltool.settings import SETTINGS_FILE, ColourMap, Settings, read_settings
+from labeltool.settings_template import TEMPLATE
 
 
 def test_the_template_and_no_file_mean_the_defaults(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ MISSING = 'needs TensorFlow, which is not installed (`pip install "labeltool[tra
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of processes that cannot import TensorFlow or Keras, nor librosa, which only tests need."""
+    """The environment of processes that cannot import TensorFlow or Keras, nor librosa, which `log_mel` needs."""
     return environment_without(tmp_path_factory.mktemp("site"), "tensorflow", "keras", "librosa")
 
 
@@ -105,6 +105,19 @@ def test_what_trains_names_what_to_install_before_anything_is_written(
     done = labeltool("--project", own.directory, *arguments, check=2, **environment)
     assert MISSING in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
     assert state_of(own.directory) == before
+
+
+def test_a_network_of_keras_is_not_measured(own: Project, environment: dict[str, str], tmp_path: Path) -> None:
+    at = ("--project", shutil.copytree(own.directory, tmp_path / "own"))
+    refused = labeltool(*at, "evaluate", check=2, **environment)
+    assert MISSING in refused.stderr and refused.stdout == ""
+    reported = labeltool(*at, "report", **environment)
+    assert MISSING in reported.stderr
+
+
+def test_the_sounds_of_the_demo_need_none(environment: dict[str, str], tmp_path: Path) -> None:
+    labeltool("demo", "--sounds-only", tmp_path, **environment)
+    assert list((tmp_path / "sounds").rglob("*.wav"))
 
 
 def test_the_demo_names_it_too(environment: dict[str, str], tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from labeltool.store.stored_card import stored_card
 def test_a_verdict_is_committed_with_full_synchronisation(store: Store, project: Project) -> None:
     fill(store, "a")
     assert store.connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store.connection.execute("PRAGMA fullfsync").fetchone()[0] == 1  # of macOS
+    assert store.connection.execute("PRAGMA checkpoint_fullfsync").fetchone()[0] == 1
     assert store.connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     journal.annotate(store, 1, "dog", annotator="ann")
     with project.open_store() as another:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from labeltool.errors import LabeltoolError
+from labeltool.util import atomic_write
 from labeltool.util.atomic_write import new_folder, open_atomic, open_empty, remove_tree, write_bytes, write_text
 
 WRITE_SLOWLY = """
@@ -273,3 +275,21 @@ def test_a_tree_is_removed_without_following_its_links(tmp_path: Path) -> None:
     for path in (tree, tmp_path / "link", tmp_path / "missing"):
         remove_tree(path)
     assert names(tmp_path) == ["outside"] and names(tmp_path / "outside") == ["file"]
+
+
+def test_a_folder_in_one_that_was_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    monkeypatch.setattr(atomic_write, "_clean", lambda folder: parent.rmdir())
+    with pytest.raises(FileNotFoundError), new_folder(parent):
+        pass
+
+
+def test_macos_brings_it_from_the_drives_own_cache_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", lambda descriptor, call: calls.append(call))
+    with open_atomic(tmp_path / "file", durable=True) as file:
+        file.write(b"1234")
+    assert calls == [51, 51]  # the file, and its folder

@@ -39,6 +39,20 @@ HOLDS_THE_INTERPRETER = r"sum(itertools.chain(map(partial(os.write, 1), [b'works
 IGNORES = r"exec('while True:\n try: print(\'works\', flush=True); time.sleep(600)\n except SystemExit: pass')"
 
 
+# As `select.poll` of macOS: a hang-up is reported only where it was asked for, and what can be read ends a wait early.
+POLL_OF_MACOS = """
+import select as _select
+class _Poll:
+    def __init__(self): self.asked, self.inner = dict(), _poll()
+    def register(self, descriptor, events):
+        self.asked[descriptor] = events
+        if events:
+            self.inner.register(descriptor, _select.POLLIN)
+    def poll(self, timeout): return [(d, e & self.asked[d]) for d, e in self.inner.poll(timeout) if e & self.asked[d]]
+_poll, _select.poll = _select.poll, _Poll
+"""
+
+
 def worker(work: str, file: Path, grace_s: float = lifetime.GRACE_S) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", WORKER.format(work=work, grace_s=grace_s), str(file)],
@@ -114,3 +128,30 @@ def test_one_that_was_stopped_publishes_nothing(
         write_text(tmp_path / "file", "text")
     assert (published, [path.name for path in tmp_path.iterdir() if path.is_file()]) == ([], [])
     os.close(reading)
+
+
+def test_a_worker_ends_with_its_parent_on_macos_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "WORKER", POLL_OF_MACOS + WORKER)
+    process = worker(WAITS, tmp_path / "file", DEADLINE_S)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert gone(process) == 130
+
+
+def test_what_is_typed_is_no_hang_up_on_macos(tmp_path: Path) -> None:
+    program = """
+import os, threading
+from labeltool.util import lifetime
+reading, writing = os.pipe()
+os.write(writing, b"key")
+waiting = threading.Thread(target=lifetime.wait_for_hang_up, args=(reading,), daemon=True)
+waiting.start()
+waiting.join(0.3)
+print(waiting.is_alive())
+os.close(writing)
+waiting.join()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", POLL_OF_MACOS + program], capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr

@@ -31,7 +31,8 @@ def demo(context: click.Context, directory: Path, sounds_only: bool) -> None:
     from labeltool.networks.architectures import DEFAULT_ARCHITECTURE, require_training
     from labeltool.project import DATABASE_FILE, load, write_setting
 
-    require_training(DEFAULT_ARCHITECTURE)
+    if not sounds_only:
+        require_training(DEFAULT_ARCHITECTURE)
     # After `make demo` the tool is in the virtual environment alone: name it so that the line can be pasted.
     program = "labeltool" if shutil.which("labeltool") else sys.argv[0]
 

@@ -108,10 +108,6 @@ def evaluate(
     from labeltool.store.detections.operating_points import replace_operating_points
     from labeltool.tasks.registry import EVALUATE
 
-    if cross_validate:
-        from labeltool.networks.architectures import require_training
-
-        require_training(project.settings.learning.architecture)
     if save:  # before there is work for nothing
         project.open_store(to_write=True).close()
     result = run_task(
