@@ -279,7 +279,8 @@ def test_a_link_in_place_of_the_folder_of_scores_is_not_followed(
 ) -> None:
     (tmp_path / "outside").mkdir()
     os.utime(tmp_path / "outside", (0, 0))
+    windows = Windows(str(tmp_path / "a.wav"), RATE, WINDOW, WINDOW, WINDOW)
     # As somebody would put it there, right after it was made.
     monkeypatch.setattr(scan, "make_folder", lambda folder: folder.symlink_to(tmp_path / "outside"))
-    Scan(ModelChoice("net", tmp_path, is_own=False), Windows(tmp_path, 1, 1, 1, 1, 1), tmp_path / "scores").missing()
+    Scan(ModelChoice("net", tmp_path, is_own=False), windows, tmp_path / "scores").missing()
     assert (tmp_path / "outside").stat().st_mtime == 0

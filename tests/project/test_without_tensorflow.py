@@ -108,7 +108,9 @@ def test_what_trains_names_what_to_install_before_anything_is_written(
 
 
 def test_a_network_of_keras_is_not_measured(own: Project, environment: dict[str, str], tmp_path: Path) -> None:
-    at = ("--project", shutil.copytree(own.directory, tmp_path / "own"))
+    copy = shutil.copytree(own.directory, tmp_path / "own")
+    (copy / "models" / "1" / "model.keras").write_bytes(b"of Keras")
+    at = ("--project", copy)
     refused = labeltool(*at, "evaluate", check=2, **environment)
     assert MISSING in refused.stderr and refused.stdout == ""
     reported = labeltool(*at, "report", **environment)
