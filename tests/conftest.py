@@ -158,9 +158,11 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def store(project: Project) -> Store:
+def store(project: Project) -> Iterator[Store]:
     """A new project's store."""
-    return project.open_store()
+    store = project.open_store()
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="session")
