@@ -111,7 +111,7 @@ def _own_models() -> list[str]:
     project = nearby_project()
     if project is None:
         return []
-    # Beside them lie models that were set aside: their names begin with a number too.
+    # Beside them lie folders that are no models of the project any more; their names begin with a number too.
     return sorted((path.name for path in project.models.glob("[0-9]*") if path.name.isdecimal()), key=int)
 
 

@@ -71,7 +71,7 @@ def test_outside_a_project_there_are_no_labels_and_no_error(tmp_path: Path, labe
     assert "".join(completions(f"labeltool --project {tmp_path} mark 1 ", labelled)) == ""
 
 
-def test_a_model_that_was_set_aside_is_none(labelled: Project) -> None:
+def test_a_folder_that_is_no_model_any_more_is_none(labelled: Project) -> None:
     for name in ("2", "10", "3.not-in-the-database-ab12cd34"):
         (labelled.models / name).mkdir()
     line = f"labeltool --project {labelled.directory} evaluate --model "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,9 @@ RATE = 16_000
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.create(tmp_path / "labels.db")
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.create(tmp_path / "labels.db") as store:
+        yield store
 
 
 def samples(seed: int) -> np.ndarray:
