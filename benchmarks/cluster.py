@@ -48,7 +48,7 @@ from labeltool.records import Clip, Imported, Recording, Verdict
 from labeltool.store import clips
 from labeltool.store.importing import import_records
 from labeltool.tasks import evaluate
-from labeltool.util.atomic_write import remove_tree
+from labeltool.util.files.atomic_write import remove_tree
 
 CLIP_S = 5.0
 FOLDS = (1, 2, 3, 4)  # the fifth is kept for the end

@@ -72,8 +72,8 @@ from labeltool.training.prepare import TrainingRequest, make_request
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import build_training_set, no_such_fold
 from labeltool.training.train_model import train_model
-from labeltool.util.locks import try_lock
-from labeltool.util.writable import write_instead
+from labeltool.util.files.locks import try_lock
+from labeltool.util.files.writable import write_instead
 
 _RATE_HZ = 16_000
 """Sample rate of pretrained models whose file does not give one."""

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from esc10_clips import read_clips
 
-from labeltool.audio import device_frontend, files
+from labeltool.audio import files
+from labeltool.audio.device import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.tflite.summary import Tensor
 from labeltool.exporters.stm32.verification.golden import in_fixed_point, in_float

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.atomic_write import new_folder
-from labeltool.util.folders import BY_DESCRIPTOR, locked
-from labeltool.util.no_links import make_folder
+from labeltool.util.files.atomic_write import new_folder
+from labeltool.util.files.folders import BY_DESCRIPTOR, locked
+from labeltool.util.files.no_links import make_folder
 
 MANIFEST = "MANIFEST.sha256"
 """`sha256sum -c MANIFEST.sha256` inside the directory checks it; a directory that has one is an export of labeltool."""

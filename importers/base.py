@@ -12,7 +12,7 @@ from typing import TypeVar
 from labeltool.audio.files import AUDIO_SUFFIXES, AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.records import Clip, Failed, Note, Recording, Skipped
-from labeltool.util.bounded_read import read_bytes
+from labeltool.util.files.bounded_read import read_bytes
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
 MAX_TEXT_BYTES = 128 << 20

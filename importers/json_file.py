@@ -16,7 +16,7 @@ from labeltool.importers.base import read_text
 from labeltool.importers.file_kinds import describe_kind
 from labeltool.importers.label_rows import ParsedLabels, label_rows
 from labeltool.records import Skipped
-from labeltool.util.bounded_read import parse_json
+from labeltool.util.files.bounded_read import parse_json
 
 # The values of a JSON file take 20 times its length; a region of Label Studio has 300 characters.
 _MAX_CHARACTERS = 64 << 20

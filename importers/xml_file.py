@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import MAX_TEXT_BYTES
-from labeltool.util.bounded_read import read_bytes
+from labeltool.util.files.bounded_read import read_bytes
 
 
 def read_xml(

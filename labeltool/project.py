@@ -18,10 +18,10 @@ from labeltool.settings_template import TEMPLATE
 from labeltool.store import Store, backup
 from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors
-from labeltool.util.atomic_write import open_empty, write_bytes, write_text
-from labeltool.util.no_links import make_folder, refuse_links
+from labeltool.util.files.atomic_write import open_empty, write_bytes, write_text
+from labeltool.util.files.no_links import make_folder, refuse_links
+from labeltool.util.files.writable import writable_folder
 from labeltool.util.user_state import read_user_state
-from labeltool.util.writable import writable_folder
 
 DATABASE_FILE = "labels.db"
 

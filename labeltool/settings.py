@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from msgspec import Meta, ValidationError, convert
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
+from labeltool.util.files.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
 
 SETTINGS_FILE = "labeltool.toml"
 

@@ -16,7 +16,7 @@ from labeltool.tasks.registry import MODEL_FETCH
 from labeltool.tui.app_training import TrainingApp
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.messages import PretrainedChanged
-from labeltool.util.atomic_write import write_text
+from labeltool.util.files.atomic_write import write_text
 
 _MODEL = "yamnet"
 _TITLE = "YAMNet"

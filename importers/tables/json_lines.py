@@ -15,7 +15,7 @@ from labeltool.importers.json_file import items_of, text_of
 from labeltool.importers.tables.profiles import ALIASES, folded
 from labeltool.importers.tables.text import MAX_COLUMNS, Table, require_bounded
 from labeltool.records import Skipped
-from labeltool.util.bounded_read import parse_json
+from labeltool.util.files.bounded_read import parse_json
 
 _KIND, _REMEDY = "a table as JSON Lines", "give one JSON object a line, with a file_name and a label"
 

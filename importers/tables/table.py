@@ -24,7 +24,7 @@ from labeltool.importers.tables.profiles import ALIASES, LIST_COLUMNS, ROLES, VA
 from labeltool.importers.tables.profiles import folded as folded_name
 from labeltool.importers.tables.text import Table, read_table, require_bounded
 from labeltool.records import Note
-from labeltool.util.bounded_read import parse_json, read_text
+from labeltool.util.files.bounded_read import parse_json, read_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,7 @@ from labeltool.parallel import engine
 from labeltool.project import Project
 from labeltool.store import Store, clips, models, queue
 from labeltool.type_aliases import Float32, Progress
-from labeltool.util import locks
+from labeltool.util.files import locks
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.store import Store, clips, models, progress
 from labeltool.store.models import ModelRow
-from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_json, read_text
+from labeltool.util.files.atomic_write import write_text
+from labeltool.util.files.bounded_read import MAX_TOML_BYTES, parse_json, read_text
 
 RENEWED_AFTER = 8
 """A network that suggests is overtaken by the pretrained model's classifier once as many labels are newer."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from labeltool.records import Value
-from labeltool.util.atomic_write import write_bytes
-from labeltool.util.bounded_read import MAX_TABLE_BYTES, read_bytes
-from labeltool.util.writable import kept
+from labeltool.util.files.atomic_write import write_bytes
+from labeltool.util.files.bounded_read import MAX_TABLE_BYTES, read_bytes
+from labeltool.util.files.writable import kept
 
 _FILE = "label_errors.json"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from labeltool.store import Store, clips
 from labeltool.store.labels import project_labels
 from labeltool.store.models import PRETRAINED
-from labeltool.util.bounded_read import parse_json
+from labeltool.util.files.bounded_read import parse_json
 
 _MAX_MODELS = 40  # each card takes a millisecond to read
 _MAX_PAIRS = 5

@@ -13,8 +13,8 @@ from msgspec import convert
 from labeltool.store import Store
 from labeltool.store.clips import current_names
 from labeltool.store.journal_rows import AUTO_ACCEPTED
-from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import parse_json, read_bytes
+from labeltool.util.files.atomic_write import write_text
+from labeltool.util.files.bounded_read import parse_json, read_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,12 +29,12 @@ from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import map_shards, processes_for, worker_count
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
-from labeltool.util.atomic_write import open_atomic, remove_tree, write_text
-from labeltool.util.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
-from labeltool.util.no_links import make_folder, open_folder
-from labeltool.util.npz import UNREADABLE
+from labeltool.util.files.atomic_write import open_atomic, remove_tree, write_text
+from labeltool.util.files.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
+from labeltool.util.files.no_links import make_folder, open_folder
+from labeltool.util.files.npz import UNREADABLE
+from labeltool.util.files.writable import both
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
-from labeltool.util.writable import both
 
 FrameFunction = Callable[[Int16], npt.NDArray[Any]]
 """Computes a frontend's frames, (frames, columns) of its `dtype`, of samples at its rate, (samples,) int16."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeltool.audio.device_tables import dc_bands, one_step_mel
+from labeltool.audio.device.device_tables import dc_bands, one_step_mel
 from labeltool.audio.log_mel_frontend import LogMelFrontend
 from labeltool.type_aliases import Float32
 

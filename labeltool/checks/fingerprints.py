@@ -24,11 +24,11 @@ from labeltool.project import Project
 from labeltool.store import Store, recordings
 from labeltool.store.groups import recording_groups
 from labeltool.type_aliases import Progress
-from labeltool.util.atomic_write import write_bytes
-from labeltool.util.bounded_read import MAX_TABLE_BYTES, read_bytes
 from labeltool.util.connected import Connected
-from labeltool.util.no_links import make_folder
-from labeltool.util.writable import kept
+from labeltool.util.files.atomic_write import write_bytes
+from labeltool.util.files.bounded_read import MAX_TABLE_BYTES, read_bytes
+from labeltool.util.files.no_links import make_folder
+from labeltool.util.files.writable import kept
 
 # Raised whenever landmarks, candidates or their confirmation are computed in another way.
 _VERSION = 2

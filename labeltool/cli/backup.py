@@ -106,7 +106,7 @@ def export(output: Path | None) -> None:
     labeltool journal export -o labels.jsonl
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.store.text_journal.lines import export_lines
-    from labeltool.util.atomic_write import open_atomic
+    from labeltool.util.files.atomic_write import open_atomic
 
     with current_project().open_store() as store:
         if output is None:

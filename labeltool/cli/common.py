@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
-from labeltool.util.locks import WAITING
+from labeltool.util.files.locks import WAITING
 from labeltool.util.unicode_names import as_on_disk
 from labeltool.util.urls import is_url, path_of_url
 

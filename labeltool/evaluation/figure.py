@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltool.errors import in_one_line
-from labeltool.util.atomic_write import open_atomic
+from labeltool.util.files.atomic_write import open_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

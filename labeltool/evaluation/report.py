@@ -19,8 +19,8 @@ from labeltool.evaluation.unseen_labels import MeasuredOnAll
 from labeltool.networks.model_card import LabelMetrics
 from labeltool.project import Project
 from labeltool.store.models import ModelAccuracy
-from labeltool.util.atomic_write import new_folder
-from labeltool.util.bounded_read import parse_json, read_text
+from labeltool.util.files.atomic_write import new_folder
+from labeltool.util.files.bounded_read import parse_json, read_text
 
 REPORT = "report.json"
 _LEFT_TO_CALLER = ("report", "pictures")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from labeltool.audio import device_frontend
-from labeltool.audio.device_tables import device_problem
+from labeltool.audio.device import device_frontend
+from labeltool.audio.device.device_tables import device_problem
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.loudness_gate import gate_db
 from labeltool.errors import LabeltoolError

@@ -26,8 +26,8 @@ from labeltool.audio.file_versions import FileVersion
 from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.records import Event
-from labeltool.util.atomic_write import open_atomic
-from labeltool.util.folders import open_file
+from labeltool.util.files.atomic_write import open_atomic
+from labeltool.util.files.folders import open_file
 from labeltool.util.recorded_at import DEVICE, recorded_at, site_of
 from labeltool.util.unicode_names import as_on_disk
 from labeltool.util.urls import is_url

@@ -27,9 +27,9 @@ from labeltool.inference.windows import Windows
 from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.type_aliases import Float32
-from labeltool.util.atomic_write import open_atomic, remove_tree
-from labeltool.util.no_links import make_folder, open_folder
-from labeltool.util.writable import kept
+from labeltool.util.files.atomic_write import open_atomic, remove_tree
+from labeltool.util.files.no_links import make_folder, open_folder
+from labeltool.util.files.writable import kept
 
 Block = tuple[int, int]
 """The number of the first window, and the number of windows."""

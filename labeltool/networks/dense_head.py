@@ -19,8 +19,8 @@ from labeltool.networks import heads, int8_head
 from labeltool.networks.fixed_point import fixed_point
 from labeltool.networks.postprocessing import to_probabilities
 from labeltool.type_aliases import Float32, Float64, Int8, Int32
-from labeltool.util.atomic_write import open_atomic
-from labeltool.util.npz import UNREADABLE, open_npz
+from labeltool.util.files.atomic_write import open_atomic
+from labeltool.util.files.npz import UNREADABLE, open_npz
 
 _MAX_LAYERS = 8
 # Beyond these log-odds an int8 probability is 0 or 1: it has steps of 1/256.

@@ -17,7 +17,7 @@ from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.networks.heads import DEFAULT_THRESHOLD, Head
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
-from labeltool.util.bounded_read import parse_json
+from labeltool.util.files.bounded_read import parse_json
 
 CARD_VERSION = 1
 

@@ -27,8 +27,8 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks.model_card import ModelCard, card_from_json
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.records import StoredClip
-from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import MAX_BYTES, MAX_TABLE_BYTES, read_bytes, read_text
+from labeltool.util.files.atomic_write import write_text
+from labeltool.util.files.bounded_read import MAX_BYTES, MAX_TABLE_BYTES, read_bytes, read_text
 
 CARD = "card.json"
 KERAS = "model.keras"

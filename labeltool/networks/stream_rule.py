@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labeltool.audio.device_math import exp2, log2, sequential_sum
+from labeltool.audio.device.device_math import exp2, log2, sequential_sum
 from labeltool.networks.heads import DEFAULT_THRESHOLD
 from labeltool.networks.postprocessing import SMALLEST_PROBABILITY, ClipRule
 from labeltool.type_aliases import Bools, Float32

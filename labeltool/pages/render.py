@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError, in_one_line
-from labeltool.util.atomic_write import write_text
+from labeltool.util.files.atomic_write import write_text
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -15,8 +15,8 @@ from typing import Any, Generic, TypeVar
 from labeltool.errors import LabeltoolError
 from labeltool.parallel.worker_process import become_worker, set_sender
 from labeltool.type_aliases import Progress
-from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import read_text
+from labeltool.util.files.atomic_write import write_text
+from labeltool.util.files.bounded_read import read_text
 
 R = TypeVar("R")
 

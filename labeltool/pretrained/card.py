@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.runtimes.base import require_bounded_shape
-from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import parse_json, read_bytes
+from labeltool.util.files.atomic_write import write_text
+from labeltool.util.files.bounded_read import parse_json, read_bytes
 
 CARD = "pretrained.json"
 OLD_CARD = "ear.json"  # former name

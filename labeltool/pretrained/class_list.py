@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.bounded_read import read_text
+from labeltool.util.files.bounded_read import read_text
 
 _NUMBERED = re.compile(r"\s*(\d{1,9})(?=[\s:,;])\s*+(?:[:,;]\s*+)?(\S.*)")
 _INDEX = re.compile(r"\s*\d{1,9}\s*")

@@ -17,8 +17,8 @@ from labeltool.errors import LabeltoolError
 from labeltool.pretrained.class_names import classes_by_name, closest
 from labeltool.records import label_name
 from labeltool.type_aliases import Bools, Float32, Int64
-from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
+from labeltool.util.files.atomic_write import write_text
+from labeltool.util.files.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument

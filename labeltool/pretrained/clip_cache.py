@@ -19,9 +19,9 @@ from labeltool.pretrained.card import PretrainedCard
 from labeltool.pretrained.model import ClipDescription, PretrainedModel
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16, Progress
-from labeltool.util.atomic_write import open_atomic
-from labeltool.util.npz import UNREADABLE
-from labeltool.util.writable import kept
+from labeltool.util.files.atomic_write import open_atomic
+from labeltool.util.files.npz import UNREADABLE
+from labeltool.util.files.writable import kept
 
 STAGE = "embedding clips"
 _EMBEDDING = ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Progress
-from labeltool.util.locks import wait_for_lock
+from labeltool.util.files.locks import wait_for_lock
 from labeltool.util.user_folders import cache_folder
 
 _CHUNK_BYTES = 1 << 16

@@ -17,7 +17,7 @@ from labeltool.pretrained.model import PretrainedModel
 from labeltool.pretrained.runtimes import base, tflite_metadata
 from labeltool.pretrained.runtimes.base import NetworkLayout, Tensor
 from labeltool.type_aliases import Float32, Int16
-from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_json, parse_toml, read_text
+from labeltool.util.files.bounded_read import MAX_TOML_BYTES, parse_json, parse_toml, read_text
 
 # Three sounds unlike each other: scores between 0 and 1 for all of them are probabilities.
 _AMPLITUDE = 0.1

@@ -15,9 +15,9 @@ from labeltool.pretrained.card import CARD, OLD_CARD, Activation, PretrainedCard
 from labeltool.pretrained.runtimes import RUNTIMES, base
 from labeltool.project import Project
 from labeltool.type_aliases import Progress
-from labeltool.util import no_links
-from labeltool.util.atomic_write import new_folder, remove_tree
-from labeltool.util.locks import wait_for_lock
+from labeltool.util.files import no_links
+from labeltool.util.files.atomic_write import new_folder, remove_tree
+from labeltool.util.files.locks import wait_for_lock
 from labeltool.util.unicode_names import is_device
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")

@@ -18,7 +18,7 @@ from labeltool.pretrained.runtimes.base import read_file
 from labeltool.pretrained.trunk import Trunk, read_own_trunk
 from labeltool.pretrained.trunk_network import feature_network
 from labeltool.type_aliases import Int8, Int16
-from labeltool.util.atomic_write import write_bytes
+from labeltool.util.files.atomic_write import write_bytes
 
 _FRAME_HOP = 24
 """Frames between windows: 0.24 s."""

@@ -33,7 +33,7 @@ from labeltool.store import Store, models
 from labeltool.store.detections.operating_points import OperatingPoint, operating_points
 from labeltool.tasks.measure_clips import HeldOut, OnClips
 from labeltool.type_aliases import Bools, Int64
-from labeltool.util.bounded_read import parse_json, read_bytes
+from labeltool.util.files.bounded_read import parse_json, read_bytes
 
 _T = TypeVar("_T")
 _MAX_FILES = 100  # of packages and stored evaluations that are looked at

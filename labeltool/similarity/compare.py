@@ -33,9 +33,9 @@ from labeltool.similarity.search import FeatureSource
 from labeltool.store import Store, clips
 from labeltool.store.label_acts import split_queue
 from labeltool.type_aliases import Float32, Int64, Progress
-from labeltool.util.atomic_write import remove_tree
-from labeltool.util.locks import wait_for_lock
-from labeltool.util.writable import fetch
+from labeltool.util.files.atomic_write import remove_tree
+from labeltool.util.files.locks import wait_for_lock
+from labeltool.util.files.writable import fetch
 
 _STAGE = "comparing"
 _BATCH = 512

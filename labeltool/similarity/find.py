@@ -21,7 +21,7 @@ from labeltool.store import Store, groups, models, recordings, spans
 from labeltool.store.detections import replacing
 from labeltool.store.spans import Span
 from labeltool.type_aliases import Bools, Float64, Int64, Progress
-from labeltool.util.locks import wait_for_lock
+from labeltool.util.files.locks import wait_for_lock
 
 LISTED_FROM = 0.5
 """Probability from which a candidate counts as found."""

@@ -18,9 +18,9 @@ import numpy as np
 
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Float64, Int16, Int64
-from labeltool.util.atomic_write import open_atomic
-from labeltool.util.no_links import open_to_append
-from labeltool.util.npz import UNREADABLE, open_npz
+from labeltool.util.files.atomic_write import open_atomic
+from labeltool.util.files.no_links import open_to_append
+from labeltool.util.files.npz import UNREADABLE, open_npz
 
 MAX_AXES = 128
 """Axes of a space, at most."""

@@ -16,7 +16,7 @@ from labeltool.records import StoredClip
 from labeltool.similarity.compare import embedder
 from labeltool.similarity.index import NeighbourIndex
 from labeltool.similarity.search import feature_source
-from labeltool.util.writable import kept
+from labeltool.util.files.writable import kept
 
 
 @dataclass(frozen=True, slots=True)

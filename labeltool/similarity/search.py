@@ -22,7 +22,7 @@ from labeltool.similarity.index import NeighbourIndex
 from labeltool.store import Store, models
 from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED_REGION, label_names, stored_clip
 from labeltool.util.extras import has_tensorflow
-from labeltool.util.writable import kept
+from labeltool.util.files.writable import kept
 
 # Neighbours looked up beyond those wanted: some may be gone from the project.
 _SPARE = 32

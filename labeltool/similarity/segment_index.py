@@ -25,9 +25,9 @@ from labeltool.project import Project
 from labeltool.similarity.index import PrincipalSpace
 from labeltool.store import Store, recordings
 from labeltool.type_aliases import Float32, Float64, Int64, Progress
-from labeltool.util.atomic_write import open_atomic, remove_tree
-from labeltool.util.npz import UNREADABLE, open_npz
-from labeltool.util.writable import kept
+from labeltool.util.files.atomic_write import open_atomic, remove_tree
+from labeltool.util.files.npz import UNREADABLE, open_npz
+from labeltool.util.files.writable import kept
 
 # Raised whenever segments are cut in another way.
 _VERSION = 1

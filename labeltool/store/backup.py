@@ -28,7 +28,7 @@ from labeltool.store.opening import (
     labeltool_errors,
     write_copy,
 )
-from labeltool.util.no_links import make_folder
+from labeltool.util.files.no_links import make_folder
 
 BACKUP_FOLDER = "backups"
 """Beside the database: daily backups, and those by hand that were given no name."""

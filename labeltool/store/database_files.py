@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.atomic_write import new_folder, sync
-from labeltool.util.folders import set_mode
+from labeltool.util.files.atomic_write import new_folder, sync
+from labeltool.util.files.folders import set_mode
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite appends to a database's name: committed pages, their index, and pages to be rolled back."""

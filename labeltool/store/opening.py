@@ -23,8 +23,8 @@ from labeltool.store.database_files import (
     written_whole,
 )
 from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, require_own_schema, write_metadata
-from labeltool.util.atomic_write import new_folder
-from labeltool.util.writable import FULL, free_bytes, temporary_parent, why_not, why_not_writable
+from labeltool.util.files.atomic_write import new_folder
+from labeltool.util.files.writable import FULL, free_bytes, temporary_parent, why_not, why_not_writable
 
 BUSY_TIMEOUT_S = 15.0
 """The time to wait for another who writes."""

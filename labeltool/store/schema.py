@@ -35,7 +35,7 @@ from labeltool.store.migrations import (
     m011_label_keys,
     m012_label_acts,
 )
-from labeltool.util.atomic_write import write_text
+from labeltool.util.files.atomic_write import write_text
 
 Step = Callable[[sqlite3.Connection], None]
 

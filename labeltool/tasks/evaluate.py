@@ -33,8 +33,8 @@ from labeltool.training.targets import (
 from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.type_aliases import Progress
-from labeltool.util.atomic_write import new_folder
-from labeltool.util.writable import why_not
+from labeltool.util.files.atomic_write import new_folder
+from labeltool.util.files.writable import why_not
 
 DRAWN_FOLDS = 5
 """Of a cross-validation where the data have no folds: each model is trained on four fifths, as those of ESC-50 are."""

@@ -14,7 +14,7 @@ from labeltool.store import Store, clips, journal, models
 from labeltool.tasks.retrain_result import RetrainResult, retrain_result
 from labeltool.training.prepare import TrainingRequest
 from labeltool.type_aliases import Progress
-from labeltool.util.locks import try_lock, wait_for_lock
+from labeltool.util.files.locks import try_lock, wait_for_lock
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from pathlib import Path
 from labeltool.networks.model_card import ModelCard
 from labeltool.store import Store, models
 from labeltool.type_aliases import Progress
-from labeltool.util import no_links
-from labeltool.util.atomic_write import NewFolder
+from labeltool.util.files import no_links
+from labeltool.util.files.atomic_write import NewFolder
 
 
 def publish_model(store: Store, new: NewFolder, card: ModelCard, journal_mark: str, report: Progress) -> int:

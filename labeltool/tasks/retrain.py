@@ -36,7 +36,7 @@ from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_parent, scratch_run_due, scratch_state
 from labeltool.type_aliases import Progress
-from labeltool.util.atomic_write import NewFolder, new_folder
+from labeltool.util.files.atomic_write import NewFolder, new_folder
 from labeltool.util.stage_clock import StageClock
 from labeltool.util.time_limit import Clock
 

@@ -44,10 +44,10 @@ from labeltool.training.data_split import train_validation_test
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import no_such_fold, with_labels
 from labeltool.type_aliases import Progress
-from labeltool.util import no_links
-from labeltool.util.atomic_write import remove_tree, write_text
-from labeltool.util.bounded_read import parse_json, read_text
-from labeltool.util.locks import wait_for_lock
+from labeltool.util.files import no_links
+from labeltool.util.files.atomic_write import remove_tree, write_text
+from labeltool.util.files.bounded_read import parse_json, read_text
+from labeltool.util.files.locks import wait_for_lock
 
 _ANNOTATOR = "simulation"
 # Raised when what a replay does changes: what older versions wrote is then not read.

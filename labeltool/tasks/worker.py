@@ -24,7 +24,7 @@ from labeltool.tasks.registry import TASKS
 from labeltool.tasks.remote_hashes import store_known_hashes
 from labeltool.util import lifetime
 from labeltool.util.crash import crash_line, is_debugging
-from labeltool.util.writable import write_instead
+from labeltool.util.files.writable import write_instead
 
 
 class _OptionalImportsOfKeras(importlib.abc.MetaPathFinder):

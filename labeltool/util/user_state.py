@@ -15,8 +15,8 @@ from typing import Any
 from msgspec import convert
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import parse_json, read_bytes
+from labeltool.util.files.atomic_write import write_text
+from labeltool.util.files.bounded_read import parse_json, read_bytes
 from labeltool.util.user_folders import state_folder
 
 _FILE = "app.json"

@@ -20,7 +20,7 @@ from labeltool.records import Clip, Recording
 from labeltool.store import Store, clips, queue, recordings
 from labeltool.store.importing import import_records
 from labeltool.type_aliases import Progress
-from labeltool.util.atomic_write import open_atomic
+from labeltool.util.files.atomic_write import open_atomic
 from labeltool.util.time_grid import MICROSECONDS, length_us
 from labeltool.util.urls import is_there
 

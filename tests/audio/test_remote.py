@@ -22,7 +22,7 @@ from labeltool.audio.remote.reference import RemoteError, Unreachable, reference
 from labeltool.audio.remote.waiting import give_up
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
-from labeltool.util import writable
+from labeltool.util.files import writable
 from labeltool.util.urls import checked_url, is_url, path_of_url
 
 pytest.importorskip("aiohttp")

@@ -18,7 +18,7 @@ from helpers.records import one_by_one
 from helpers.tones import write_esc_set
 from labeltool.errors import LabeltoolError
 from labeltool.records import Recording, Verdict
-from labeltool.util.locks import try_lock
+from labeltool.util.files.locks import try_lock
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

@@ -13,7 +13,7 @@ from helpers.command_line import labeltool
 from helpers.read_only import fill_disk, listing, read_only, small_disk
 from helpers.tones import tone_writer
 from labeltool.project import Project
-from labeltool.util import writable
+from labeltool.util.files import writable
 
 READING = ("status", "clips", "log", "stats", "review", "transcripts")
 WRITING = (

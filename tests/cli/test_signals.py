@@ -19,7 +19,7 @@ from helpers.waits import DEADLINE_S, until
 from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.store.importing import import_records
-from labeltool.util.locks import try_lock
+from labeltool.util.files.locks import try_lock
 
 Started = Callable[..., subprocess.Popen[str]]
 

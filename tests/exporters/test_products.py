@@ -26,7 +26,7 @@ from labeltool.records import Value, label_name
 from labeltool.store import Store, labels
 from labeltool.store.importing import import_records
 from labeltool.store.journal import annotate
-from labeltool.util import file_locks
+from labeltool.util.files import file_locks
 
 HOSTILE = ("=SUM(A1)", "a;b,c", 'quo"te', "tab\there", "line\nbreak", "NA", "صوت", "../../x", "x" * 10_000)
 

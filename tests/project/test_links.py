@@ -24,7 +24,7 @@ from labeltool.project import Project
 from labeltool.store import Store, models
 from labeltool.tasks.publish_model import publish_model
 from labeltool.tui.launch import _messages_in_log
-from labeltool.util.atomic_write import NewFolder, new_folder
+from labeltool.util.files.atomic_write import NewFolder, new_folder
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))

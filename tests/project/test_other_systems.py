@@ -82,7 +82,8 @@ def test_the_names_are_missing_there(environment: dict[str, str]) -> None:
     program = """
 import os, signal
 from importlib.util import find_spec
-from labeltool.util import file_locks, folders, lifetime
+from labeltool.util import lifetime
+from labeltool.util.files import file_locks, folders
 print(hasattr(os, "fork"), hasattr(signal, "SIGHUP"), file_locks.ON_FOLDERS, folders.BY_DESCRIPTOR, lifetime.HAS_GROUPS)
 """
     assert run(environment, program).split() == ["False"] * 5
@@ -147,8 +148,8 @@ def test_one_process_at_a_time_has_a_lock(environment: dict[str, str], tmp_path:
     program = """
 import sys
 from pathlib import Path
-from labeltool.util.folders import locked
-from labeltool.util.locks import try_lock
+from labeltool.util.files.folders import locked
+from labeltool.util.files.locks import try_lock
 with try_lock(Path(sys.argv[1], "lock"), "retraining"), locked(Path(sys.argv[1])) as acquired:
     print(acquired, flush=True)
     sys.stdin.read()
@@ -161,8 +162,8 @@ with try_lock(Path(sys.argv[1], "lock"), "retraining"), locked(Path(sys.argv[1])
 import sys
 from pathlib import Path
 from labeltool.errors import LabeltoolError
-from labeltool.util.folders import locked
-from labeltool.util.locks import try_lock
+from labeltool.util.files.folders import locked
+from labeltool.util.files.locks import try_lock
 try:
     with try_lock(Path(sys.argv[1], "lock"), "retraining"):
         print("locked twice")
@@ -183,8 +184,8 @@ def test_files_and_folders_appear_whole_and_links_are_not_followed(environment: 
 import os, sys
 from pathlib import Path
 from labeltool.errors import LabeltoolError
-from labeltool.util import no_links
-from labeltool.util.atomic_write import new_folder, open_empty, remove_tree, write_text
+from labeltool.util.files import no_links
+from labeltool.util.files.atomic_write import new_folder, open_empty, remove_tree, write_text
 here = Path(sys.argv[1])
 for content in ("old", "new"):
     write_text(here / "a" / "file", content, durable=True)

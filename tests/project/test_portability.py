@@ -45,10 +45,10 @@ POSIX_PATHS = ("/proc", "/dev/", "/tmp", "/sys/")
 
 # Each has what other systems do, or is not reached there; tests run with all of these names missing.
 ALLOWED = {
-    "labeltool/util/file_locks.py",
-    "labeltool/util/folders.py",
+    "labeltool/util/files/file_locks.py",
+    "labeltool/util/files/folders.py",
     "labeltool/util/lifetime.py",
-    "labeltool/util/writable.py",  # a read-only disk is found by writing elsewhere
+    "labeltool/util/files/writable.py",  # a read-only disk is found by writing elsewhere
     "labeltool/tasks/worker.py",  # niceness
     "labeltool/pretrained/runtimes/__init__.py",  # the bound on memory, of Linux alone
     "labeltool/networks/build.py",  # whether the processor has AMX

@@ -23,7 +23,7 @@ from labeltool.project import Project
 from labeltool.store import Store, backup, clips, journal, opening, schema
 from labeltool.store.database import DatabaseExchanged
 from labeltool.store.opening import CannotBeWritten
-from labeltool.util.writable import why_not_writable
+from labeltool.util.files.writable import why_not_writable
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_killed_project_that_is_too_large_to_copy_is_refused(
     labelled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = killed(labelled, tmp_path / "disc")
-    monkeypatch.setattr("labeltool.util.writable.free_bytes", lambda path: 0)
+    monkeypatch.setattr("labeltool.util.files.writable.free_bytes", lambda path: 0)
     with read_only(database.parent), pytest.raises(LabeltoolError, match=r"no space for .* temporary files"):
         Store.open(database)
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from labeltool.errors import LabeltoolError
-from labeltool.util import atomic_write
-from labeltool.util.atomic_write import new_folder, open_atomic, open_empty, remove_tree, write_bytes, write_text
+from labeltool.util.files import atomic_write
+from labeltool.util.files.atomic_write import new_folder, open_atomic, open_empty, remove_tree, write_bytes, write_text
 
 WRITE_SLOWLY = """
 import sys, time
 from pathlib import Path
-from labeltool.util.atomic_write import new_folder, open_atomic
+from labeltool.util.files.atomic_write import new_folder, open_atomic
 with new_folder(Path(sys.argv[1])) as new, open_atomic(Path(sys.argv[1], "file")) as file:
     (new.path / "half.bin").write_bytes(b"half")
     file.write(b"half")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeltool.util.bounded_read import parse_json, parse_toml, read_bytes, read_text
-from labeltool.util.npz import UNREADABLE, open_npz
+from labeltool.util.files.bounded_read import parse_json, parse_toml, read_bytes, read_text
+from labeltool.util.files.npz import UNREADABLE, open_npz
 
 
 def test_a_file_is_read_up_to_its_bound_and_no_further(tmp_path: Path) -> None:

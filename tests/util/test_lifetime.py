@@ -16,7 +16,7 @@ from helpers.waits import DEADLINE_S, until
 from labeltool.project import Project
 from labeltool.store import models
 from labeltool.util import lifetime
-from labeltool.util.atomic_write import write_text
+from labeltool.util.files.atomic_write import write_text
 
 # It starts a process of its own, works until it is stopped, and then writes a file.
 WORKER = """

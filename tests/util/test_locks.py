@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.locks import try_lock, wait_for_lock
+from labeltool.util.files.locks import try_lock, wait_for_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from labeltool.util.locks import try_lock
+from labeltool.util.files.locks import try_lock
 with try_lock(Path(sys.argv[1]), "retraining"):
     print("locked", flush=True)
     time.sleep(600)

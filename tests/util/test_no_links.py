@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labeltool.errors import LabeltoolError
-from labeltool.util import no_links
+from labeltool.util.files import no_links
 
 
 @pytest.fixture

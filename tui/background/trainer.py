@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from labeltool.project import Project
 from labeltool.tasks.registry import Task
 from labeltool.tui.background.task import BackgroundTask
-from labeltool.util.locks import WAITING
+from labeltool.util.files.locks import WAITING
 
 if TYPE_CHECKING:
     from labeltool.tasks.retrain_result import RenewResult, RetrainResult

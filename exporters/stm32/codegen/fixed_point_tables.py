@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.device_tables import fft_tables, mel_bands
+from labeltool.audio.device.device_tables import fft_tables, mel_bands
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float
 from labeltool.exporters.stm32.tflite.summary import Tensor

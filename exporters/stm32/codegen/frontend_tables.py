@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, device_problem, fft_tables, mel_bands
+from labeltool.audio.device.device_tables import FftTables, MelTables, dc_bands, device_problem, fft_tables, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from labeltool.audio.device_tables import without_zeros
+from labeltool.audio.device.device_tables import without_zeros
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.mel_filters import MelScale, mel_filters, periodic_hann
 from labeltool.exporters.stm32.codegen.st_mel_tables import without_spoilt_bin

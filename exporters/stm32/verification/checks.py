@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from labeltool.audio import device_frontend
+from labeltool.audio.device import device_frontend
 from labeltool.audio.files import content_hash
 from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
@@ -27,8 +27,8 @@ from labeltool.networks.model_folder import INT8, LABELS, one_line
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
 from labeltool.type_aliases import Int16
-from labeltool.util.bounded_read import parse_json, read_bytes, read_text
-from labeltool.util.npz import UNREADABLE, open_npz
+from labeltool.util.files.bounded_read import parse_json, read_bytes, read_text
+from labeltool.util.files.npz import UNREADABLE, open_npz
 
 Outcome = Literal["passed", "failed", "not run"]
 

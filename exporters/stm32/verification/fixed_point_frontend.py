@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeltool.audio.device_frontend import PatchInputs
-from labeltool.audio.device_tables import dc_bands, fft_tables, mel_bands
+from labeltool.audio.device.device_frontend import PatchInputs
+from labeltool.audio.device.device_tables import dc_bands, fft_tables, mel_bands
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.fixed_point_tables import (
     DECIBELS_PER_OCTAVE,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labeltool.audio.device_frontend import PatchInputs
+from labeltool.audio.device.device_frontend import PatchInputs
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification.tools import ToolResult, missing_tools, overflow, run_filter, run_tool

@@ -16,7 +16,7 @@ from labeltool.records import StoredClip
 from labeltool.store import Store, clips
 from labeltool.store.text_journal.lines import ClipLine, Line, RecordingLine, export_lines
 from labeltool.store.text_journal.reading import import_journal
-from labeltool.util.atomic_write import new_folder, write_text
+from labeltool.util.files.atomic_write import new_folder, write_text
 
 # A group with more than this part of a package is shared out in runs of clips: else one recording would be one's work.
 _PARTS_OF_A_PACKAGE = 4

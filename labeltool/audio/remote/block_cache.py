@@ -15,10 +15,10 @@ from pathlib import Path
 
 from labeltool.audio.remote.limits import limits
 from labeltool.errors import LabeltoolError
-from labeltool.util import file_locks
-from labeltool.util.atomic_write import write_bytes
+from labeltool.util.files import file_locks
+from labeltool.util.files.atomic_write import write_bytes
+from labeltool.util.files.writable import both, writable_folder
 from labeltool.util.user_folders import cache_folder
-from labeltool.util.writable import both, writable_folder
 
 BLOCK_BYTES = 1 << 15
 """A clip alone costs a block more than its own bytes: 7 % of 5 s at 44.1 kHz, 16 bit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from labeltool.util.bounded_read import parse_json
+from labeltool.util.files.bounded_read import parse_json
 
 # Processes of a pool get what this has, by inheriting it.
 _VARIABLE = "LABELTOOL_REMOTE"

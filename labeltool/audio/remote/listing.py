@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from labeltool.audio.remote.reference import remember
 from labeltool.audio.remote.remote_file import open_bytes
 from labeltool.errors import LabeltoolError, in_one_line
-from labeltool.util.bounded_read import MAX_TABLE_BYTES
+from labeltool.util.files.bounded_read import MAX_TABLE_BYTES
 from labeltool.util.urls import as_url, checked_url, is_url
 
 LISTS = frozenset({".txt", ".csv", ".tsv"})

@@ -13,8 +13,8 @@ from msgspec import ValidationError, convert
 
 from labeltool.audio.remote import block_cache
 from labeltool.errors import LabeltoolError
-from labeltool.util.bounded_read import parse_json, read_bytes
-from labeltool.util.writable import kept
+from labeltool.util.files.bounded_read import parse_json, read_bytes
+from labeltool.util.files.writable import kept
 
 # No process requests it again meanwhile.
 FRESH_S = 60.0

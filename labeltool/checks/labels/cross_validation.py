@@ -27,9 +27,9 @@ from labeltool.training.splits import draw_parts, label_sets
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.unlabelled.linear_probe import train_probe
 from labeltool.type_aliases import Float32, Float64
-from labeltool.util.atomic_write import open_atomic
-from labeltool.util.npz import UNREADABLE, open_npz
-from labeltool.util.writable import kept
+from labeltool.util.files.atomic_write import open_atomic
+from labeltool.util.files.npz import UNREADABLE, open_npz
+from labeltool.util.files.writable import kept
 
 # Raised whenever the probabilities of the same clips change.
 _VERSION = 1

@@ -24,11 +24,11 @@ from labeltool.parallel.engine import map_shards, processes_for, worker_count
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
-from labeltool.util.atomic_write import open_atomic, remove_tree
-from labeltool.util.no_links import make_folder
-from labeltool.util.npz import UNREADABLE, open_npz
+from labeltool.util.files.atomic_write import open_atomic, remove_tree
+from labeltool.util.files.no_links import make_folder
+from labeltool.util.files.npz import UNREADABLE, open_npz
+from labeltool.util.files.writable import both
 from labeltool.util.urls import is_there
-from labeltool.util.writable import both
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """One-dimensional arrays of one recording, by their names."""

@@ -13,7 +13,7 @@ from labeltool.cli import evaluation, export, import_, pretrained, training
 from labeltool.cli import project as cli_project
 from labeltool.cli.common import narrate, use_project
 from labeltool.errors import LabeltoolError
-from labeltool.util.no_links import refuse_links
+from labeltool.util.files.no_links import refuse_links
 
 
 @click.command()

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from labeltool.type_aliases import Float64
-from labeltool.util.atomic_write import open_atomic, write_text
+from labeltool.util.files.atomic_write import open_atomic, write_text
 
 SAMPLE_RATE_HZ = 32_000
 CLIP_S = 2.0

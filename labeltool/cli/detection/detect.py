@@ -36,8 +36,8 @@ from labeltool.cli.detection.detect_parts import (
 )
 from labeltool.cli.pretrained import any_model_option
 from labeltool.errors import LabeltoolError
-from labeltool.util.no_links import refuse_links
-from labeltool.util.writable import why_not_writable
+from labeltool.util.files.no_links import refuse_links
+from labeltool.util.files.writable import why_not_writable
 
 if TYPE_CHECKING:
     from labeltool.errors import SkippedFile

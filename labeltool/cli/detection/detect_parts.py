@@ -20,7 +20,7 @@ import click
 
 from labeltool.cli.common import narrate, run_task
 from labeltool.errors import LabeltoolError, in_one_line
-from labeltool.util.no_links import write_new
+from labeltool.util.files.no_links import write_new
 from labeltool.util.recorded_at import recorded_at
 from labeltool.util.urls import as_url, is_url
 

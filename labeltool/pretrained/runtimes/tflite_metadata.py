@@ -17,7 +17,7 @@ from typing import Any
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_list
 from labeltool.pretrained.runtimes.tflite_file import TFLiteFile
-from labeltool.util.bounded_read import MAX_BYTES
+from labeltool.util.files.bounded_read import MAX_BYTES
 
 _NAME = b"TFLITE_METADATA"
 _MODEL_SUBGRAPHS = 3

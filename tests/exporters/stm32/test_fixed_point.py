@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.stm32 import SANITISED, build, needs, network_of, run, write_c_sources
-from labeltool.audio import device_frontend
-from labeltool.audio.device_frontend import PatchInputs
+from labeltool.audio.device import device_frontend
+from labeltool.audio.device.device_frontend import PatchInputs
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.loudness_gate import gate_db
 from labeltool.exporters.stm32.verification.golden import in_fixed_point, in_float

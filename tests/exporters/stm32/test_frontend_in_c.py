@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from helpers.exports import model_card
 from helpers.stm32 import CPUS, LABELS, SANITISED, STRICT, build, needs, network_of, run, write_c_sources
-from labeltool.audio import device_frontend, device_math, files
-from labeltool.audio.device_frontend import PatchInputs
-from labeltool.audio.device_tables import dc_bands
+from labeltool.audio import files
+from labeltool.audio.device import device_frontend, device_math
+from labeltool.audio.device.device_frontend import PatchInputs
+from labeltool.audio.device.device_tables import dc_bands
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.errors import LabeltoolError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.stm32 import network_of
-from labeltool.audio import device_frontend
+from labeltool.audio.device import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.exporters.stm32.codegen.model_config import feature_definition

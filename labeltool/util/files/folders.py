@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from labeltool.util import file_locks
+from labeltool.util.files import file_locks
 
 NO_DESCRIPTOR = -1
 """In place of the descriptor of a folder where the system has none."""

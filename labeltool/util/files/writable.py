@@ -15,7 +15,7 @@ import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from labeltool.util.atomic_write import new_folder
+from labeltool.util.files.atomic_write import new_folder
 
 FULL = "the disk is full"
 """Why nothing can be written on a disk without space, or where a quota is used up."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.folders import Folder, first_folder, is_link, sync
+from labeltool.util.files.folders import Folder, first_folder, is_link, sync
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.device_math import log2, sequential_sum
-from labeltool.audio.device_tables import fft_tables, mel_bands
+from labeltool.audio.device.device_math import log2, sequential_sum
+from labeltool.audio.device.device_tables import fft_tables, mel_bands
 from labeltool.audio.log_mel_frontend import LogMelFrontend
 from labeltool.audio.loudness_gate import peak_db
 from labeltool.audio.mel_filters import periodic_hann

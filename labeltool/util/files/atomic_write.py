@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from labeltool.util import file_locks, folders, no_links
-from labeltool.util.folders import Folder
+from labeltool.util.files import file_locks, folders, no_links
+from labeltool.util.files.folders import Folder
 from labeltool.util.lifetime import exit_if_stopped
 
 SUFFIX = ".partial"

@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.util import file_locks, lifetime
-from labeltool.util.folders import open_file
-from labeltool.util.no_links import make_folder, refuse_links
+from labeltool.util import lifetime
+from labeltool.util.files import file_locks
+from labeltool.util.files.folders import open_file
+from labeltool.util.files.no_links import make_folder, refuse_links
 
 WAITING = "waiting for"
 """The beginning of what is reported while a process waits for another one."""
