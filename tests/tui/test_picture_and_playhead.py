@@ -11,6 +11,7 @@ from textual.geometry import Region, Size
 from helpers.app import opened, picture, text_of, until
 from labeltool.project import Project
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ
+from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.player import Player
 from labeltool.tui.widgets.spectrogram import Spectrogram
 
@@ -39,8 +40,10 @@ async def test_a_playhead_that_moves_before_a_resize_is_handled_is_drawn(app_pro
 async def test_a_clip_that_is_read_while_the_app_ends_is_not_painted(app_project: Project) -> None:
     async with opened(app_project) as (_, screen, _pilot):
         assert screen.current is not None and screen.current.sound is not None
+        spectrogram = screen.query_one(Spectrogram)
         await screen.query_one("#clip").remove()
         screen.expect(screen.current.sound)
+        assert spectrogram.graphics is Graphics.NONE
 
 
 async def test_without_colours_the_spectrogram_is_drawn_in_shade_characters(

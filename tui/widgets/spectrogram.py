@@ -74,7 +74,9 @@ class Spectrogram(TimeTrack):
     @property
     def graphics(self) -> Graphics:
         """How it is drawn now: below a dialog as half blocks, which are text as the dialog is."""
-        if not self.has_pixels or self._sound is None or self.app.no_color or self.app.screen is not self.screen:
+        if not self.is_attached or not self.has_pixels or self._sound is None:
+            return Graphics.NONE  # a last time while the app ends, it may be painted without a screen
+        if self.app.no_color or self.app.screen is not self.screen:
             return Graphics.NONE
         return self._state.look.graphics
 

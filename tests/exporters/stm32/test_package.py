@@ -180,7 +180,7 @@ def test_the_package_has_all_its_files(package: Path) -> None:
         "README.md",
         "MANIFEST.sha256",
         "report.json",
-        *(f"docs/{name}.md" for name in ("c_code", "numbers", "st_tools")),
+        *(f"docs/{name}.md" for name in ("c_code", "model_card", "numbers", "st_tools")),
         *(f"model/{name}" for name in ("model_int8.tflite", "labels.txt", "model_config.json")),
         *(f"model/model_st.{kind}" for kind in ("tflite", "onnx")),
         "c/aed_lines.h",
