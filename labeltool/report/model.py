@@ -15,6 +15,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
 from labeltool.evaluation.intervals import Share, clustered_share
 from labeltool.evaluation.measure import Probabilities
+from labeltool.evaluation.report import StoredEvaluation, stored_evaluation
 from labeltool.evaluation.thresholds import ScoredClips, threshold_table
 from labeltool.networks.heads import DEFAULT_THRESHOLD, decide
 from labeltool.networks.model_card import ReliabilityBin
@@ -47,15 +48,12 @@ _HELD_OUT = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """The fields of `reports/*/report.json` that are needed here."""
+class _CrossValidated:
+    """The fields of `reports/cross-validation/report.json` that are needed here."""
 
     clip_accuracy: float
     int8_clip_accuracy: float
     clips: int
-    model: int | None = None
-    fold: int | None = None
-    locked: bool = False
     folds: tuple[object, ...] = ()
     labels: tuple[str, ...] = ()
 
@@ -174,20 +172,30 @@ def _saved(held: HeldOut, points: list[OperatingPoint]) -> tuple[SavedThreshold,
 def _curve(project: Project, store: Store) -> tuple[CurvePoint, ...]:
     """Return the models of the project, oldest first, with their stored evaluations."""
     rows = store.connection.execute(
-        "SELECT id, labels_seen, clip_accuracy, int8_clip_accuracy FROM models WHERE architecture <> ? ORDER BY id",
+        "SELECT id, labels_seen, clip_accuracy, int8_clip_accuracy, "
+        "json_extract(card, '$.int8_sha256'), json_extract(card, '$.test_fold') "
+        "FROM models WHERE architecture <> ? ORDER BY id",
         (models.PRETRAINED,),
     ).fetchall()
-    tested = {one.model: one for one in _stored(project) if one.model is not None}
     points = []
-    for model_id, labels_seen, validation, int8 in rows:
-        of_model = tested.get(model_id)
+    for number, (model_id, labels_seen, validation, int8, sha256, fold) in enumerate(rows):
+        of_model = _stored(project, model_id, sha256, fold) if len(rows) - number <= _MAX_FILES else None
         where = "" if of_model is None else _where(of_model)
         accuracy = None if of_model is None else of_model.clip_accuracy
         points.append(CurvePoint(model_id, labels_seen, validation, int8, accuracy, where))
     return tuple(points)
 
 
-def _where(stored: _Stored) -> str:
+def _stored(project: Project, model_id: int, sha256: str | None, fold: int | None) -> StoredEvaluation | None:
+    """Return a model's stored evaluation: on its test fold, which is kept for that, else the other one."""
+    for one in dict.fromkeys((fold, None)):
+        with suppress(OSError, LabeltoolError):
+            if found := stored_evaluation(project, model_id, sha256 or "", one):
+                return found
+    return None
+
+
+def _where(stored: StoredEvaluation) -> str:
     no_test_set = "no test set: validation clips and later ones"
     place = (
         f"fold {stored.fold}" if stored.fold is not None else "the locked test set" if stored.locked else no_test_set
@@ -197,24 +205,12 @@ def _where(stored: _Stored) -> str:
 
 def _cross_validation(project: Project) -> CrossValidation | None:
     path = project.reports / "cross-validation" / "report.json"
-    for one in _read(path, _Stored):
+    for one in _read(path, _CrossValidated):
         date = datetime.fromtimestamp(path.stat().st_mtime).astimezone().strftime("%Y-%m-%d")
         return CrossValidation(
             one.clips, len(one.folds), one.clip_accuracy, one.int8_clip_accuracy, date, len(one.labels)
         )
     return None
-
-
-def _stored(project: Project) -> list[_Stored]:
-    """Return the newest models' stored evaluations; those on a fold, which is kept for that, come last and count."""
-    paths = sorted(project.reports.glob("model-*/report.json"), key=_model_of)[-_MAX_FILES:]
-    paths.sort(key=lambda path: "-fold-" in path.parent.name)
-    return [one for path in paths for one in _read(path, _Stored)]
-
-
-def _model_of(path: Path) -> tuple[int, Path]:
-    number = path.parent.name.removeprefix("model-").partition("-")[0]
-    return (int(number) if number.isascii() and number.isdigit() else -1), path
 
 
 def _of_c(project: Project, model_id: int) -> Precision:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pytest
 
 from helpers.command_line import labeltool_here
+from helpers.exports import add_model, metrics
 from helpers.tones import tone_writer
 from labeltool.errors import LabeltoolError
+from labeltool.evaluation import report
 from labeltool.evaluation.intervals import Share
 from labeltool.evaluation.measure import Predictions, Probabilities
 from labeltool.evaluation.thresholds import ScoredClips, threshold_table
 from labeltool.evaluation.unseen_labels import measure_on_all
+from labeltool.networks.model_card import Measured
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
@@ -26,6 +32,7 @@ from labeltool.report import charts, errors, labelling, model
 from labeltool.report.collect import measured_on
 from labeltool.report.contents import ClassFigures, CrossValidation, CurvePoint
 from labeltool.store import clips, journal
+from labeltool.tasks.evaluate import EvaluateResult
 from labeltool.tasks.measure_clips import HeldOut
 
 
@@ -120,14 +127,23 @@ def test_a_chart_that_cannot_be_drawn_is_an_error_in_words() -> None:
         charts.draw({"data": {"values": [{"x": float("nan")}]}, "mark": "point"})
 
 
-def test_of_many_evaluations_those_of_the_newest_models_are_read(project: Project) -> None:
-    stored = {"clip_accuracy": 0.5, "int8_clip_accuracy": 0.5, "clips": 9}
-    for number in range(1, model._MAX_FILES + 3):
-        folder = project.reports / (f"model-{number}-fold-1" if number == 50 else f"model-{number}")
-        folder.mkdir(parents=True)
-        (folder / "report.json").write_text(json.dumps({**stored, "model": number}))
-    found = [one.model for one in model._stored(project)]
-    assert set(found) == set(range(3, model._MAX_FILES + 3)) and found[-1] == 50
+def test_the_curve_has_the_evaluation_of_a_model_on_its_test_fold_and_of_no_other_model(project: Project) -> None:
+    def store_evaluation(fold: int | None, right: float, sha256: str) -> None:
+        values = {field.name: getattr(metrics(("dog", "rain")), field.name) for field in fields(Measured)}
+        result = EvaluateResult(**{**values, "clip_accuracy": right}, model=1, fold=fold, int8_sha256=sha256)
+        path = project.reports / report.evaluation_name(1, fold) / "report.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(result))
+
+    own = hashlib.sha256(b"int8").hexdigest()
+    add_model(project, test_fold=2, int8_sha256=own)
+    with project.open_store() as store:
+        store_evaluation(None, 0.75, "of a model before a restored backup")
+        assert [one.tested for one in model._curve(project, store)] == [None]
+        store_evaluation(None, 0.75, own)
+        assert [one.tested for one in model._curve(project, store)] == [0.75]
+        store_evaluation(2, 0.5, own)
+        assert [one.tested for one in model._curve(project, store)] == [0.5]
 
 
 def test_a_cross_validation_has_its_date_and_number_of_labels(project: Project) -> None:
