@@ -38,8 +38,8 @@ sys.path.insert(0, str(ROOT / "tests"))  # the terminal that the tests drive
 
 from helpers.terminal import TerminalApp  # noqa: E402
 from labeltool import project as projects  # noqa: E402
-from labeltool.settings import SETTINGS_FILE  # noqa: E402
 from labeltool.store import clips, journal  # noqa: E402
+from labeltool.util.files.project_names import SETTINGS_FILE  # noqa: E402
 
 RATE_HZ = 16_000
 LABELS = ("hum", "whine", "rattle")

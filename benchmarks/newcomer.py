@@ -153,13 +153,18 @@ class App:
             time.sleep(POLL_S)
         raise TimeoutError("\n".join(self.screen()))
 
-    def names(self, typed: str) -> list[str]:
-        """Return the names in the palette, the selected one first, once it shows what was typed."""
+    def names(self, typed: str, *, new: str | None = None) -> list[str]:
+        """Return the names in the palette, the selected one first, once it shows what was typed, and a name, if given.
+
+        The list is painted after the letter.
+        """
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
             lines = [match.group(1).strip() for line in self.screen() if (match := _IN_BOX.search(line))]
             if len(lines) > 2 and lines[0] == typed and lines[1] == "":
-                return [line.removeprefix("+ new label: ") for line in lines[2:] if line]
+                names = [line.removeprefix("+ new label: ") for line in lines[2:] if line]
+                if new is None or new in names:
+                    return names
             time.sleep(POLL_S)
         raise TimeoutError("\n".join(self.screen()))
 
@@ -241,7 +246,7 @@ class Newcomer:
         app.press("/")
         for length in range(1, len(name) + 1):
             app.press(name[length - 1], literal=True)
-            names = app.names(name[:length])
+            names = app.names(name[:length], new=name if length == len(name) else None)
             fits = [place for place, one in enumerate(names) if self.fits(one, category)]
             if fits and fits[0] <= (MAX_DOWN if length < len(name) else len(names)):
                 self.label_of.setdefault(category, names[fits[0]])

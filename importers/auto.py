@@ -19,7 +19,7 @@ from labeltool.importers.folders import SPLITS
 from labeltool.importers.registry import FORMATS, Batch, Format
 from labeltool.importers.tables.text import looks_like_labels
 from labeltool.records import Failed, Imported, Note, Recording, Skipped
-from labeltool.settings import SETTINGS_FILE
+from labeltool.util.files.project_names import searched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,11 +191,9 @@ def _without_labels(sounds: int) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
-        if SETTINGS_FILE in names:
-            folders.clear()  # a project of this program, not something to import
-            continue
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
-        yield from (Path(here, name) for name in sorted(names) if not name.startswith("."))
+        wanted = searched([*folders, *names])
+        yield from (Path(here, name) for name in wanted if name not in folders)
+        folders[:] = [name for name in wanted if name in folders]
 
 
 def _are_labels(folder: Path, sounds: Sequence[Path]) -> bool:

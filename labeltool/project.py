@@ -13,17 +13,16 @@ from typing import BinaryIO, cast
 
 from labeltool.audio.remote.limits import set_limits
 from labeltool.errors import LabeltoolError
-from labeltool.settings import SETTINGS_FILE, Settings, parse_settings, read_settings, settings_text
+from labeltool.settings import Settings, parse_settings, read_settings, settings_text
 from labeltool.settings_template import TEMPLATE
 from labeltool.store import Store, backup
 from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors
 from labeltool.util.files.atomic_write import open_empty, write_bytes, write_text
 from labeltool.util.files.no_links import make_folder, refuse_links
+from labeltool.util.files.project_names import DATABASE_FILE, SETTINGS_FILE
 from labeltool.util.files.writable import writable_folder
 from labeltool.util.user_state import read_user_state
-
-DATABASE_FILE = "labels.db"
 
 # Databases of which this process tried to write today's backup.
 _backup_tried: set[Path] = set()

@@ -12,8 +12,6 @@ from msgspec import Meta, ValidationError, convert
 from labeltool.errors import LabeltoolError
 from labeltool.util.files.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
 
-SETTINGS_FILE = "labeltool.toml"
-
 TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)
 """Numbers of layers that the trunk of a network may have; each ends with a pointwise convolution."""
 

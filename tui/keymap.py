@@ -12,9 +12,9 @@ from textual.keys import Keys, key_to_character
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.settings import SETTINGS_FILE
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.shared_keys import Key, View
+from labeltool.util.files.project_names import SETTINGS_FILE
 
 Keymap = Mapping[str, tuple[str, ...]]
 """Action names to Textual's names of the keys that run them."""

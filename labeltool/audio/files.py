@@ -21,6 +21,7 @@ from labeltool.audio.remote.remote_file import open_bytes
 from labeltool.audio.sound_reader import SoundReader, unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
+from labeltool.util.files.project_names import searched
 from labeltool.util.unicode_names import as_on_disk
 from labeltool.util.urls import as_url, is_url
 
@@ -65,8 +66,8 @@ def walk(
 ) -> Iterator[Path]:
     """Yield the sound files in a folder and below it, in the order of their names.
 
-    Hidden files are skipped; of the others, those that end in one of `suffixes` are sound. Links are followed, each
-    folder once.
+    Hidden files and what a project made are skipped; of the others, those that end in one of `suffixes` are sound.
+    Links are followed, each folder once.
 
     Parameters
     ----------
@@ -90,8 +91,8 @@ def walk(
             real = path.resolve()
             if real not in walked:
                 walked.add(real)
-                visible = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-                pending.extend(reversed(visible))
+                names = searched([entry.name for entry in path.iterdir()])
+                pending.extend(path / name for name in reversed(names))
         except OSError as error:
             cannot = LabeltoolError(f"cannot be listed: {error.strerror}", file=path)
             if failed is None:

@@ -208,7 +208,7 @@ def _database_of(other: Path) -> Path | None:
     LabeltoolError
         When there is no such file, or the folder is no project.
     """
-    from labeltool.project import DATABASE_FILE
+    from labeltool.util.files.project_names import DATABASE_FILE
 
     if other.is_dir():
         if not os.path.lexists(other / DATABASE_FILE):

@@ -12,7 +12,7 @@ import pytest
 
 from helpers.pages import DOCS, LANGUAGES, PAGES, ROOT, Block, blocks, is_printed
 from helpers.reader import Reader
-from labeltool.settings import SETTINGS_FILE
+from labeltool.util.files.project_names import SETTINGS_FILE
 
 DOCTESTS = {DOCS / "python.md": "tests/api/test_doctests.py"}
 """Pages with prompts of Python, and the test that runs them."""

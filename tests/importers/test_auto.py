@@ -11,9 +11,10 @@ from click.testing import CliRunner
 
 from helpers.audacity_project import project_file
 from helpers.records import of_kind
+from labeltool import project as projects
 from labeltool.cli.main import cli
 from labeltool.errors import LabeltoolError
-from labeltool.importers import auto, folders
+from labeltool.importers import audio_files, auto, folders
 from labeltool.project import Project
 from labeltool.records import Clip, Failed, Note, Recording, Skipped, Verdict
 
@@ -100,6 +101,24 @@ def test_a_file_that_cannot_be_read_failed_and_the_reason_is_named(tmp_path: Pat
     assert isinstance(found["around.csv"], Failed) and not isinstance(found["empty.csv"], Failed)
     assert found["empty.csv"].reason == "not taken: is empty"
     assert found["pipe.csv"].reason == "not taken: is not a regular file"
+
+
+def test_a_folder_of_sounds_may_be_a_project_and_what_that_made_is_no_source(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
+    for number, name in enumerate(("dog/a.wav", "cat/b.wav")):
+        write_tone(name, frequency_hz=300 + 50 * number)
+    sounds = {tmp_path / "dog/a.wav", tmp_path / "cat/b.wav"}
+    made = projects.create(tmp_path)
+    for number, folder in enumerate((made.exports / "clips/dog", made.own_cache)):
+        write_tone(str(folder.relative_to(tmp_path) / "made.wav"), frequency_hz=500 + 50 * number)
+    records = list(auto.read([tmp_path]))
+    assert {Path(one.path) for one in of_kind(records, Recording)} == sounds
+    assert {one.label for one in of_kind(records, Verdict)} == {"dog", "cat"}
+    assert not of_kind(records, Failed) and [one.reason for one in of_kind(records, Skipped)] == [
+        "taken for: a folder of sounds for each label"
+    ]
+    assert {Path(one.path) for one in of_kind(audio_files.read([tmp_path]), Recording)} == sounds
 
 
 def test_the_command_line_shows_and_imports(project: Project, tmp_path: Path, write_tone: WriteTone) -> None:

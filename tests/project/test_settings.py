@@ -8,8 +8,9 @@ import pytest
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project, choose_pretrained, write_setting
-from labeltool.settings import SETTINGS_FILE, ColourMap, Settings, read_settings
+from labeltool.settings import ColourMap, Settings, read_settings
 from labeltool.settings_template import TEMPLATE
+from labeltool.util.files.project_names import SETTINGS_FILE
 
 
 def test_the_template_and_no_file_mean_the_defaults(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 from helpers.app import answer, opened, picture, text_of, until, verdicts
 from labeltool import project as projects
 from labeltool.project import Project
-from labeltool.settings import SETTINGS_FILE
 from labeltool.store import Store, journal
 from labeltool.tui import launch
 from labeltool.tui.dialogs.palette import Choices, Palette
@@ -22,6 +21,7 @@ from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.widgets.tab_line import TABS
+from labeltool.util.files.project_names import SETTINGS_FILE
 
 _KEYS = "ASRBCwLEM"
 

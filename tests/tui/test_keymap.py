@@ -15,7 +15,6 @@ from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.settings import SETTINGS_FILE
 from labeltool.store import Store
 from labeltool.tui import keymap
 from labeltool.tui.dialogs.commands import title_of
@@ -23,6 +22,7 @@ from labeltool.tui.dialogs.help import Help
 from labeltool.tui.keymap import is_label_key, shown_key
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.widgets.key_hints import KeyHints
+from labeltool.util.files.project_names import SETTINGS_FILE
 
 
 def with_keys(project: Project, table: str) -> Project:

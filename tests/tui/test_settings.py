@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from helpers.app import answer, opened, text_of, until
 from labeltool import project as projects
 from labeltool.project import Project
-from labeltool.settings import SETTINGS_FILE, ThemeName
+from labeltool.settings import ThemeName
 from labeltool.store import Store, journal
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs import settings as settings_dialog
@@ -21,6 +21,7 @@ from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.theme import LIGHT
 from labeltool.util import user_state
+from labeltool.util.files.project_names import SETTINGS_FILE
 
 _MINE = "# mine\n[learning]\nretrain_after = 7  # at night\n\n[elsewhere]\nx = [1, 2]\n"
 

@@ -12,9 +12,9 @@ import soundfile
 from helpers.terminal import TerminalApp
 from labeltool.importers import audio_files
 from labeltool.project import Project
-from labeltool.settings import SETTINGS_FILE
 from labeltool.store import clips, journal
 from labeltool.store.importing import import_records
+from labeltool.util.files.project_names import SETTINGS_FILE
 
 ANSWERS = 500
 CLIP_S = 0.1

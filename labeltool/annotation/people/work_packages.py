@@ -158,7 +158,8 @@ def _write_settings(project: Project, package: Project) -> None:
     """Write the project's settings without who labels, the pretrained model, which stays there, and the overlap."""
     import tomlkit
 
-    from labeltool.settings import SETTINGS_FILE, settings_text
+    from labeltool.settings import settings_text
+    from labeltool.util.files.project_names import SETTINGS_FILE
 
     text = settings_text(project.directory / SETTINGS_FILE)
     if not text:

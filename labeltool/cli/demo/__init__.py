@@ -29,7 +29,8 @@ def demo(context: click.Context, directory: Path, sounds_only: bool) -> None:
     from labeltool.cli.demo.sounds import make_world
     from labeltool.importers.registry import FORMATS
     from labeltool.networks.architectures import DEFAULT_ARCHITECTURE, require_training
-    from labeltool.project import DATABASE_FILE, load, write_setting
+    from labeltool.project import load, write_setting
+    from labeltool.util.files.project_names import DATABASE_FILE
 
     if not sounds_only:
         require_training(DEFAULT_ARCHITECTURE)

@@ -1,0 +1,18 @@
+"""What the files and folders of a project are called, and what of a folder is searched for sounds and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+SETTINGS_FILE = "labeltool.toml"
+DATABASE_FILE = "labels.db"
+
+_OWN = frozenset({SETTINGS_FILE, "metadata.json", "models", "cache", "reports", "exports"})
+
+
+def searched(names: Collection[str]) -> list[str]:
+    """Return the names in a folder that are searched, sorted: no hidden ones, and in a project none that it made."""
+    visible = sorted(name for name in names if not name.startswith("."))
+    if SETTINGS_FILE not in visible:
+        return visible
+    return [name for name in visible if name not in _OWN and not name.startswith(DATABASE_FILE)]
