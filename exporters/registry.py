@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.errors import LabeltoolError
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
-from labeltool.records import Carried
+from labeltool.records import Carried, Skipped, skipped_files
 from labeltool.util.plugins import Registry, import_module, instance_named
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class ExportResult:
     int8_clip_accuracy: float | None
     better_model: str = ""
     lost: Mapping[str, int] = field(default_factory=dict)
-    skipped: tuple[SkippedFile, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, walk
 from labeltool.audio.remote.listing import LISTS, REQUESTS_AT_ONCE, sounds_at, suffix_of
-from labeltool.errors import LabeltoolError, in_one_line
-from labeltool.importers.base import clip_of, reason_of, recording_of
+from labeltool.errors import LabeltoolError
+from labeltool.importers.base import clip_of, recording_of
 from labeltool.importers.described_files import described
 from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
@@ -56,7 +56,7 @@ def read(
         if isinstance(sound, LabeltoolError):
             if len(paths) == 1 and sound.line is None and sound.file in (str(paths[0]), as_url(paths[0])):
                 raise sound
-            yield Failed(in_one_line(sound.file or ""), sound.line, reason_of(sound))
+            yield Failed.of(sound)
         elif sound.sha256 in first_paths:
             yield Skipped(sound.path, None, f"has the same content as {first_paths[sound.sha256]}")
         else:

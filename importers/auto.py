@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import read_each, reason_of
+from labeltool.importers.base import read_each
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.folders import SPLITS
 from labeltool.importers.registry import FORMATS, Batch, Format
@@ -133,7 +133,7 @@ def _records(group: list[KnownSource], taken: set[str], encoding: str | None, *,
     except LabeltoolError as error:
         if is_only:
             raise
-        yield Failed(error.file or str(group[0].path), error.line, reason_of(error))
+        yield Failed.of(error, group[0].path)
 
 
 def parse_each(paths: Sequence[Path], encoding: str | None = None) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:

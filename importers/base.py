@@ -44,11 +44,6 @@ def quoted(text: str) -> str:
     return "'" + "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cut) + "'"
 
 
-def reason_of(error: LabeltoolError) -> str:
-    """Return an error as the reason of a `Skipped`, which names the file itself."""
-    return error.reason + (f" ({error.remedy})" if error.remedy else "")
-
-
 def read_text(path: Path, kind: str, remedy: str, encoding: str | None = None) -> tuple[str, list[Skipped]]:
     """Read a text file in any encoding that Audacity and spreadsheets use.
 
@@ -139,7 +134,7 @@ def read_each(files: Sequence[Path], read_one: Callable[[Path], Iterable[_R]]) -
         except LabeltoolError as error:
             if len(files) == 1:
                 raise
-            yield Failed(error.file or str(file), error.line, reason_of(error))
+            yield Failed.of(error, file)
 
 
 def recording_of(sound: AudioFile, group: str | None = None, licence: str | None = None) -> Recording:

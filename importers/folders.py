@@ -7,7 +7,6 @@ from pathlib import Path
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, walk
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import reason_of
 from labeltool.importers.label_rows import ParsedLabels, label_rows
 from labeltool.records import Failed, Skipped
 
@@ -53,4 +52,4 @@ def parse(directory: Path) -> ParsedLabels:
 
 def _failed(errors: list[LabeltoolError]) -> Iterator[Failed]:
     for error in errors:
-        yield Failed(error.file or "", error.line, reason_of(error))
+        yield Failed.of(error)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from labeltool.audio.files import describe
 from labeltool.audio.remote.listing import REQUESTS_AT_ONCE
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import quoted, read_each, reason_of, recording_of, whole_clip
+from labeltool.importers.base import quoted, read_each, recording_of, whole_clip
 from labeltool.importers.described_files import described
 from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels
 from labeltool.importers.sound_files import SoundFiles
@@ -233,7 +233,7 @@ class _LabelReader:
         try:
             sound = self._sounds.named(file, name, fold)
         except LabeltoolError as error:
-            raise _NotFoundError(Skipped, str(file), reason_of(error)) from error
+            raise _NotFoundError(Skipped, str(file), error.without_place) from error
         if sound is None:
             raise _NotFoundError(
                 Skipped, str(self._sounds.folder_of(file) / name), "is listed in the table, but missing"
@@ -241,7 +241,7 @@ class _LabelReader:
         try:
             self._recording(sound)
         except LabeltoolError as error:
-            raise _NotFoundError(Failed, as_url(sound), reason_of(error)) from error
+            raise _NotFoundError(Failed, as_url(sound), error.without_place) from error
         return sound
 
 

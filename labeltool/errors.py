@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
@@ -55,8 +54,12 @@ class LabeltoolError(Exception):
         place = ""
         if self.file is not None:
             place = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: "
-        text = f"{place}{self.reason}" + (f" ({self.remedy})" if self.remedy else "")
-        return in_one_line(text)
+        return in_one_line(place + self.without_place)
+
+    @property
+    def without_place(self) -> str:
+        """The reason and the remedy, for a message that names the place itself."""
+        return f"{self.reason} ({self.remedy})" if self.remedy else self.reason
 
 
 def in_one_line(text: str) -> str:
@@ -75,17 +78,3 @@ def require_known(of: str, given: Iterable[str], known: Iterable[str]) -> None:
     if unknown := sorted(set(given).difference(known := sorted(known))):
         remedy = f"there are {', '.join(known)}" if known else "there is none"
         raise LabeltoolError(f"{of} has no option {unknown[0]!r}", remedy=remedy)
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedFile:
-    """A file that a task skipped, and why."""
-
-    file: str
-    reason: str
-
-
-def skipped_files(errors: Iterable[LabeltoolError]) -> tuple[SkippedFile, ...]:
-    """Return the files that failed and why, once a file, however many of its clips failed."""
-    reasons = {error.file or "": str(error) for error in errors}
-    return tuple(SkippedFile(file, reason) for file, reason in reasons.items())

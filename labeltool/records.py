@@ -8,11 +8,13 @@ hash and its span, a label by its name: so a record means the same in another pr
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
 
+from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.hierarchy import NO_HIERARCHY, Hierarchy
 
 if TYPE_CHECKING:
@@ -136,11 +138,27 @@ class VerdictTable:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that an importer skipped, or changed before it was stored, and the reason."""
+    """Something that was skipped, or changed before it was stored, and why; the reason does not name the place."""
 
     file: str
-    line: int | None
-    reason: str
+    line: int | None = None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, error: LabeltoolError, file: str | Path = "") -> Self:
+        """Return a failure: of the place that it names, or of `file` where that is the same or it names none."""
+        is_of_file = error.file in (None, str(file), str(Path(file).resolve()))
+        place = str(file) if file and is_of_file else error.file or ""
+        return cls(in_one_line(place), error.line, in_one_line(error.without_place))
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.reason}" if place else self.reason
+
+
+def skipped_files(errors: Iterable[LabeltoolError]) -> tuple[Skipped, ...]:
+    """Return the files that failed and why, once a file, however many of its clips failed."""
+    return tuple({error.file: Skipped.of(error) for error in errors}.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from labeltool.active_learning.candidates import Candidate, NetworkComparison
 from labeltool.active_learning.queue_order import ClipPredictions
 from labeltool.active_learning.result import SuggestResult
 from labeltool.audio.descriptors import hellinger_embeddings
-from labeltool.errors import LabeltoolError, skipped_files
+from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import draw_clips
 from labeltool.inference.embed import random_projection
 from labeltool.networks.heads import Head
@@ -27,7 +27,7 @@ from labeltool.pretrained.card import read_card
 from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.pretrained.project_classes import ClassScorer, ScoredClips, label_mapping
 from labeltool.project import Project
-from labeltool.records import LabelledClip, StoredClip
+from labeltool.records import LabelledClip, StoredClip, skipped_files
 from labeltool.store import Store, clips, groups, journal, models
 from labeltool.store.label_acts.levels import suggested_labels
 from labeltool.training.targets import TrainingSet, build_training_set

@@ -12,13 +12,12 @@ import numpy as np
 
 from labeltool.active_learning import strategies
 from labeltool.audio import descriptors
-from labeltool.errors import SkippedFile
 from labeltool.inference.clip_features import compute_features, draw_clips, feature_cache_of
 from labeltool.inference.embed import ClipEmbedding
 from labeltool.networks.architectures import sound_frontend
 from labeltool.networks.heads import Head
 from labeltool.project import Project
-from labeltool.records import StoredClip
+from labeltool.records import Skipped, StoredClip
 from labeltool.store import Store, clips, models, queue
 from labeltool.type_aliases import Float32, Progress
 
@@ -118,7 +117,7 @@ def _as_distributions(probabilities: Sequence[Float32 | None], head: Head) -> li
     ]
 
 
-def order_by_sound(project: Project, store: Store, *, seed: int, report: Progress) -> tuple[SkippedFile, ...]:
+def order_by_sound(project: Project, store: Store, *, seed: int, report: Progress) -> tuple[Skipped, ...]:
     """Write the queue before there is a model, by descriptors; return the unreadable files."""
     frontend = sound_frontend(project.settings.learning)
     unlabelled = clips.unlabelled(store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labeltool.errors import SkippedFile
+from labeltool.records import Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +31,5 @@ class SuggestResult:
     pretrained: str | None
     why: str
     suggestions: int
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
     left_out: int = 0

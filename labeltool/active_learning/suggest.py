@@ -13,12 +13,12 @@ import numpy as np
 
 from labeltool.active_learning import candidates, pretrained_suggester, queue_order, strategies
 from labeltool.active_learning.result import SuggestResult
-from labeltool.errors import SkippedFile
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.inference.embed import ClipEmbedding, FeatureExtractor
 from labeltool.networks import model_folder
 from labeltool.parallel import engine
 from labeltool.project import Project
+from labeltool.records import Skipped
 from labeltool.store import Store, clips, models, queue
 from labeltool.type_aliases import Float32, Progress
 from labeltool.util.files import locks
@@ -103,7 +103,7 @@ def suggest_by_model(
         random.Random(files.card.seed).shuffle(all_clips)
         all_clips.sort(key=lambda clip: (clip.id not in unlabelled_ids, clip.id not in compared_ids))
     scored = _ScoredClips(compared_ids)
-    skipped: list[SkippedFile] = []
+    skipped: list[Skipped] = []
     longest_s, left_s = 0.0, limit.left_s
     # Dask's workers get enough at once that all have some; scores are computed as without them.
     ahead = batch * engine.worker_count() if engine.uses_dask() and limit == NO_LIMIT else 0

@@ -19,7 +19,8 @@ from labeltool.audio.other_files import require_sound
 from labeltool.audio.remote.reference import RemoteError, reference_of
 from labeltool.audio.remote.remote_file import open_bytes
 from labeltool.audio.sound_reader import SoundReader, unreadable
-from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
+from labeltool.errors import LabeltoolError
+from labeltool.records import Skipped
 from labeltool.type_aliases import Float32, Int16
 from labeltool.util.files.project_names import searched
 from labeltool.util.unicode_names import as_on_disk
@@ -232,7 +233,7 @@ def _describe_remote(url: str) -> AudioFile:
     return replace(found, samples_sha256=reference.samples_sha256 or None)
 
 
-def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
+def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[Skipped]]:
     """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
 
     Parameters
@@ -246,14 +247,14 @@ def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict
         When the only file cannot be read.
     """
     sounds: dict[str, AudioFile] = {}
-    failed: list[SkippedFile] = []
+    failed: list[Skipped] = []
     for file in dict.fromkeys(files):
         try:
             sounds[file] = describe(file, samples=False)
         except LabeltoolError as error:
             if len(files) == 1 and not are_part:
                 raise
-            failed.append(SkippedFile(in_one_line(file), str(error)))
+            failed.append(Skipped.of(error, file))
     return sounds, failed
 
 

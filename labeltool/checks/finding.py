@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from labeltool.checks.sound_values import SoundValues, sound_values
-from labeltool.errors import SkippedFile
 from labeltool.project import Project
+from labeltool.records import Skipped
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
@@ -70,7 +70,7 @@ class Subject:
     project: Project
     store: Store
     report: Progress
-    skipped: list[SkippedFile] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
 
     @cached_property
     def recordings(self) -> dict[int, StoredRecording]:

@@ -18,9 +18,10 @@ from labeltool.checks.sound.array_cache import ArrayCache, Arrays
 from labeltool.checks.sound.candidates import Candidate, candidates
 from labeltool.checks.sound.landmarks import FRAMES_PER_S, landmarks
 from labeltool.checks.sound.waveforms import agreement
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.project import Project
+from labeltool.records import Skipped
 from labeltool.store import Store, recordings
 from labeltool.store.groups import recording_groups
 from labeltool.type_aliases import Progress
@@ -84,7 +85,7 @@ class _Kept(msgspec.Struct, frozen=True):
     looked: tuple[_Looked, ...]
 
 
-def find_pairs(project: Project, store: Store, report: Progress) -> tuple[list[NearDuplicate], tuple[SkippedFile, ...]]:
+def find_pairs(project: Project, store: Store, report: Progress) -> tuple[list[NearDuplicate], tuple[Skipped, ...]]:
     """Return pairs of recordings of different groups that have sound in common, and the files that cannot be read.
 
     Of recordings that are all connected by pairs there are only as many pairs as connect them. They are computed where

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from labeltool.checks.finding import SEVERITIES, Finding, Subject
 from labeltool.checks.registry import checks_of
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project
+from labeltool.records import Skipped
 from labeltool.type_aliases import Progress
 
 
@@ -39,7 +40,7 @@ class CheckResult:
     checked: tuple[str, ...]
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
 
     def of_kind(self, kind: str) -> list[Finding]:
         """Return the findings of a kind."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from labeltool.checks.sound.array_cache import ArrayCache, Arrays
 from labeltool.checks.sound.measure import BLOCK_S, measure
-from labeltool.errors import SkippedFile
 from labeltool.project import Project
+from labeltool.records import Skipped
 from labeltool.store import Store
 from labeltool.type_aliases import Float32, Progress
 
@@ -86,7 +86,7 @@ class SoundValues:
 
 def sound_values(
     project: Project, store: Store, report: Progress
-) -> tuple[dict[int, SoundValues], tuple[SkippedFile, ...]]:
+) -> tuple[dict[int, SoundValues], tuple[Skipped, ...]]:
     """Return the values of every recording by its id, and the files that cannot be read; measures what is not cached.
 
     Raises

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from labeltool.errors import SkippedFile
     from labeltool.parallel.engine import Engine
     from labeltool.project import Project
+    from labeltool.records import Skipped
     from labeltool.settings import LearningSettings
     from labeltool.tasks.registry import Task
 
@@ -349,10 +349,10 @@ def _progress_bars() -> Bars:
     return bars
 
 
-def print_failed(failed: Sequence[SkippedFile], total: int) -> None:
+def print_failed(failed: Sequence[Skipped], total: int) -> None:
     """Name on stderr which of the files given failed."""
     for one in failed:
-        narrate(f"failed: {one.reason}")
+        narrate(f"failed: {one}")
     if failed and total > 1:
         narrate(f"{len(failed)} of {total} files failed")
 
@@ -375,7 +375,7 @@ def run_task(project: Project | None, task: Task[_R], **options: Any) -> _R:
 
     with ProgressDisplay() as progress:
         result = run(project, task, progress, engine=chosen_engine(), **options)
-    skipped: Iterable[SkippedFile] = getattr(result, "skipped", ())
+    skipped: Iterable[Skipped] = getattr(result, "skipped", ())
     for one in skipped:
-        narrate(f"skipped: {one.reason}")
+        narrate(f"skipped: {one}")
     return result

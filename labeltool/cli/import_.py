@@ -263,7 +263,6 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
     for word, group in _by_kind(skipped).items():
         shown = len(group) if word == "failed" else _REASONS_SHOWN
         for one in group[:shown]:
-            place = f"{one.file}:{one.line}" if one.line is not None else one.file
-            narrate(f"{word}: {place}: {one.reason}")
+            narrate(f"{word}: {one}")
         if len(group) > shown:
             narrate(f"... and {len(group) - shown} more: --json lists them all")

@@ -20,7 +20,8 @@ from labeltool.cli.common import (
     project_option,
     quoted,
 )
-from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
+from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.records import Skipped
 from labeltool.util.urls import is_url
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     for path in paths:
         if not is_url(path) and not path.exists():
             raise LabeltoolError("no such file or folder", file=path)
-    failed: list[SkippedFile] = []
+    failed: list[Skipped] = []
     done = 0
     with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
         relocation = Relocation(store)
@@ -147,9 +148,9 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
             try:
                 relocation.look_at(place)
             except LabeltoolError as error:
-                failed.append(SkippedFile(in_one_line(place), str(error)))
+                failed.append(Skipped.of(error, place))
             except OSError as error:
-                failed.append(SkippedFile(in_one_line(place), f"cannot be read: {error.strerror}"))
+                failed.append(Skipped(in_one_line(place), reason=f"cannot be read: {error.strerror}"))
         moved = relocation.store_found()
     missing = len(relocation.missing)
     if as_json:
@@ -187,7 +188,7 @@ def remove(names: tuple[str, ...], undo: bool, annotator: str | None, as_json: b
                 recording = recordings.recording_of(store, name, is_removed=undo)
                 found[recording.id] = recording
             except LabeltoolError as error:
-                failed.append(SkippedFile(name, str(error)))
+                failed.append(Skipped.of(error, name))
         if found:
             change = recordings.bring_back if undo else recordings.remove
             change(store, list(found.values()), annotator=project.annotator(annotator))
@@ -230,7 +231,7 @@ def group(names: tuple[str, ...], group_name: str | None, by: str | None, annota
     if group_name is not None and not names:
         raise click.UsageError("--as needs a RECORDING")
     project = current_project()
-    failed: list[SkippedFile] = []
+    failed: list[Skipped] = []
     with project.open_store() as store:
         if group_name is None and by is None:
             sizes = groups.group_sizes(store)
@@ -261,9 +262,7 @@ def _list_groups(sizes: dict[str, int], as_json: bool) -> None:
     narrate(f"{len(sizes) - alone} groups of several recordings, {alone} recordings by themselves")
 
 
-def _recordings(
-    store: Store, names: tuple[str, ...], failed: list[SkippedFile]
-) -> dict[int, tuple[StoredRecording, str]]:
+def _recordings(store: Store, names: tuple[str, ...], failed: list[Skipped]) -> dict[int, tuple[StoredRecording, str]]:
     """Return the recordings of some names, or all, by their ids, each with its hash."""
     from labeltool.store import recordings
 
@@ -276,7 +275,7 @@ def _recordings(
             number = recordings.recording_of(store, name).id
             found[number] = every[number]
         except LabeltoolError as error:
-            failed.append(SkippedFile(name, str(error)))
+            failed.append(Skipped.of(error, name))
     return found
 
 

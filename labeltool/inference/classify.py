@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio import files as audio_files
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.inference import scoring, window_scorers
 from labeltool.inference.windows import Windows
 from labeltool.networks import heads, model_folder, postprocessing
 from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.pretrained.model import PretrainedModel
 from labeltool.project import Project
+from labeltool.records import Skipped
 from labeltool.store import clips
 from labeltool.type_aliases import Progress
 
@@ -68,7 +69,7 @@ class ClassifyResult:
 
     model: str
     files: tuple[ClassifiedFile, ...]
-    failed: tuple[SkippedFile, ...] = ()
+    failed: tuple[Skipped, ...] = ()
 
 
 OnWindow = Callable[[float, float, npt.NDArray[Any]], None]
@@ -128,7 +129,7 @@ def classify(
         try:
             classified.append(classify_file(file, top))
         except LabeltoolError as error:
-            failed.append(SkippedFile(file, str(error)))
+            failed.append(Skipped.of(error, file))
     return ClassifyResult(choice.name, tuple(classified), tuple(failed))
 
 

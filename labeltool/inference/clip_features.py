@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from labeltool.audio.feature_cache import FeatureCache, FrameFunction
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import TrunkFrontend
-from labeltool.errors import SkippedFile, skipped_files
 from labeltool.networks.model_folder import INT8, ModelFiles
 from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.pretrained.trunk_frames import trunk_frames_of_model
 from labeltool.project import Project
-from labeltool.records import StoredClip
+from labeltool.records import Skipped, StoredClip, skipped_files
 from labeltool.type_aliases import Float32, Progress
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
@@ -35,7 +34,7 @@ class ClipFeatures:
 
     clips: list[StoredClip]
     frames: list[Float32]
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
     left_out: int = 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from labeltool.audio import files as audio_files
 from labeltool.audio.file_versions import FileVersion
 from labeltool.audio.files import AudioFile
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.inference import window_scorers
 from labeltool.inference.detection_targets import Targets, find_targets
 from labeltool.inference.device_detector import DeviceDetector
@@ -23,7 +23,7 @@ from labeltool.inference.window_scorers import ModelChoice
 from labeltool.networks import model_folder
 from labeltool.pretrained import registry
 from labeltool.project import Project
-from labeltool.records import Event
+from labeltool.records import Event, Skipped
 from labeltool.store import groups, models, recordings
 from labeltool.store.detections import replacing, scans
 from labeltool.store.detections.operating_points import Source
@@ -128,7 +128,7 @@ class DetectResult:
     labels: dict[str, float]
     mapped: int | None
     files: tuple[DetectedFile, ...]
-    failed: tuple[SkippedFile, ...] = ()
+    failed: tuple[Skipped, ...] = ()
     operating_points: dict[str, Source] = field(default_factory=dict)
 
 
@@ -173,7 +173,7 @@ def detect(
     detected: dict[str, DetectedFile] = {}
     for file, found in _each_file(events_store, sounds, versions, report):
         if isinstance(found, LabeltoolError):
-            failed.append(SkippedFile(file, str(found)))
+            failed.append(Skipped.of(found, file))
         else:
             detected[file] = found
     return DetectResult(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from labeltool.audio import files
-from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.errors import LabeltoolError
 from labeltool.inference.whisper import (
     HOW_TO_GET_A_MODEL,
     RATE_HZ,
@@ -25,7 +25,7 @@ from labeltool.parallel import engine
 from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
-from labeltool.records import Segment, StoredClip, Transcript, Word, label_name
+from labeltool.records import Segment, Skipped, StoredClip, Transcript, Word, label_name, skipped_files
 from labeltool.store import Store, clips, recordings, transcripts
 from labeltool.store.labels import by_current_names
 from labeltool.store.spans import MIN_SUGGESTED_PROBABILITY
@@ -96,7 +96,7 @@ class TranscribeResult:
     silent: int
     audio_s: float
     seconds: float
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
 
 
 def transcribe(

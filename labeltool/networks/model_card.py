@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from labeltool.audio.trunk_frontend import Pools
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.networks.heads import DEFAULT_THRESHOLD, Head
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
+from labeltool.records import Skipped
 from labeltool.util.files.bounded_read import parse_json
 
 CARD_VERSION = 1
@@ -258,7 +259,7 @@ class ModelCard:
     trunk: TrunkSource | None = None
     beside: Beside | None = None
     worse_pretrained: PretrainedComparison | None = None
-    skipped: tuple[SkippedFile, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     seed: int = 0
     test_fold: int | None = None
     seconds: float = 0.0

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.card import PretrainedCard, read_card
 from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
-from labeltool.records import LabelledClip, StoredClip
+from labeltool.records import LabelledClip, Skipped, StoredClip, skipped_files
 from labeltool.store import clips
 from labeltool.type_aliases import Bools, Float32, Progress
 
@@ -154,7 +154,7 @@ class MapResult:
     file: str
     written: bool
     labels: tuple[MappedLabel, ...]
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
 
 
 def map_classes(project: Project, *, report: Progress, name: str) -> MapResult:
@@ -210,7 +210,7 @@ class AgreementResult:
     clips: int
     detections: tuple[int, ...]
     labels: dict[str, LabelAgreement]
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
 
 
 def agreement(project: Project, *, report: Progress, name: str) -> AgreementResult:

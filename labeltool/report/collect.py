@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from labeltool import __version__
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.evaluation.call_density import By, CallDensity, call_density
 from labeltool.project import Project
-from labeltool.records import LabelledClip
+from labeltool.records import LabelledClip, Skipped
 from labeltool.report import clip_map, data_set, errors, labelling, model
 from labeltool.report.contents import MapPart, Missing, Mistakes, ModelPart, Report
 from labeltool.store import Store
@@ -38,13 +38,12 @@ class _Gaps:
 
     def add(self, part: str, error: LabeltoolError) -> None:
         """Note that a part cannot be had; the file that the reason names stays out of a shared report."""
-        remedy = f" ({error.remedy})" if error.remedy else ""
         named = self._is_shared and (error.file is not None or "/" in error.reason or "\\" in error.reason)
-        self.missing.append(Missing(part, "a file cannot be read" if named else f"{error.reason}{remedy}"))
+        self.missing.append(Missing(part, "a file cannot be read" if named else error.without_place))
 
-    def skip(self, files: tuple[SkippedFile, ...]) -> None:
+    def skip(self, files: tuple[Skipped, ...]) -> None:
         """Note files that could not be read."""
-        self._skipped.update(dict.fromkeys(one.reason for one in files))
+        self._skipped.update(dict.fromkeys(map(str, files)))
 
     @property
     def skipped(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from labeltool.annotation import listing
 from labeltool.audio.descriptors import hellinger_embeddings
-from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.errors import LabeltoolError
 from labeltool.evaluation import figure
 from labeltool.inference.clip_features import compute_features, feature_cache_of, feature_cache_of_model
 from labeltool.inference.embed import FeatureExtractor
@@ -26,7 +26,7 @@ from labeltool.pretrained import registry
 from labeltool.pretrained.clip_cache import embed_clips
 from labeltool.pretrained.probe import open_model
 from labeltool.project import Project
-from labeltool.records import StoredClip
+from labeltool.records import Skipped, StoredClip, skipped_files
 from labeltool.similarity import map_plot, search
 from labeltool.similarity.index import NeighbourIndex, PrincipalSpace
 from labeltool.similarity.search import FeatureSource
@@ -81,7 +81,7 @@ class SimilarResult:
 
     by: str
     added: int
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
     clusters: tuple[Cluster, ...] | None = None
     drawn: int | None = None
     map: str | None = None
@@ -93,7 +93,7 @@ class Embedded:
 
     clips: list[StoredClip]
     features: Float32
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
 
 
 Embedder = Callable[[Sequence[StoredClip]], Embedded]
@@ -115,7 +115,7 @@ class _Batches:
         self._done = 0
         self.total = 0
         self.added = 0
-        self.skipped: list[SkippedFile] = []
+        self.skipped: list[Skipped] = []
 
     def embedded(self, ids: Int64) -> Iterator[Embedded]:
         """Yield the batches of some clips, without those of which no clip can be read."""
@@ -328,7 +328,7 @@ class ClipMap:
     clips: tuple[listing.ListedClip, ...]
     points: Float32
     total: int
-    skipped: tuple[SkippedFile, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 def clip_map(project: Project, *, report: Progress, max_clips: int = _MAX_MAPPED, seed: int = 0) -> ClipMap:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.records import Event, Value
+from labeltool.records import Event, Skipped, Value
 from labeltool.similarity.event_classifier import Annotations, Estimate, EventClassifier, estimate, question_order
 from labeltool.similarity.segment_index import SegmentIndex, embedding_model, segment_index
 from labeltool.store import Store, groups, models, recordings, spans
@@ -79,7 +79,7 @@ class FindResult:
     recall: float
     done: bool
     candidates: tuple[Candidate, ...]
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
 
 
 def find(

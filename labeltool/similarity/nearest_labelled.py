@@ -52,7 +52,7 @@ def nearest_labelled(project: Project, sound: AudioFile, count: int, folder: Pat
         clip = StoredClip(0, 0, sound.path, sound.sha256, 0.0, sound.duration_s, None, "")
         embedded = embedder(replace(project, shared_features=folder), source, folder)([clip])
         if not len(embedded.features):
-            raise LabeltoolError(embedded.skipped[0].reason if embedded.skipped else "cannot be compared")
+            raise LabeltoolError(str(embedded.skipped[0]) if embedded.skipped else "cannot be compared")
         distances = index.distances(embedded.features[0])
         ids = np.asarray(listing.matching(store, Filter(labelled=True)), np.int64)
         rows = np.flatnonzero(np.isin(index.clips, ids))

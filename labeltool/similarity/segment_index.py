@@ -16,12 +16,13 @@ import numpy as np
 
 from labeltool.audio import files
 from labeltool.audio.descriptors import hellinger_embeddings
-from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.errors import LabeltoolError
 from labeltool.inference.scan import Scan
 from labeltool.inference.segments import Segments, cut_segments, span_features
 from labeltool.inference.window_scorers import EmbeddingScorer, ModelChoice
 from labeltool.pretrained import registry
 from labeltool.project import Project
+from labeltool.records import Skipped, skipped_files
 from labeltool.similarity.index import PrincipalSpace
 from labeltool.store import Store, recordings
 from labeltool.type_aliases import Float32, Float64, Int64, Progress
@@ -62,7 +63,7 @@ class SegmentIndex:
     ends: Float64
     rows: Float32
     space: PrincipalSpace
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
 
     def span_rows(self, recording_id: int, spans: Sequence[tuple[float, float]]) -> Float32:
         """Return the embeddings of some spans of a recording, (spans, axes) float32."""

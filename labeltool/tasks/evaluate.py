@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.evaluation import over_folds
 from labeltool.evaluation import report as evaluation_report
 from labeltool.evaluation.operating_points import choose_points
@@ -19,7 +19,7 @@ from labeltool.networks.architectures import require_training
 from labeltool.parallel.engine import map_in_processes
 from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
-from labeltool.records import LabelledClip, StoredClip
+from labeltool.records import LabelledClip, Skipped, StoredClip
 from labeltool.store import clips, models
 from labeltool.store.detections.operating_points import OperatingPoint
 from labeltool.tasks.measure_clips import OnClips, held_out, measure_on
@@ -99,7 +99,7 @@ class EvaluateResult(MeasuredOnAll):
     folds: tuple[FoldResult, ...] | None = None
     locked: bool = False
     drawn_folds: bool = False
-    skipped: tuple[SkippedFile, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     report: str = ""
     pictures: tuple[str, ...] = ()
     thresholds: tuple[ThresholdRow, ...] = ()
@@ -198,7 +198,7 @@ def _cross_validate(project: Project, seed: int, report: Progress, *, thresholds
         labelled = _with_folds(project, labelled, seed, report)
         folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     results: list[FoldResult] = []
-    skipped: list[SkippedFile] = []
+    skipped: list[Skipped] = []
     scored: list[ScoredClips] = []
     backgrounds: set[str | None] = set()
     _compute_features(project, labelled, seed, report)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.evaluation.measure import Predictions, predict_clips
 from labeltool.evaluation.thresholds import ScoredClips
 from labeltool.evaluation.unseen_labels import LevelAccuracy, MeasuredOnAll, measure_on_all
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.networks import model_folder
 from labeltool.project import Project
-from labeltool.records import LabelledClip, Value
+from labeltool.records import LabelledClip, Skipped, Value
 from labeltool.store import clips, groups, models
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import background_name, no_such_fold, target_arrays, usable_for_training
@@ -30,7 +30,7 @@ class OnClips:
     """
 
     measured: MeasuredOnAll
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
     scored: ScoredClips
     clips: tuple[LabelledClip, ...] = ()
     predictions: Predictions | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labeltool.active_learning.result import SuggestResult
-from labeltool.errors import SkippedFile
 from labeltool.networks.heads import Head
 from labeltool.networks.model_card import Beside, Comparison, ModelCard
+from labeltool.records import Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class RetrainResult:
     pretrained: str | None
     why: str
     suggestions: int
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
     left_out: int = 0
     without_suggestion: int = 0
     above_band: tuple[str, ...] = ()

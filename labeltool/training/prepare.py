@@ -13,7 +13,7 @@ import numpy as np
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import Pools
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import (
     ClipFeatures,
     bounded_cache,
@@ -30,7 +30,7 @@ from labeltool.pretrained.embedding_frames import pretrained_for
 from labeltool.pretrained.trunk import Trunk, trunk_of
 from labeltool.pretrained.trunk_frames import trunk_frames
 from labeltool.project import Project
-from labeltool.records import StoredClip
+from labeltool.records import Skipped, StoredClip
 from labeltool.settings import LearningSettings
 from labeltool.training.budget import NO_BUDGET, Budget
 from labeltool.training.fit import TrainingSettings
@@ -230,7 +230,7 @@ class Prepared:
     train: Int64
     unlabelled: UnlabelledData
     teacher: Teacher | None
-    skipped: tuple[SkippedFile, ...]
+    skipped: tuple[Skipped, ...]
     left_out: int
 
 

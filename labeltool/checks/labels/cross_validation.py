@@ -15,13 +15,13 @@ import numpy as np
 
 from labeltool.audio.descriptors import standardise
 from labeltool.checks.finding import Subject
-from labeltool.errors import LabeltoolError, skipped_files
+from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import compute_features, draw_clips, feature_cache_of
 from labeltool.networks.architectures import sound_frontend
 from labeltool.pretrained import registry
 from labeltool.pretrained.clip_cache import embed_clips
 from labeltool.pretrained.probe import open_model
-from labeltool.records import StoredClip
+from labeltool.records import StoredClip, skipped_files
 from labeltool.training.labelled_spans import read_training_clips
 from labeltool.training.splits import draw_parts, label_sets
 from labeltool.training.targets import TrainingSet, build_training_set

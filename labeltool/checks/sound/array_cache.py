@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from labeltool.audio import files
 from labeltool.audio.sound_reader import unreadable
-from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.errors import LabeltoolError
 from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import map_shards, processes_for, worker_count
+from labeltool.records import Skipped, skipped_files
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
@@ -67,7 +68,7 @@ class ArrayCache:
     compute: Compute
     _by_key: dict[str, Arrays] = field(default_factory=dict)
 
-    def arrays(self, store: Store, report: Progress, stage: str) -> tuple[dict[int, Arrays], tuple[SkippedFile, ...]]:
+    def arrays(self, store: Store, report: Progress, stage: str) -> tuple[dict[int, Arrays], tuple[Skipped, ...]]:
         """Return the arrays of every recording by its id, and the files that cannot be read; computes what is missing.
 
         A file that is gone is one of these, though its arrays are known.

@@ -40,9 +40,9 @@ from labeltool.util.files.no_links import refuse_links
 from labeltool.util.files.writable import why_not_writable
 
 if TYPE_CHECKING:
-    from labeltool.errors import SkippedFile
     from labeltool.inference.detect import DetectResult
     from labeltool.project import Project
+    from labeltool.records import Skipped
     from labeltool.store.detections.operating_points import Source
 
 _CACHE = ".labeltool-detect"
@@ -171,7 +171,7 @@ def _detect_and_show(
 
     tracks, finished = LabelTracks(folder, files), 0
     all_json: list[dict[str, Any]] = []
-    failed: list[SkippedFile] = []
+    failed: list[Skipped] = []
     whole: DetectResult | None = None
     for result in detect_in_parts(project, files, model, options):
         if whole is None:

@@ -21,7 +21,7 @@ from labeltool.cli.common import (
 from labeltool.cli.detection.detect import events_folder, threshold_option
 from labeltool.cli.detection.detect_parts import LabelTracks, detect_in_parts, parts_of, print_events
 from labeltool.cli.pretrained import any_model_option
-from labeltool.errors import ExitCode, LabeltoolError, SkippedFile, in_one_line
+from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def watch(
         again = set[Path]()
         try:
             for part in parts_of(_not_searched(project, model, files)):
-                failed = _import_and_detect(project, part, model, options, tracks)
-                is_failed |= bool(failed)
-                again |= _to_try_again(part, failed)
+                failed, not_done = _import_and_detect(project, part, model, options, tracks)
+                is_failed |= failed
+                again |= not_done
             named = ""
         except LabeltoolError as error:
             if once:
@@ -102,16 +102,6 @@ def watch(
         arriving.give_again(again)
     if once and is_failed:
         raise click.exceptions.Exit(ExitCode.FAILED)
-
-
-def _to_try_again(files: Sequence[Path], failed: Sequence[SkippedFile]) -> set[Path]:
-    """Return the files that failed for a reason which is not theirs, such as a full disk: it names another place."""
-    reasons = {one.file: one.reason for one in failed}
-
-    def is_own(file: Path, reason: str) -> bool:
-        return any(reason.startswith(f"{in_one_line(str(name))}: ") for name in (file, file.resolve()))
-
-    return {file for file in files if (reason := reasons.get(str(file))) is not None and not is_own(file, reason)}
 
 
 def _arrivals(
@@ -163,17 +153,27 @@ def _not_searched(project: Project, model: str | None, files: Sequence[Path]) ->
 
 def _import_and_detect(
     project: Project, files: Sequence[Path], model: str | None, options: Mapping[str, Any], tracks: LabelTracks
-) -> list[SkippedFile]:
-    """Import recordings and search them for events; return those that failed."""
+) -> tuple[bool, set[Path]]:
+    """Import recordings and search them for events.
+
+    Returns
+    -------
+    bool
+        Whether any failed.
+    set of Path
+        The files that failed for a reason which is not theirs, such as a full disk: it names another place.
+    """
     _import(project, files)
-    failed: list[SkippedFile] = []
+    is_failed, done = False, set[str]()
     for result in detect_in_parts(project, files, model, options):
         for one in result.files:
             if not one.was_finished:
                 print_events(one, tracks.write(one))
         print_failed(result.failed, len(result.files) + len(result.failed))
-        failed += result.failed
-    return failed
+        is_failed |= bool(result.failed)
+        done.update(in_one_line(one.file) for one in result.files)
+        done.update(one.file for one in result.failed)
+    return is_failed, {file for file in files if in_one_line(str(file)) not in done}
 
 
 def _import(project: Project, files: Sequence[Path]) -> None:

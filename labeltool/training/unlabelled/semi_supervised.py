@@ -15,9 +15,8 @@ import numpy as np
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import EmbeddingFrontend
 from labeltool.audio.trunk_frontend import TrunkFrontend
-from labeltool.errors import skipped_files
 from labeltool.inference.clip_features import ClipFeatures, compute_features, draw_clips
-from labeltool.records import LabelledClip, StoredClip
+from labeltool.records import LabelledClip, StoredClip, skipped_files
 from labeltool.training.fit import TrainingSettings
 from labeltool.training.splits import groups_of_fold, kept_from_pools
 from labeltool.training.targets import TrainingSet
