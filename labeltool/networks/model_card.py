@@ -1,7 +1,7 @@
 """The model card: everything a reader of a model's folder needs to know of it, as typed fields and as JSON.
 
 `card.json` is one flat object: the fields of `ModelCard`, and beside them those of `Measured` where the model was
-measured on validation clips. Cards of earlier development versions are read under their new names.
+measured on validation clips.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from labeltool.records import Skipped
 from labeltool.util.files.bounded_read import parse_json
 
 CARD_VERSION = 1
-
-# Names in cards of earlier development versions.
-_RENAMED = {"left_out": "skipped", "hears_by": "embedding_model"}
 
 ReliabilityBin = tuple[float, float, int]
 """Of the predictions in one bin of confidence: mean confidence, accuracy, number."""
@@ -84,15 +81,6 @@ class Measured:
     int8_confusion: tuple[tuple[int, ...], ...]
     reliability: tuple[ReliabilityBin, ...]
     int8_reliability: tuple[ReliabilityBin, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FewMetrics:
-    """Those of the metrics in an earlier version's card that are needed where others of `Measured` are missing."""
-
-    clip_accuracy: float | None = None
-    int8_clip_accuracy: float | None = None
-    log_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +219,7 @@ class ModelCard:
     parent, compared
         The model a warm start continued; the last training from scratch.
     measured
-        On the validation clips; None without any, and in a card whose version did not measure all of it.
-    few_measured
-        What such a card has of them.
+        On the validation clips; None without any.
     """
 
     architecture: str
@@ -270,7 +256,6 @@ class ModelCard:
     compared: Comparison | None = None
     versions: dict[str, str] | None = None
     measured: Measured | None = None
-    few_measured: FewMetrics = FewMetrics()
 
     @property
     def stream_thresholds(self) -> tuple[float, ...]:
@@ -280,27 +265,26 @@ class ModelCard:
     @property
     def clip_accuracy(self) -> float | None:
         """Share of the validation clips right, float; None where there are none."""
-        return (self.measured or self.few_measured).clip_accuracy
+        return self.measured.clip_accuracy if self.measured else None
 
     @property
     def int8_clip_accuracy(self) -> float | None:
         """The same of the int8 network."""
-        return (self.measured or self.few_measured).int8_clip_accuracy
+        return self.measured.int8_clip_accuracy if self.measured else None
 
     @property
     def log_loss(self) -> float | None:
         """The mean log loss of the validation clips; None where there are none."""
-        return (self.measured or self.few_measured).log_loss
+        return self.measured.log_loss if self.measured else None
 
     def to_json(self) -> str:
         """Return the text of `card.json`."""
         values = asdict(self)
-        few, measured = values.pop("few_measured"), values.pop("measured")
-        return json.dumps({**values, **(measured or few)}, ensure_ascii=False, indent=2) + "\n"
+        measured = values.pop("measured") or {}
+        return json.dumps({**values, **measured}, ensure_ascii=False, indent=2) + "\n"
 
 
 _MEASURED = frozenset(one.name for one in fields(Measured))
-_FEW_METRICS = frozenset(one.name for one in fields(FewMetrics))
 # A rule must be read whole: without a field that a newer version added, its scores are others.
 _RULES: dict[str, frozenset[str]] = {
     name: frozenset(one.name for one in fields(rule))
@@ -339,8 +323,7 @@ def card_from_json(text: str, *, file: Path | None = None) -> ModelCard:
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the metrics of a flat card into one value of their own, and give every value its name of now."""
-    named = {_RENAMED.get(name, name): value for name, value in values.items()}
-    whole = named.keys() >= _MEASURED and named["log_loss"] is not None
-    part, wanted = ("measured", _MEASURED) if whole else ("few_measured", _FEW_METRICS)
-    return {**named, part: {name: named[name] for name in wanted if name in named}}
+    """Put the metrics of a flat card into one value of their own."""
+    if not values.keys() >= _MEASURED:
+        return dict(values)
+    return {**values, "measured": {name: values[name] for name in _MEASURED}}

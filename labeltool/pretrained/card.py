@@ -17,9 +17,6 @@ from labeltool.util.files.atomic_write import write_text
 from labeltool.util.files.bounded_read import parse_json, read_bytes
 
 CARD = "pretrained.json"
-OLD_CARD = "ear.json"  # former name
-"""What the card was called before; it is still read."""
-
 CARD_VERSION = 1
 
 _MAX_RATE_HZ = 1_000_000
@@ -154,17 +151,6 @@ class PretrainedCard:
             raise LabeltoolError(f"its shape, {[*self.shape]}, does not fit the {values} numbers of a window")
 
 
-def card_path(folder: Path) -> Path:
-    """Return the path of a folder's card, under its old name where it has that; it may be missing."""
-    old = folder / OLD_CARD
-    return old if old.is_file() and not (folder / CARD).is_file() else folder / CARD
-
-
-def has_card(folder: Path) -> bool:
-    """Return whether a folder has a card."""
-    return card_path(folder).is_file()
-
-
 def read_card(folder: Path) -> PretrainedCard:
     """Read the card of a pretrained model.
 
@@ -173,7 +159,7 @@ def read_card(folder: Path) -> PretrainedCard:
     LabeltoolError
         When there is none, it is damaged, or a newer version wrote it.
     """
-    path = card_path(folder)
+    path = folder / CARD
     try:
         values = parse_json(read_bytes(path))
         if values["ear_version"] > CARD_VERSION:
@@ -195,7 +181,7 @@ def card_beside(path: Path) -> PretrainedCard | None:
     LabeltoolError
         As `read_card`.
     """
-    if not has_card(path.parent):
+    if not (path.parent / CARD).is_file():
         return None
     card = read_card(path.parent)
     return card if card.network == path.name else None

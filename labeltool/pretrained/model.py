@@ -12,7 +12,7 @@ import numpy as np
 from labeltool.errors import LabeltoolError
 from labeltool.networks import postprocessing
 from labeltool.pretrained import runtimes
-from labeltool.pretrained.card import PretrainedCard, card_path
+from labeltool.pretrained.card import CARD, PretrainedCard
 from labeltool.pretrained.runtimes.base import NetworkLayout, Tensor, sha256_of
 from labeltool.type_aliases import Float32, Int16
 
@@ -242,4 +242,4 @@ def _require_described(layout: NetworkLayout, card: PretrainedCard, path: Path) 
         reason = f"describes input {[*card.shape]}, and the network takes {[*shape]}"
     else:
         return
-    raise LabeltoolError(reason, file=card_path(path.parent))
+    raise LabeltoolError(reason, file=path.with_name(CARD))

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import re
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_list, probe
-from labeltool.pretrained.card import CARD, OLD_CARD, Activation, PretrainedCard, has_card, read_card, write_card
+from labeltool.pretrained.card import CARD, Activation, PretrainedCard, read_card, write_card
 from labeltool.pretrained.runtimes import RUNTIMES, base
 from labeltool.project import Project
 from labeltool.type_aliases import Progress
-from labeltool.util.files import no_links
 from labeltool.util.files.atomic_write import new_folder, remove_tree
 from labeltool.util.files.locks import wait_for_lock
 from labeltool.util.unicode_names import is_device
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_FOLDER = "pretrained"
-_OLD_FOLDER = "ears"  # former name
-
-
-def registry_folder(models: Path) -> Path:
-    """Return the folder of the pretrained models among a project's `models`.
-
-    The folder that older versions made is renamed; where it cannot be, as in a project that is only readable, it is
-    returned as it is. Where an older version has made it again, the models whose names are free are moved.
-    """
-    folder, old = models / _FOLDER, models / _OLD_FOLDER
-    if not old.is_dir():
-        return folder
-    with suppress(OSError, LabeltoolError):
-        if not folder.exists():
-            no_links.rename(old, folder)
-        else:
-            for model in old.glob("[!.]*"):
-                if not (folder / model.name).exists():
-                    no_links.rename(model, folder / model.name)
-    return folder if folder.exists() else old
+FOLDER = "pretrained"
+"""Where they are among a project's models."""
 
 
 def folder(project: Project, name: str) -> Path:
@@ -58,7 +37,7 @@ def folder(project: Project, name: str) -> Path:
             f"a pretrained model cannot be called {name[:80]!r}",
             remedy="letters, digits, `-`, `_` and `.`, 64 at most, not digits alone, no device of Windows",
         )
-    return registry_folder(project.models) / name
+    return project.models / FOLDER / name
 
 
 def names(project: Project) -> list[str]:
@@ -79,8 +58,7 @@ def with_embeddings(project: Project) -> list[str]:
 
 def folders(models: Path) -> list[Path]:
     """Return the folders of the pretrained models among a project's `models`, in the order of their names."""
-    found = registry_folder(models)
-    return sorted({path.parent for card in (CARD, OLD_CARD) for path in found.glob(f"[!.]*/{card}")})
+    return sorted(path.parent for path in (models / FOLDER).glob(f"[!.]*/{CARD}"))
 
 
 def find(project: Project | None, name_or_path: str) -> Path:
@@ -96,7 +74,7 @@ def find(project: Project | None, name_or_path: str) -> Path:
         place = folder(project, name_or_path)
         return place / read_card(place).network
     path = Path(name_or_path)
-    if has_card(path):
+    if (path / CARD).is_file():
         return path.resolve() / read_card(path).network
     if path.is_file():
         return path.resolve()

@@ -187,8 +187,7 @@ class _Player:
 
     def _scratch(self, at: Path, replay: Replay) -> Project | None:
         no_links.refuse_links(at)
-        # A link to the pretrained model may point to the folder of a former version.
-        links = [link for name in ("pretrained", "ears") for link in (at / "models" / name).glob("*")]  # former name
+        links = (at / "models" / registry.FOLDER).glob("*")  # to a pretrained model, which may have been removed
         if not (at / "begun").exists() or not all(link.exists() for link in links):
             return None
         return self._of_replay(projects.load(at), replay)
@@ -197,7 +196,7 @@ class _Player:
         scratch = self._of_replay(projects.create(at), replay)
         pretrained = _pretrained_of(self._project, replay.arch)
         if pretrained is not None:
-            target = registry.registry_folder(scratch.models) / pretrained.parent.name
+            target = scratch.models / registry.FOLDER / pretrained.parent.name
             target.parent.mkdir()
             target.symlink_to(pretrained.parent, target_is_directory=True)
         with scratch.open_store() as store:
