@@ -2,6 +2,39 @@
 
 from __future__ import annotations
 
+JOURNAL = """
+    CREATE TABLE journal (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('verdict', 'skip', 'bad audio', 'note', 'revoke', 'rename')),
+        clip_id INTEGER REFERENCES clips (id),
+        label TEXT,
+        value TEXT CHECK (value IN ('present', 'absent', 'unsure')),
+        new_label TEXT,
+        note TEXT,
+        revokes TEXT REFERENCES journal (id),
+        redoes TEXT REFERENCES journal (id),
+        annotator TEXT NOT NULL,
+        origin TEXT NOT NULL CHECK (origin IN ('human', 'suggestion', 'import')),
+        model_uid TEXT,
+        suggested_label TEXT,
+        import_id INTEGER REFERENCES imports (id),
+        import_key TEXT UNIQUE,
+        start_s REAL,
+        end_s REAL,
+        low_hz REAL,
+        high_hz REAL,
+        confidence REAL,
+        track TEXT,
+        took_ms INTEGER,
+        said_at TEXT NOT NULL,
+        CHECK ((kind = 'verdict') = (value IS NOT NULL)),
+        CHECK ((kind = 'revoke') = (revokes IS NOT NULL)),
+        CHECK ((kind = 'rename') = (new_label IS NOT NULL)),
+        CHECK ((kind = 'note') = (note IS NOT NULL)),
+        CHECK (kind IN ('revoke', 'rename') OR clip_id IS NOT NULL)
+    ) STRICT
+"""
+
 STATEMENTS = (
     """
     CREATE TABLE recordings (
@@ -78,38 +111,7 @@ STATEMENTS = (
         card TEXT NOT NULL
     ) STRICT
     """,
-    """
-    CREATE TABLE journal (
-        id TEXT PRIMARY KEY,
-        kind TEXT NOT NULL CHECK (kind IN ('verdict', 'skip', 'bad audio', 'note', 'revoke', 'rename')),
-        clip_id INTEGER REFERENCES clips (id),
-        label TEXT,
-        value TEXT CHECK (value IN ('present', 'absent', 'unsure')),
-        new_label TEXT,
-        note TEXT,
-        revokes TEXT REFERENCES journal (id),
-        redoes TEXT REFERENCES journal (id),
-        annotator TEXT NOT NULL,
-        origin TEXT NOT NULL CHECK (origin IN ('human', 'suggestion', 'import')),
-        model_uid TEXT,
-        suggested_label TEXT,
-        import_id INTEGER REFERENCES imports (id),
-        import_key TEXT UNIQUE,
-        start_s REAL,
-        end_s REAL,
-        low_hz REAL,
-        high_hz REAL,
-        confidence REAL,
-        track TEXT,
-        took_ms INTEGER,
-        said_at TEXT NOT NULL,
-        CHECK ((kind = 'verdict') = (value IS NOT NULL)),
-        CHECK ((kind = 'revoke') = (revokes IS NOT NULL)),
-        CHECK ((kind = 'rename') = (new_label IS NOT NULL)),
-        CHECK ((kind = 'note') = (note IS NOT NULL)),
-        CHECK (kind IN ('revoke', 'rename') OR clip_id IS NOT NULL)
-    ) STRICT
-    """,
+    JOURNAL,
     "CREATE INDEX journal_by_clip ON journal (clip_id, kind)",
     "CREATE INDEX journal_by_label ON journal (label)",
     "CREATE INDEX journal_by_annotator ON journal (annotator, id)",

@@ -26,12 +26,64 @@ _LATEST_EVENTS_OF_CLIP = f"""
     GROUP BY j.clip_id, j.label
 """
 
-_IS_UNLABELLED = """
-    EXISTS (SELECT 1 FROM clips c WHERE c.id = suggestions.clip_id AND NOT c.is_labelled AND NOT c.is_region)
-    AND NOT EXISTS (
-        SELECT 1 FROM suggestions n WHERE n.clip_id = suggestions.clip_id AND n.model_id > suggestions.model_id
+
+def active_events(condition: str) -> str:
+    """Return the view of the rows of the journal that meet a condition, each label under its current name."""
+    return f"""
+    CREATE VIEW active_events AS
+    SELECT j.id, j.kind, j.clip_id, COALESCE(today.name, j.label) AS label, j.label AS original_label, j.value,
+           j.annotator, j.origin, j.model_uid, j.suggested_label, j.import_id, j.start_s, j.end_s, j.low_hz, j.high_hz,
+           j.confidence, j.track, j.note, j.response_ms, j.created_at
+    FROM journal j
+    LEFT JOIN labels own ON own.name = j.label
+    LEFT JOIN labels today ON today.id = COALESCE(own.merged_into, own.id)
+    WHERE j.kind IN ('verdict', 'skip', 'bad audio', 'note') AND {condition}
+    """
+
+
+def unlabelled_triggers(clips: str, *columns: str) -> tuple[str, ...]:
+    """Return the triggers that keep `is_unlabelled` of suggestions and of the queue up to date.
+
+    Parameters
+    ----------
+    clips
+        Table or view of the clips that count.
+    columns
+        Those of clips that are 1 for a clip which is not unlabelled.
+    """
+    new, old, own = (" OR ".join(f"{row}.{column}" for column in columns) for row in ("NEW", "OLD", "c"))
+    is_unlabelled = f"""
+        EXISTS (SELECT 1 FROM {clips} c WHERE c.id = suggestions.clip_id AND NOT c.is_labelled AND NOT c.is_region)
+        AND NOT EXISTS (
+            SELECT 1 FROM suggestions n WHERE n.clip_id = suggestions.clip_id AND n.model_id > suggestions.model_id
+        )
+    """
+    return (
+        # There is none on deleting: all suggestions of a clip go at once, and it would cost a million clips seconds.
+        f"""
+    CREATE TRIGGER suggestions_set_is_unlabelled AFTER INSERT ON suggestions
+    BEGIN
+        UPDATE suggestions SET is_unlabelled = 0
+        WHERE clip_id = NEW.clip_id AND model_id < NEW.model_id AND is_unlabelled;
+        UPDATE suggestions SET is_unlabelled = 0
+        WHERE clip_id = NEW.clip_id AND model_id = NEW.model_id AND NOT ({is_unlabelled});
+    END
+    """,
+        f"""
+    CREATE TRIGGER queue_sets_is_unlabelled AFTER INSERT ON queue
+    WHEN EXISTS (SELECT 1 FROM clips c WHERE c.id = NEW.clip_id AND ({own}))
+    BEGIN UPDATE queue SET is_unlabelled = 0 WHERE clip_id = NEW.clip_id; END
+    """,
+        f"""
+    CREATE TRIGGER clips_update_is_unlabelled AFTER UPDATE OF {", ".join(columns)} ON clips
+    WHEN ({new}) <> ({old})
+    BEGIN
+        UPDATE suggestions SET is_unlabelled = {is_unlabelled} WHERE clip_id = NEW.id;
+        UPDATE queue SET is_unlabelled = NOT ({new}) WHERE clip_id = NEW.id;
+    END
+    """,
     )
-"""
+
 
 # Views and triggers name the columns: they are dropped first, and made again below.
 _DROPS = (
@@ -77,18 +129,7 @@ _ADDITIONS = (
     "CREATE INDEX queue_by_rank ON queue (rank) WHERE is_unlabelled",
     "CREATE INDEX latest_events_by_clip ON latest_events (clip_id, label, value)",
     "CREATE INDEX latest_events_by_label ON latest_events (value, label, clip_id)",
-    # The rows of the journal that are not revoked, each label under its current name.
-    """
-    CREATE VIEW active_events AS
-    SELECT j.id, j.kind, j.clip_id, COALESCE(today.name, j.label) AS label, j.label AS original_label, j.value,
-           j.annotator, j.origin, j.model_uid, j.suggested_label, j.import_id, j.start_s, j.end_s, j.low_hz, j.high_hz,
-           j.confidence, j.track, j.note, j.response_ms, j.created_at
-    FROM journal j
-    LEFT JOIN labels own ON own.name = j.label
-    LEFT JOIN labels today ON today.id = COALESCE(own.merged_into, own.id)
-    WHERE j.kind IN ('verdict', 'skip', 'bad audio', 'note')
-      AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
-    """,
+    active_events("NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)"),
     # The latest verdict on each label of each clip, under the label's current name.
     """
     CREATE VIEW current_annotations AS
@@ -124,29 +165,7 @@ _ADDITIONS = (
         ) WHERE id = {_CLIP_OF_NEW_ROW};
     END
     """,
-    # There is no trigger on deleting: all suggestions of a clip go at once, and it would cost a million clips seconds.
-    f"""
-    CREATE TRIGGER suggestions_set_is_unlabelled AFTER INSERT ON suggestions
-    BEGIN
-        UPDATE suggestions SET is_unlabelled = 0
-        WHERE clip_id = NEW.clip_id AND model_id < NEW.model_id AND is_unlabelled;
-        UPDATE suggestions SET is_unlabelled = 0
-        WHERE clip_id = NEW.clip_id AND model_id = NEW.model_id AND NOT ({_IS_UNLABELLED});
-    END
-    """,
-    """
-    CREATE TRIGGER queue_sets_is_unlabelled AFTER INSERT ON queue
-    WHEN EXISTS (SELECT 1 FROM clips c WHERE c.id = NEW.clip_id AND (c.is_labelled OR c.is_region))
-    BEGIN UPDATE queue SET is_unlabelled = 0 WHERE clip_id = NEW.clip_id; END
-    """,
-    f"""
-    CREATE TRIGGER clips_update_is_unlabelled AFTER UPDATE OF is_labelled, is_region ON clips
-    WHEN (NEW.is_labelled OR NEW.is_region) <> (OLD.is_labelled OR OLD.is_region)
-    BEGIN
-        UPDATE suggestions SET is_unlabelled = {_IS_UNLABELLED} WHERE clip_id = NEW.id;
-        UPDATE queue SET is_unlabelled = NOT (NEW.is_labelled OR NEW.is_region) WHERE clip_id = NEW.id;
-    END
-    """,
+    *unlabelled_triggers("clips", "is_labelled", "is_region"),
     """
     CREATE TRIGGER transcripts_are_unindexed AFTER DELETE ON transcripts
     BEGIN INSERT INTO transcripts_fts (transcripts_fts, rowid, text) VALUES ('delete', OLD.clip_id, OLD.text); END

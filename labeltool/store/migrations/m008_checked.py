@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 
+from labeltool.store.migrations import m001_initial
+
+
+def changed(table: str, *changes: tuple[str, str]) -> str:
+    """Return the SQL of a table with some texts, each of which it has once, replaced by others."""
+    for old, new in changes:
+        assert table.count(old) == 1, old
+        table = table.replace(old, new)
+    return table
+
+
 # SQLite cannot change a CHECK: the table is made anew, its rows are copied as they are.
-_TABLE = """
-    CREATE TABLE journal (
-        id TEXT PRIMARY KEY,
-        kind TEXT NOT NULL CHECK (kind IN ('verdict', 'skip', 'bad audio', 'note', 'revoke', 'rename', 'checked')),
-        clip_id INTEGER REFERENCES clips (id),
-        label TEXT,
-        value TEXT CHECK (value IN ('present', 'absent', 'unsure')),
-        new_label TEXT,
-        note TEXT,
-        revokes TEXT REFERENCES journal (id),
-        redoes TEXT REFERENCES journal (id),
-        annotator TEXT NOT NULL,
-        origin TEXT NOT NULL CHECK (origin IN ('human', 'suggestion', 'import')),
-        model_uid TEXT,
-        suggested_label TEXT,
-        import_id INTEGER REFERENCES imports (id),
-        import_key TEXT UNIQUE,
-        start_s REAL,
-        end_s REAL,
-        low_hz REAL,
-        high_hz REAL,
-        confidence REAL,
-        track TEXT,
-        response_ms INTEGER,
-        created_at TEXT NOT NULL,
-        batch_id TEXT REFERENCES journal (id),
-        CHECK ((kind = 'verdict') = (value IS NOT NULL)),
-        CHECK ((kind = 'revoke') = (revokes IS NOT NULL)),
-        CHECK ((kind = 'rename') = (new_label IS NOT NULL)),
-        CHECK ((kind = 'note') = (note IS NOT NULL)),
-        CHECK (kind IN ('revoke', 'rename') OR clip_id IS NOT NULL)
-    ) STRICT
-"""
+JOURNAL = changed(
+    m001_initial.JOURNAL,
+    ("'revoke', 'rename'))", "'revoke', 'rename', 'checked'))"),
+    ("took_ms", "response_ms"),
+    ("said_at TEXT NOT NULL,", "created_at TEXT NOT NULL, batch_id TEXT REFERENCES journal (id),"),
+)
 
 _ADDITIONS = (
     "CREATE INDEX journal_checked ON journal (clip_id) WHERE kind = 'checked'",
@@ -60,7 +44,7 @@ _DESCRIPTIONS = {
 
 def apply(connection: sqlite3.Connection) -> None:
     """Make the journal anew with the new kind, and describe; one transaction, which the caller opens."""
-    replace_journal(connection, _TABLE)
+    replace_journal(connection, JOURNAL)
     for statement in _ADDITIONS:
         connection.execute(statement)
     connection.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?)", _DESCRIPTIONS.items())

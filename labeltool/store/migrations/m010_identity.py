@@ -7,53 +7,55 @@ from __future__ import annotations
 
 import sqlite3
 
-from labeltool.store.migrations.m008_checked import replace_journal
+from labeltool.store.migrations import m009_removal
+from labeltool.store.migrations.m008_checked import changed, replace_journal
+from labeltool.store.migrations.m009_removal import IsRevoked
 
-# SQLite cannot change a CHECK: the table is made anew, its rows are copied as they are.
-_TABLE = """
-    CREATE TABLE journal (
-        id TEXT PRIMARY KEY,
-        kind TEXT NOT NULL CHECK (
-            kind IN ('verdict', 'skip', 'bad audio', 'note', 'revoke', 'rename', 'checked', 'remove', 'group')
-        ),
-        clip_id INTEGER REFERENCES clips (id),
-        label TEXT,
-        value TEXT CHECK (value IN ('present', 'absent', 'unsure')),
-        new_label TEXT,
-        note TEXT,
-        revokes TEXT REFERENCES journal (id),
-        redoes TEXT REFERENCES journal (id),
-        annotator TEXT NOT NULL,
-        origin TEXT NOT NULL CHECK (origin IN ('human', 'suggestion', 'import')),
-        model_uid TEXT,
-        suggested_label TEXT,
-        import_id INTEGER REFERENCES imports (id),
-        import_key TEXT UNIQUE,
-        start_s REAL,
-        end_s REAL,
-        low_hz REAL,
-        high_hz REAL,
-        confidence REAL,
-        track TEXT,
-        response_ms INTEGER,
-        created_at TEXT NOT NULL,
-        batch_id TEXT REFERENCES journal (id),
-        recording_id INTEGER REFERENCES recordings (id),
-        group_name TEXT,
-        CHECK ((kind = 'verdict') = (value IS NOT NULL)),
-        CHECK ((kind = 'revoke') = (revokes IS NOT NULL)),
-        CHECK ((kind = 'rename') = (new_label IS NOT NULL)),
-        CHECK ((kind = 'note') = (note IS NOT NULL)),
-        CHECK ((kind = 'group') = (group_name IS NOT NULL)),
-        CHECK ((kind IN ('remove', 'group')) = (recording_id IS NOT NULL)),
-        CHECK (kind IN ('revoke', 'rename', 'remove', 'group') OR clip_id IS NOT NULL)
-    ) STRICT
-"""
+JOURNAL = changed(
+    m009_removal.JOURNAL,
+    ("'checked', 'remove'", "'checked', 'remove', 'group'"),
+    ("REFERENCES recordings (id),", "REFERENCES recordings (id), group_name TEXT,"),
+    (
+        "CHECK ((kind = 'remove') = (recording_id",
+        "CHECK ((kind = 'group') = (group_name IS NOT NULL)), CHECK ((kind IN ('remove', 'group')) = (recording_id",
+    ),
+    ("('revoke', 'rename', 'remove') OR", "('revoke', 'rename', 'remove', 'group') OR"),
+)
 
 _COLUMNS = (
     "ALTER TABLE recordings ADD COLUMN samples_sha256 TEXT",
     "ALTER TABLE recordings ADD COLUMN imported_group TEXT",
 )
+
+
+def group_name_trigger(is_revoked: IsRevoked, subject: str) -> str:
+    """Return the trigger that keeps the group up to date: of the last row that counts, else that of the import.
+
+    Parameters
+    ----------
+    subject
+        SQL of the id of the row that a new row of the journal is about.
+    """
+    return f"""
+    CREATE TRIGGER journal_updates_group_name AFTER INSERT ON journal
+    WHEN NEW.kind IN ('group', 'revoke')
+    BEGIN
+        UPDATE recordings SET
+            imported_group = COALESCE(imported_group, group_name),
+            group_name = COALESCE(
+                (
+                    SELECT COALESCE(a.group_name, j.group_name)
+                    FROM journal j LEFT JOIN group_aliases a ON a.alias = j.group_name
+                    WHERE j.kind = 'group' AND j.recording_id = recordings.id AND NOT {is_revoked("j")}
+                    ORDER BY j.id DESC LIMIT 1
+                ),
+                imported_group,
+                group_name
+            )
+        WHERE id = (SELECT recording_id FROM journal WHERE id = {subject} AND kind = 'group');
+    END
+    """
+
 
 _ADDITIONS = (
     """
@@ -74,27 +76,7 @@ _ADDITIONS = (
     SELECT id, sha256, path, sample_rate_hz, channels, frames, duration_s, group_name, licence, added_at, samples_sha256
     FROM recordings WHERE NOT is_removed
     """,
-    # The group of the last row that is not revoked, by the name of what it was joined to; else that of the import.
-    """
-    CREATE TRIGGER journal_updates_group_name AFTER INSERT ON journal
-    WHEN NEW.kind IN ('group', 'revoke')
-    BEGIN
-        UPDATE recordings SET
-            imported_group = COALESCE(imported_group, group_name),
-            group_name = COALESCE(
-                (
-                    SELECT COALESCE(a.group_name, j.group_name)
-                    FROM journal j LEFT JOIN group_aliases a ON a.alias = j.group_name
-                    WHERE j.kind = 'group' AND j.recording_id = recordings.id
-                      AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
-                    ORDER BY j.id DESC LIMIT 1
-                ),
-                imported_group,
-                group_name
-            )
-        WHERE id = (SELECT recording_id FROM journal WHERE id = COALESCE(NEW.revokes, NEW.id) AND kind = 'group');
-    END
-    """,
+    group_name_trigger(m009_removal.is_revoked, "COALESCE(NEW.revokes, NEW.id)"),
 )
 
 _DESCRIPTIONS = {
@@ -113,7 +95,7 @@ def apply(connection: sqlite3.Connection) -> None:
     """Make the journal anew with the new kind, the columns and the trigger; one transaction, which the caller opens."""
     for statement in _COLUMNS:
         connection.execute(statement)
-    replace_journal(connection, _TABLE)
+    replace_journal(connection, JOURNAL)
     for statement in _ADDITIONS:
         connection.execute(statement)
     connection.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?)", _DESCRIPTIONS.items())

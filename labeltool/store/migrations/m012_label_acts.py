@@ -7,52 +7,26 @@ from __future__ import annotations
 
 import sqlite3
 
-from labeltool.store.migrations.m008_checked import replace_journal
+from labeltool.store.migrations import m010_identity
+from labeltool.store.migrations.m008_checked import changed, replace_journal
+from labeltool.store.migrations.m009_removal import active_events, checked_parts, journal_triggers
 
-# SQLite cannot change a CHECK: the table is made anew, its rows are copied as they are.
-_TABLE = """
-    CREATE TABLE journal (
-        id TEXT PRIMARY KEY,
-        kind TEXT NOT NULL CHECK (
-            kind IN (
-                'verdict', 'skip', 'bad audio', 'note', 'revoke', 'rename', 'checked', 'remove', 'group',
-                'define', 'example', 'parent', 'retire', 'split', 'lock'
-            )
-        ),
-        clip_id INTEGER REFERENCES clips (id),
-        label TEXT,
-        value TEXT CHECK (value IN ('present', 'absent', 'unsure')),
-        new_label TEXT,
-        note TEXT,
-        revokes TEXT REFERENCES journal (id),
-        redoes TEXT REFERENCES journal (id),
-        annotator TEXT NOT NULL,
-        origin TEXT NOT NULL CHECK (origin IN ('human', 'suggestion', 'import', 'rule')),
-        model_uid TEXT,
-        suggested_label TEXT,
-        import_id INTEGER REFERENCES imports (id),
-        import_key TEXT UNIQUE,
-        start_s REAL,
-        end_s REAL,
-        low_hz REAL,
-        high_hz REAL,
-        confidence REAL,
-        track TEXT,
-        response_ms INTEGER,
-        created_at TEXT NOT NULL,
-        batch_id TEXT REFERENCES journal (id),
-        recording_id INTEGER REFERENCES recordings (id),
-        group_name TEXT,
-        CHECK ((kind = 'verdict') = (value IS NOT NULL)),
-        CHECK ((kind = 'revoke') = (revokes IS NOT NULL)),
-        CHECK ((kind IN ('rename', 'parent')) = (new_label IS NOT NULL)),
-        CHECK ((kind IN ('note', 'define', 'split')) = (note IS NOT NULL)),
-        CHECK ((kind = 'group') = (group_name IS NOT NULL)),
-        CHECK ((kind IN ('remove', 'group', 'lock')) = (recording_id IS NOT NULL)),
-        CHECK (kind NOT IN ('define', 'example', 'parent', 'retire', 'split') OR label IS NOT NULL),
-        CHECK (kind NOT IN ('verdict', 'skip', 'bad audio', 'note', 'checked', 'example') OR clip_id IS NOT NULL)
-    ) STRICT
-"""
+_JOURNAL = changed(
+    m010_identity.JOURNAL,
+    (
+        "'checked', 'remove', 'group'",
+        "'checked', 'remove', 'group', 'define', 'example', 'parent', 'retire', 'split', 'lock'",
+    ),
+    ("'suggestion', 'import'", "'suggestion', 'import', 'rule'"),
+    ("(kind = 'rename') =", "(kind IN ('rename', 'parent')) ="),
+    ("(kind = 'note') =", "(kind IN ('note', 'define', 'split')) ="),
+    ("(kind IN ('remove', 'group')) =", "(kind IN ('remove', 'group', 'lock')) ="),
+    (
+        "CHECK (kind IN ('revoke', 'rename', 'remove', 'group') OR clip_id IS NOT NULL)",
+        "CHECK (kind NOT IN ('define', 'example', 'parent', 'retire', 'split') OR label IS NOT NULL), "
+        "CHECK (kind NOT IN ('verdict', 'skip', 'bad audio', 'note', 'checked', 'example') OR clip_id IS NOT NULL)",
+    ),
+)
 
 _COLUMNS = (
     "ALTER TABLE labels ADD COLUMN parent_id INTEGER REFERENCES labels (id)",
@@ -71,19 +45,6 @@ def _is_revoked(row: str) -> str:
     )
 
 
-# A verdict on the whole clip (label NULL) replaces all verdicts before it, and a later verdict on a label replaces it.
-_LATEST_EVENTS = f"""
-    INSERT INTO latest_events (journal_id, clip_id, label, value)
-    SELECT MAX(j.id), j.clip_id, j.label, j.value FROM journal j JOIN active_clips c ON c.id = j.clip_id
-    WHERE {{of_clips}} AND j.kind = 'verdict' AND NOT {_is_revoked("j")}
-      AND NOT EXISTS (
-          SELECT 1 FROM journal w
-          WHERE w.clip_id = j.clip_id AND w.kind = 'verdict' AND w.id > j.id
-            AND ((j.label IS NULL) <> (w.label IS NULL)) AND NOT {_is_revoked("w")}
-      )
-    GROUP BY j.clip_id, j.label
-"""
-
 # The row that a new row is about in the end: itself, what it revokes, or what was revoked by what it revokes.
 _SUBJECT = "COALESCE((SELECT COALESCE(r.revokes, r.id) FROM journal r WHERE r.id = NEW.revokes), NEW.id)"
 _CLIP = f"(SELECT clip_id FROM journal WHERE id = {_SUBJECT})"
@@ -98,80 +59,11 @@ _DROPS = (
     "DROP TRIGGER journal_updates_group_name",
 )
 
-_VIEWS = (
-    # The rows of the journal that are not revoked and whose recording is not removed, by the labels' current names.
-    f"""
-    CREATE VIEW active_events AS
-    SELECT j.id, j.kind, j.clip_id, COALESCE(today.name, j.label) AS label, j.label AS original_label, j.value,
-           j.annotator, j.origin, j.model_uid, j.suggested_label, j.import_id, j.start_s, j.end_s, j.low_hz, j.high_hz,
-           j.confidence, j.track, j.note, j.response_ms, j.created_at
-    FROM journal j
-    LEFT JOIN labels own ON own.name = j.label
-    LEFT JOIN labels today ON today.id = COALESCE(own.merged_into, own.id)
-    WHERE j.kind IN ('verdict', 'skip', 'bad audio', 'note') AND NOT {_is_revoked("j")}
-      AND NOT EXISTS (SELECT 1 FROM clips c WHERE c.id = j.clip_id AND c.is_removed)
-    """,
-    f"""
-    CREATE VIEW checked_parts AS
-    SELECT c.recording_id, c.id AS clip_id, r.path, c.start_s, c.end_s, j.id AS journal_id, j.annotator, j.origin,
-           j.created_at
-    FROM journal j JOIN active_clips c ON c.id = j.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE j.kind = 'checked' AND NOT {_is_revoked("j")}
-    """,
-)
+_VIEWS = (active_events(_is_revoked), checked_parts(_is_revoked))
 
 _TRIGGERS = (
-    f"""
-    CREATE TRIGGER journal_updates_latest_events AFTER INSERT ON journal
-    WHEN NEW.kind IN ('verdict', 'bad audio', 'revoke')
-    BEGIN
-        DELETE FROM latest_events WHERE clip_id = {_CLIP};
-        {_LATEST_EVENTS.format(of_clips=f"j.clip_id = {_CLIP}")};
-        UPDATE clips SET is_labelled = EXISTS (
-            SELECT 1 FROM journal j
-            WHERE j.clip_id = clips.id AND j.kind IN ('verdict', 'bad audio') AND NOT {_is_revoked("j")}
-        ) WHERE id = {_CLIP};
-    END
-    """,
-    f"""
-    CREATE TRIGGER journal_updates_is_removed AFTER INSERT ON journal
-    WHEN NEW.kind IN ('remove', 'revoke')
-    BEGIN
-        UPDATE recordings SET is_removed = EXISTS (
-            SELECT 1 FROM journal j
-            WHERE j.kind = 'remove' AND j.recording_id = recordings.id AND NOT {_is_revoked("j")}
-        ) WHERE id = {_RECORDING};
-    END
-    """,
-    f"""
-    CREATE TRIGGER recordings_update_clips AFTER UPDATE OF is_removed ON recordings
-    WHEN NEW.is_removed <> OLD.is_removed
-    BEGIN
-        UPDATE clips SET is_removed = NEW.is_removed WHERE recording_id = NEW.id;
-        DELETE FROM latest_events WHERE clip_id IN (SELECT id FROM clips WHERE recording_id = NEW.id);
-        {_LATEST_EVENTS.format(of_clips="j.clip_id IN (SELECT id FROM clips WHERE recording_id = NEW.id)")};
-    END
-    """,
-    # The group of the last row that is not revoked, by the name of what it was joined to; else that of the import.
-    f"""
-    CREATE TRIGGER journal_updates_group_name AFTER INSERT ON journal
-    WHEN NEW.kind IN ('group', 'revoke')
-    BEGIN
-        UPDATE recordings SET
-            imported_group = COALESCE(imported_group, group_name),
-            group_name = COALESCE(
-                (
-                    SELECT COALESCE(a.group_name, j.group_name)
-                    FROM journal j LEFT JOIN group_aliases a ON a.alias = j.group_name
-                    WHERE j.kind = 'group' AND j.recording_id = recordings.id AND NOT {_is_revoked("j")}
-                    ORDER BY j.id DESC LIMIT 1
-                ),
-                imported_group,
-                group_name
-            )
-        WHERE id = (SELECT recording_id FROM journal WHERE id = {_SUBJECT} AND kind = 'group');
-    END
-    """,
+    *journal_triggers(_is_revoked, _CLIP, _RECORDING),
+    m010_identity.group_name_trigger(_is_revoked, _SUBJECT),
     f"""
     CREATE TRIGGER journal_updates_is_locked AFTER INSERT ON journal
     WHEN NEW.kind IN ('lock', 'revoke')
@@ -241,7 +133,7 @@ def apply(connection: sqlite3.Connection) -> None:
     """Make the journal anew with the new kinds, the views and the triggers; one transaction, which the caller opens."""
     for statement in _COLUMNS:
         connection.execute(statement)
-    replace_journal(connection, _TABLE)
+    replace_journal(connection, _JOURNAL)
     for statement in (*_DROPS, *_VIEWS, *_TRIGGERS, *_ADDITIONS):
         connection.execute(statement)
     connection.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?)", _DESCRIPTIONS.items())
