@@ -16,8 +16,8 @@ import numpy as np
 from esc10_results import KINDS, Row, folds_in_words, pooled
 
 from labeltool.errors import LabeltoolError, in_one_line
-from labeltool.evaluation import figure as figures
-from labeltool.evaluation import metrics, plots
+from labeltool.evaluation import charts, metrics
+from labeltool.evaluation.charts import of_model
 
 # Okabe and Ito's colours, safe for colour-blind readers, without those too light for text.
 _COLOURS = ("#0072B2", "#D55E00", "#007A5A", "#8A4B78", "#000000")
@@ -61,10 +61,8 @@ def draw(rows: Sequence[Row], simulated: Iterable[Path], folder: Path) -> list[P
     Raises
     ------
     LabeltoolError
-        Without matplotlib, and where a simulation cannot be read.
+        Without vl-convert, and where a simulation cannot be read.
     """
-    if not figures.available():
-        raise LabeltoolError("matplotlib is not installed", remedy='pip install "labeltool[plots]"')
     simulations = query_strategies(simulated)
     by_network: dict[str, list[Row]] = {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +74,7 @@ def draw(rows: Sequence[Row], simulated: Iterable[Path], folder: Path) -> list[P
             continue
         by_network.setdefault(f"{one.data} {one.arch}", []).append(row)
         written.append(folder / f"reliability-{_file_name(f'{one.data} {one.options}')}.png")
-        plots.reliability(written[-1], {kind: _reliability(row, kind) for kind in KINDS})
+        charts.write_picture(of_model.calibration(dict(_reliability(row, kind) for kind in KINDS)), written[-1])
     for network, of_network in by_network.items():
         if any(row.configuration.labels for row in of_network):
             written.append(folder / f"labels-{_file_name(network)}.png")
@@ -144,15 +142,19 @@ def _of_seed(model: dict[str, Any], place: int, seeds: int) -> float | None:
     return None if share is None else float(share)
 
 
-def _reliability(row: Row, kind: str) -> tuple[list[tuple[float, float, int]], float]:
-    """Return bins and ECE as `plots.reliability` takes them, of the predictions of all folds and seeds together."""
+def _reliability(row: Row, kind: str) -> tuple[str, list[tuple[float, float, int]]]:
+    """Return a name with the ECE, and the bins, of the predictions of all folds and seeds together."""
     confidence, right = pooled(row.runs, kind)
     bins = [(float(s), float(r), int(n)) for s, r, n in zip(*metrics.reliability(confidence, right), strict=True)]
-    return bins, metrics.expected_calibration_error(confidence, right)
+    return f"{kind}, ECE {metrics.expected_calibration_error(confidence, right):.3f}", bins
 
 
 def _draw(path: Path, title: str, lines: Sequence[Line]) -> None:
-    figure, (axis,) = figures.new_figure(*_SIZE, 1)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_SIZE, dpi=120, layout="constrained")
+    axis = figure.subplots()
+    axis.spines[["top", "right"]].set_visible(False)
     for place, line in enumerate(lines):
         colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
         counts, means, spreads = np.array([(n, mean, spread or 0.0) for n, mean, spread in line.points]).T
@@ -170,8 +172,9 @@ def _draw(path: Path, title: str, lines: Sequence[Line]) -> None:
     axis.set_xticks(counts[:: math.ceil(len(counts) / 12)])
     axis.set_xlabel("labels (band: one standard deviation)")
     axis.set_title(title, loc="left", fontsize=10)
-    figures.draw_plain(axis.legend(loc="lower right", fontsize=8).get_texts())
-    figures.save(figure, path)
+    for text in axis.legend(loc="lower right", fontsize=8).get_texts():
+        text.set_parse_math(False)
+    figure.savefig(path, metadata={"Software": None})
 
 
 def _file_name(text: str) -> str:

@@ -1,16 +1,18 @@
-"""An evaluation as files: JSON for programs, CSV tables, and plots where matplotlib is installed."""
+"""An evaluation as files: JSON for programs, CSV tables, and charts where vl-convert is installed."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
-from labeltool.evaluation import figure, plots
+from labeltool.evaluation import charts
+from labeltool.evaluation.charts import of_model
 from labeltool.evaluation.detection_review import PrecisionRow
 from labeltool.evaluation.detections import ReviewResult
 from labeltool.evaluation.intervals import Share
@@ -18,11 +20,12 @@ from labeltool.evaluation.thresholds import ThresholdRow
 from labeltool.evaluation.unseen_labels import MeasuredOnAll
 from labeltool.networks.model_card import LabelMetrics
 from labeltool.project import Project
-from labeltool.store.models import ModelAccuracy
+from labeltool.store import Store, models
 from labeltool.util.files.atomic_write import new_folder
 from labeltool.util.files.bounded_read import parse_json, read_text
 
 REPORT = "report.json"
+_MAX_READ = 100  # stored evaluations of a learning curve
 _LEFT_TO_CALLER = ("report", "pictures")
 
 
@@ -63,6 +66,60 @@ def stored_evaluation(
     return found if found.int8_sha256 == int8_sha256 else None
 
 
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A model of the project: its labelled clips, its accuracy on validation clips, and that of a stored evaluation.
+
+    `tested_on` says on what that was; "" without one.
+    """
+
+    model: int
+    labels_seen: int
+    validation: float | None
+    validation_int8: float | None
+    tested: float | None
+    tested_on: str
+
+    @property
+    def row(self) -> tuple[int, int, tuple[float | None, ...]]:
+        """The point, as `charts.of_model.learning_curve` takes it."""
+        return self.model, self.labels_seen, (self.validation, self.validation_int8, self.tested)
+
+
+def learning_curve(project: Project, store: Store) -> tuple[CurvePoint, ...]:
+    """Return the models of the project, oldest first, with their stored evaluations."""
+    rows = store.connection.execute(
+        "SELECT id, labels_seen, clip_accuracy, int8_clip_accuracy, "
+        "json_extract(card, '$.int8_sha256'), json_extract(card, '$.test_fold') "
+        "FROM models WHERE architecture <> ? ORDER BY id",
+        (models.PRETRAINED,),
+    ).fetchall()
+    points = []
+    for number, (model_id, labels_seen, validation, int8, sha256, fold) in enumerate(rows):
+        stored = _stored(project, model_id, sha256, fold) if len(rows) - number <= _MAX_READ else None
+        where = "" if stored is None else _where(stored)
+        accuracy = None if stored is None else stored.clip_accuracy
+        points.append(CurvePoint(model_id, labels_seen, validation, int8, accuracy, where))
+    return tuple(points)
+
+
+def _stored(project: Project, model_id: int, sha256: str | None, fold: int | None) -> StoredEvaluation | None:
+    """Return a model's stored evaluation: on its test fold, which is kept for that, else the other one."""
+    for one in dict.fromkeys((fold, None)):
+        with suppress(OSError, LabeltoolError):
+            if found := stored_evaluation(project, model_id, sha256 or "", one):
+                return found
+    return None
+
+
+def _where(stored: StoredEvaluation) -> str:
+    no_test_set = "no test set: validation clips and later ones"
+    place = (
+        f"fold {stored.fold}" if stored.fold is not None else "the locked test set" if stored.locked else no_test_set
+    )
+    return f"{stored.clips} clips, {place}"
+
+
 def evaluation_name(model_id: int, fold: int | None) -> str:
     """Return the name of the report of a model, on a fold or without one."""
     return f"model-{model_id}" + ("" if fold is None else f"-fold-{fold}")
@@ -74,7 +131,7 @@ def write(
     result: MeasuredOnAll,
     *,
     losses: Sequence[tuple[int, float]],
-    models: Sequence[ModelAccuracy],
+    curve: Sequence[CurvePoint],
     thresholds: Sequence[ThresholdRow] = (),
 ) -> tuple[Path, tuple[str, ...]]:
     """Write an evaluation into the project's `reports/<name>/`, and replace one of that name.
@@ -83,8 +140,10 @@ def write(
     ----------
     result
         The metrics; what a subclass adds is written too.
-    losses, models
-        As `plots.learning_curves` takes them.
+    losses
+        Step and mean training loss.
+    curve
+        The models of the project, as `learning_curve` returns them.
     thresholds
         Precision and recall by label and threshold, where they are wanted.
 
@@ -92,7 +151,7 @@ def write(
     -------
     folder
     pictures
-        The file names of the plots; none without matplotlib.
+        The file names of the charts; none without vl-convert.
     """
     import msgspec
 
@@ -103,7 +162,9 @@ def write(
             del values[name_]
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     with new_folder(project.reports) as new:
-        _write_files(new.path, text, result, losses, models)
+        _write_files(new.path, text, result)
+        for chart, spec in _charts(result, losses, curve).items() if charts.available() else ():
+            charts.write_picture(spec, new.path / f"{chart}.png")
         if thresholds:
             write_thresholds(new.path, thresholds)
         pictures = sorted(path.name for path in new.path.glob("*.png"))
@@ -136,30 +197,41 @@ def write_thresholds(folder: Path, rows: Sequence[ThresholdRow] | Sequence[Preci
             values += [value] if name not in shares else [None] * 3 if value is None else astuple(value)
         table.append(values)
     _write_rows(folder / "thresholds.csv", head, table)
-    if figure.available():
-        plots.thresholds(folder / "thresholds.png", rows)
+    if charts.available():
+        charts.write_picture(of_model.thresholds(rows), folder / "thresholds.png")
 
 
-def _write_files(
-    folder: Path,
-    text: str,
-    result: MeasuredOnAll,
-    losses: Sequence[tuple[int, float]],
-    models: Sequence[ModelAccuracy],
-) -> None:
+def _write_files(folder: Path, text: str, result: MeasuredOnAll) -> None:
     (folder / REPORT).write_text(text, encoding="utf-8", newline="\n", errors="backslashreplace")
     _write_confusion(folder / "confusion.csv", result.labels, result.confusion)
     _write_confusion(folder / "confusion_int8.csv", result.labels, result.int8_confusion)
     _write_labels(folder / "labels.csv", result.by_label)
-    if figure.available():
-        unseen = {one.label for one in result.unseen_labels}
-        plots.confusion(folder / "confusion.png", result.labels, result.confusion, result.int8_confusion, unseen)
-        plots.recall(folder / "recall.png", result.by_label, unseen)
-        plots.reliability(
-            folder / "reliability.png",
-            {"float": (result.reliability, result.ece), "int8": (result.int8_reliability, result.int8_ece)},
+
+
+def _charts(
+    result: MeasuredOnAll, losses: Sequence[tuple[int, float]], curve: Sequence[CurvePoint]
+) -> dict[str, charts.Spec]:
+    """Return the charts of an evaluation by the names of their files."""
+    unseen, names = {one.label for one in result.unseen_labels}, charts.short_names(result.labels)
+    recalls = [
+        (
+            f"{names[one.label]} ({one.clips}){', not trained' * (one.label in unseen)}",
+            [None if share is None else Share(share, share, share) for share in (one.recall, one.int8_recall)],
         )
-        plots.learning_curves(folder / "learning.png", losses, models)
+        for one in result.by_label
+    ]
+    bins = {
+        f"float, ECE {result.ece:.3f}": result.reliability,
+        f"int8, ECE {result.int8_ece:.3f}": result.int8_reliability,
+    }
+    return {
+        "confusion": of_model.confusion(
+            {"float": result.confusion, "int8": result.int8_confusion}, result.labels, unseen
+        ),
+        "recall": of_model.shares_by_label(recalls, ("float", "int8"), "recall"),
+        "reliability": of_model.calibration(bins),
+        "learning": {"vconcat": [of_model.loss_curve(losses), of_model.learning_curve(one.row for one in curve)]},
+    }
 
 
 def _write_confusion(path: Path, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> None:

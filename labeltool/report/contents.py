@@ -9,7 +9,9 @@ from labeltool.annotation.people.agreement import ProjectAgreement
 from labeltool.annotation.speed import AnnotationStatistics, LabelsSaved
 from labeltool.evaluation.call_density import CallDensity
 from labeltool.evaluation.intervals import Share
+from labeltool.evaluation.report import CurvePoint
 from labeltool.evaluation.thresholds import ThresholdRow
+from labeltool.networks.model_card import ReliabilityBin
 
 if TYPE_CHECKING:
     from labeltool.type_aliases import Float32
@@ -70,21 +72,6 @@ class DataSet:
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """A model of the project: its labelled clips, its accuracy on validation clips, and that of a stored evaluation.
-
-    `tested_on` says on what that was; "" without one.
-    """
-
-    model: int
-    labels_seen: int
-    validation: float | None
-    validation_int8: float | None
-    tested: float | None
-    tested_on: str
-
-
-@dataclass(frozen=True, slots=True)
 class ClassFigures:
     """Precision and recall of a label on the clips that the model is judged by, with 95 % intervals, or None."""
 
@@ -109,15 +96,6 @@ class Precision:
     interval: Share | None
     ece: float | None
     why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """A bin of the calibration diagram: mean confidence, accuracy, number of predictions."""
-
-    confidence: float
-    accuracy: float
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +148,8 @@ class ModelPart:
     precisions: tuple[Precision, ...]
     by_label: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]
-    calibration: tuple[Bin, ...]
-    int8_calibration: tuple[Bin, ...]
+    calibration: tuple[ReliabilityBin, ...]
+    int8_calibration: tuple[ReliabilityBin, ...]
     thresholds: tuple[ThresholdRow, ...]
     saved_thresholds: tuple[SavedThreshold, ...]
     curve: tuple[CurvePoint, ...]

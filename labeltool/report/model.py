@@ -15,29 +15,26 @@ from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
 from labeltool.evaluation.intervals import Share, clustered_share
 from labeltool.evaluation.measure import Probabilities
-from labeltool.evaluation.report import StoredEvaluation, stored_evaluation
+from labeltool.evaluation.report import learning_curve
 from labeltool.evaluation.thresholds import ScoredClips, threshold_table
 from labeltool.networks.heads import DEFAULT_THRESHOLD, decide
-from labeltool.networks.model_card import ReliabilityBin
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
 from labeltool.report.contents import (
-    Bin,
     ClassFigures,
     CrossValidation,
-    CurvePoint,
     ModelPart,
     Precision,
     SavedThreshold,
 )
-from labeltool.store import Store, models
+from labeltool.store import Store
 from labeltool.store.detections.operating_points import OperatingPoint, operating_points
 from labeltool.tasks.measure_clips import HeldOut, OnClips
 from labeltool.type_aliases import Bools, Int64
 from labeltool.util.files.bounded_read import parse_json, read_bytes
 
 _T = TypeVar("_T")
-_MAX_FILES = 100  # of packages and stored evaluations that are looked at
+_MAX_FILES = 100  # of packages that are looked at
 _C_NOT_MEASURED = "not measured: `labeltool export --stm32` measures it on a machine with a C compiler"
 _C_ON_TRAINED = "not measured: the package had only clips that the model was trained on"
 # What a package calls the clips that its C was measured on.
@@ -110,11 +107,11 @@ def collect(project: Project, store: Store, held: HeldOut, tested: OnClips, meas
         ),
         by_label=tuple(_figures(scored, as_float, as_int8, groups, threshold)),
         confusion=measured.confusion,
-        calibration=_bins(measured.reliability),
-        int8_calibration=_bins(measured.int8_reliability),
+        calibration=measured.reliability,
+        int8_calibration=measured.int8_reliability,
         thresholds=threshold_table([scored]),
         saved_thresholds=_saved(held, operating_points(store, held.model.uid)),
-        curve=_curve(project, store),
+        curve=learning_curve(project, store),
         cross_validation=_cross_validation(project),
     )
 
@@ -149,10 +146,6 @@ def _figures(
         yield ClassFigures(label, int(there.sum()), shares[0], shares[1], shares[2], shares[3])
 
 
-def _bins(bins: tuple[ReliabilityBin, ...]) -> tuple[Bin, ...]:
-    return tuple(Bin(*one) for one in bins)
-
-
 def _saved(held: HeldOut, points: list[OperatingPoint]) -> tuple[SavedThreshold, ...]:
     """Return the threshold of each label in a stream: the one that was chosen by a measurement, else the card's."""
     by_label = {one.label: one for one in points}
@@ -167,40 +160,6 @@ def _saved(held: HeldOut, points: list[OperatingPoint]) -> tuple[SavedThreshold,
             precision = Share(point.precision, point.precision_low, point.precision_high)
             found.append(SavedThreshold(name, point.threshold, precision, point.recall, point.source))
     return tuple(found)
-
-
-def _curve(project: Project, store: Store) -> tuple[CurvePoint, ...]:
-    """Return the models of the project, oldest first, with their stored evaluations."""
-    rows = store.connection.execute(
-        "SELECT id, labels_seen, clip_accuracy, int8_clip_accuracy, "
-        "json_extract(card, '$.int8_sha256'), json_extract(card, '$.test_fold') "
-        "FROM models WHERE architecture <> ? ORDER BY id",
-        (models.PRETRAINED,),
-    ).fetchall()
-    points = []
-    for number, (model_id, labels_seen, validation, int8, sha256, fold) in enumerate(rows):
-        of_model = _stored(project, model_id, sha256, fold) if len(rows) - number <= _MAX_FILES else None
-        where = "" if of_model is None else _where(of_model)
-        accuracy = None if of_model is None else of_model.clip_accuracy
-        points.append(CurvePoint(model_id, labels_seen, validation, int8, accuracy, where))
-    return tuple(points)
-
-
-def _stored(project: Project, model_id: int, sha256: str | None, fold: int | None) -> StoredEvaluation | None:
-    """Return a model's stored evaluation: on its test fold, which is kept for that, else the other one."""
-    for one in dict.fromkeys((fold, None)):
-        with suppress(OSError, LabeltoolError):
-            if found := stored_evaluation(project, model_id, sha256 or "", one):
-                return found
-    return None
-
-
-def _where(stored: StoredEvaluation) -> str:
-    no_test_set = "no test set: validation clips and later ones"
-    place = (
-        f"fold {stored.fold}" if stored.fold is not None else "the locked test set" if stored.locked else no_test_set
-    )
-    return f"{stored.clips} clips, {place}"
 
 
 def _cross_validation(project: Project) -> CrossValidation | None:

@@ -9,8 +9,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.evaluation import charts
+from labeltool.evaluation.charts import of_clips, of_model
 from labeltool.pages.render import render
-from labeltool.report import charts
 from labeltool.report.contents import ClassFigures, MapClip, Missing, ModelPart, Report
 
 if TYPE_CHECKING:
@@ -66,14 +67,23 @@ def _charts(report: Report) -> tuple[dict[str, Markup | None], list[Missing]]:
     specs = {}
     if (model := report.model) is not None:
         if any(one.validation is not None or one.tested is not None for one in model.curve):
-            specs["curve"] = charts.learning_curve(model.curve)
-        specs["by_label"] = charts.class_figures(sorted(model.by_label, key=_recall))
-        specs["calibration"] = charts.calibration(model.calibration, model.int8_calibration)
-        specs["thresholds"] = charts.thresholds(model.thresholds)
+            specs["curve"] = of_model.learning_curve(one.row for one in model.curve)
+        shown = sorted(model.by_label, key=_recall)[: charts.MAX_LABELS]
+        names = charts.short_names(one.label for one in shown)
+        by_label = [(names[one.label], (one.precision, one.recall)) for one in shown]
+        specs["by_label"] = of_model.shares_by_label(by_label, ("precision", "recall"), "with 95 % intervals")
+        specs["calibration"] = of_model.calibration({"float": model.calibration, "int8": model.int8_calibration})
+        specs["thresholds"] = of_model.thresholds(model.thresholds)
     if report.map is not None:
-        specs["map"] = charts.clip_map(report.map)
+        clips = report.map.clips
+        specs["map"] = of_clips.clip_map(
+            report.map.points,
+            [one.labels for one in clips],
+            ids=[one.clip for one in clips],
+            errors={one.clip for one in clips if one.mistake},
+        )
     if report.density is not None and report.density.rows:
-        specs["density"] = charts.density(report.density)
+        specs["density"] = of_clips.density(of_clips.most_detected(report.density, charts.MAX_LABELS))
     drawn, failed = dict[str, Markup | None](), list[Missing]()
     for name, spec in specs.items():
         try:

@@ -17,7 +17,8 @@ import numpy as np
 from labeltool.annotation import listing
 from labeltool.audio.descriptors import hellinger_embeddings
 from labeltool.errors import LabeltoolError
-from labeltool.evaluation import figure
+from labeltool.evaluation import charts
+from labeltool.evaluation.charts import of_clips
 from labeltool.inference.clip_features import compute_features, feature_cache_of, feature_cache_of_model
 from labeltool.inference.embed import FeatureExtractor
 from labeltool.networks import model_folder
@@ -27,7 +28,7 @@ from labeltool.pretrained.clip_cache import embed_clips
 from labeltool.pretrained.probe import open_model
 from labeltool.project import Project
 from labeltool.records import Skipped, StoredClip, skipped_files
-from labeltool.similarity import map_plot, search
+from labeltool.similarity import search
 from labeltool.similarity.index import NeighbourIndex, PrincipalSpace
 from labeltool.similarity.search import FeatureSource
 from labeltool.store import Store, clips
@@ -160,10 +161,10 @@ def compare(
     Raises
     ------
     LabeltoolError
-        When there is nothing to cluster or draw, or matplotlib is missing.
+        When there is nothing to cluster or draw, or vl-convert is missing.
     """
-    if map_path is not None and not figure.available():
-        raise LabeltoolError("pictures need matplotlib", remedy='`pip install "labeltool[plots]"`')
+    if map_path is not None:
+        charts.require_available()
     found, drawn = None, None
     with (
         wait_for_lock(project.cache / "similar.lock", "comparison", lambda what: report(what, 0, 0)),
@@ -354,7 +355,8 @@ def clip_map(project: Project, *, report: Progress, max_clips: int = _MAX_MAPPED
 def _draw(store: Store, index: NeighbourIndex | None, path: Path, title: str, seed: int) -> int:
     """Draw a map of clips, or of a sample of many, and return how many are on it."""
     listed, points, _ = _mapped(store, index, seed, _MAX_MAPPED)
-    map_plot.draw_map(path, points, [one.present for one in listed], title)
+    spec = of_clips.clip_map(points, [one.present for one in listed], ids=[one.clip.id for one in listed])
+    charts.write_picture({"title": title, **spec}, path)
     return len(listed)
 
 

@@ -52,15 +52,6 @@ class NewModel:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelAccuracy:
-    """The labelled clips a model was trained on, and its accuracy; None where it was not measured."""
-
-    labels_seen: int
-    clip_accuracy: float | None
-    int8_clip_accuracy: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Outputs:
     """A model's outputs: their labels in order, the one that is the background, and whether each is independent."""
 
@@ -201,14 +192,6 @@ def uid(store: Store, model_id: int) -> str:
     """Return the unique id by which the journal names a model."""
     (model_uid,) = store.connection.execute("SELECT uid FROM models WHERE id = ?", (model_id,)).fetchone()
     return str(model_uid)
-
-
-def accuracies(store: Store) -> list[ModelAccuracy]:
-    """Return the accuracy of every model trained here, oldest first."""
-    rows = store.connection.execute(
-        f"SELECT labels_seen, clip_accuracy, int8_clip_accuracy FROM models WHERE {_TRAINED_HERE} ORDER BY id"
-    )
-    return [ModelAccuracy(**row) for row in rows]
 
 
 def model(store: Store, model_id: int | None = None) -> ModelRow:

@@ -20,7 +20,7 @@ from labeltool.parallel.engine import map_in_processes
 from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
 from labeltool.records import LabelledClip, Skipped, StoredClip
-from labeltool.store import clips, models
+from labeltool.store import clips
 from labeltool.store.detections.operating_points import OperatingPoint
 from labeltool.tasks.measure_clips import OnClips, held_out, measure_on
 from labeltool.tasks.split_project import read_units
@@ -85,8 +85,8 @@ class EvaluateResult(MeasuredOnAll):
     skipped
         Files that could not be read.
     report, pictures
-        The folder of the written report, and the file names of its plots; none without matplotlib. "" where the project
-        cannot be written.
+        The folder of the written report, "" where the project cannot be written, and the file names of its charts; none
+        without vl-convert.
     thresholds
         Precision and recall by label and threshold, int8, where they are wanted.
     operating_points
@@ -142,10 +142,10 @@ def evaluate(
         When the model has seen what it is to be measured on, or no clip is left to measure on.
     """
     with project.open_store() as store:
-        accuracies = models.accuracies(store)
+        curve = evaluation_report.learning_curve(project, store)
     if cross_validate:
         result = _cross_validate(project, seed, report, thresholds=thresholds)
-        return _with_report(project, "cross-validation", result, (), accuracies)
+        return _with_report(project, "cross-validation", result, (), curve)
     held = held_out(project, model_id, fold=fold, locked=locked, to_choose=precision is not None)
     chosen, files = held.model, held.files
     tested = measure_on(project, files, held.names, held.clips, report)
@@ -155,7 +155,7 @@ def evaluate(
     if thresholds or precision is not None:
         result = _with_thresholds(result, tested.scored, precision, chosen.uid)
     name = evaluation_report.evaluation_name(chosen.id, fold)
-    return _with_report(project, name, result, files.card.losses, accuracies)
+    return _with_report(project, name, result, files.card.losses, curve)
 
 
 def _with_thresholds(
@@ -175,11 +175,11 @@ def _with_report(
     name: str,
     result: EvaluateResult,
     losses: Sequence[tuple[int, float]],
-    accuracies: Sequence[models.ModelAccuracy],
+    curve: Sequence[evaluation_report.CurvePoint],
 ) -> EvaluateResult:
     try:
         folder, pictures = evaluation_report.write(
-            project, name, result, losses=losses, models=accuracies, thresholds=result.thresholds
+            project, name, result, losses=losses, curve=curve, thresholds=result.thresholds
         )
     except OSError as error:
         if not why_not(error):

@@ -14,7 +14,7 @@ import soundfile
 from helpers.command_line import labeltool_here
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation.call_density import By, CallDensity, call_density
-from labeltool.evaluation.density_plot import MAX_SITES, Drawn, draw_density
+from labeltool.evaluation.charts import of_clips
 from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import Event
@@ -119,23 +119,20 @@ def test_the_table_the_csv_and_the_picture(project: Project, store: Store, model
     ]
     values = json.loads(labeltool_here(*at, "--json", "--label", "owl").stdout)
     assert [row["events"] for row in values["rows"]] == [1, 2, 2, 1] and values["by"] == ["hour"]
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
     picture = tmp_path / "owl.png"
     assert f"1 label drawn: {picture}" in labeltool_here(*at, "--picture", picture).stderr
     assert picture.read_bytes().startswith(b"\x89PNG")
-    # By site where no time is known.
-    timeless = CallDensity("net", False, 1, 0.5, 1, (), ("hour",), call_density(store, ("site",)).rows)
-    assert draw_density(tmp_path / "sites.png", timeless) == Drawn(1)
-    assert (tmp_path / "sites.png").read_bytes() != picture.read_bytes()
     # Of many sites those with most detections.
-    (row, *_) = call_density(store, ("site",)).rows
-    rows = tuple(replace(row, site=f"s{number:02}", events=number) for number in range(MAX_SITES + 2))
-    drawn = draw_density(tmp_path / "sites.png", replace(timeless, rows=rows))
-    assert drawn == Drawn(1, ("s00", "s01"))
+    found = call_density(store, ("site",))
+    rows = tuple(replace(found.rows[0], site=f"s{number:02}", events=number) for number in range(5))
+    drawn = of_clips.most_detected(replace(found, rows=rows), 1, 3)
+    assert [row.site for row in drawn.rows] == ["s02", "s03", "s04"]
+    assert [value["site"] for value in of_clips.density(drawn)["data"]["values"]] == ["s02", "s03", "s04"]
 
 
 def test_where_nothing_was_detected_there_is_no_picture(project: Project, store: Store, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
     path = tmp_path / "x.wav"
     soundfile.write(path, [0.1] * 1000, 1000, subtype="PCM_16")
     import_records(store, audio_files.read([path], None, None), kind="audio", source="test")

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeltool.evaluation import figure, report
+from labeltool.evaluation import charts, report
 from labeltool.evaluation.unseen_labels import MeasuredOnAll, UnseenLabel
 from labeltool.networks.model_card import LabelMetrics
 from labeltool.project import Project
-from labeltool.store.models import ModelAccuracy
 
 LABELS = ["a$b$", "=SUM(A1)", "x[/]\n\x1b[31m", "صوت الجرس", "a name that is longer than an axis is wide", "dog"]
 
@@ -49,13 +48,13 @@ def result(labels: list[str]) -> MeasuredOnAll:
 
 
 def write(project: Project, metrics: MeasuredOnAll) -> tuple[Path, tuple[str, ...]]:
-    models = [ModelAccuracy(20, None, None)]
-    models += [ModelAccuracy(n, 1 - 9 / n, 1 - 10 / n) for n in (40, 80, 160)]
-    return report.write(project, "model-1", metrics, losses=[(10, 2.0), (20, 1.0), (30, 0.7)], models=models)
+    curve = [report.CurvePoint(1, 20, None, None, None, "")]
+    curve += [report.CurvePoint(n, n, 1 - 9 / n, 1 - 10 / n, None, "") for n in (40, 80, 160)]
+    return report.write(project, "model-1", metrics, losses=[(10, 2.0), (20, 1.0), (30, 0.7)], curve=curve)
 
 
-def test_a_report_has_metrics_tables_and_plots(project: Project) -> None:
-    pytest.importorskip("matplotlib")
+def test_a_report_has_metrics_tables_and_charts(project: Project) -> None:
+    pytest.importorskip("vl_convert")
     metrics = result(LABELS)
     folder, pictures = write(project, metrics)
     assert pictures == ("confusion.png", "learning.png", "recall.png", "reliability.png")
@@ -75,8 +74,8 @@ def test_a_report_has_metrics_tables_and_plots(project: Project) -> None:
     assert [path.name for path in project.reports.iterdir()] == ["model-1"]
 
 
-def test_without_matplotlib_a_report_has_its_tables(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figure, "available", lambda: False)
+def test_without_vl_convert_a_report_has_its_tables(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "available", lambda: False)
     folder, pictures = write(project, result(["cat", "dog"]))
     assert pictures == ()
     names = {path.name for path in folder.iterdir()}

@@ -19,8 +19,8 @@ from helpers.command_line import labeltool_here
 from helpers.exports import add_model, metrics
 from helpers.tones import tone_writer
 from labeltool.errors import LabeltoolError
-from labeltool.evaluation import report
-from labeltool.evaluation.intervals import Share
+from labeltool.evaluation import charts, report
+from labeltool.evaluation.charts import of_model
 from labeltool.evaluation.measure import Predictions, Probabilities
 from labeltool.evaluation.thresholds import ScoredClips, threshold_table
 from labeltool.evaluation.unseen_labels import measure_on_all
@@ -28,9 +28,9 @@ from labeltool.networks.model_card import Measured
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.report import charts, errors, labelling, model
+from labeltool.report import errors, labelling, model
 from labeltool.report.collect import measured_on
-from labeltool.report.contents import ClassFigures, CrossValidation, CurvePoint
+from labeltool.report.contents import CrossValidation
 from labeltool.store import clips, journal
 from labeltool.tasks.evaluate import EvaluateResult
 from labeltool.tasks.measure_clips import HeldOut
@@ -111,14 +111,10 @@ def test_labels_that_begin_alike_stay_apart_on_a_chart() -> None:
     names = charts.short_names([long + "owl", long + "kite", "no label"], reserved=("no label",))
     assert len(set(names.values())) == 3 and all(name.startswith("the very long") for name in list(names.values())[:2])
     assert names["no label"] != "no label"
-    share = Share(0.5, 0.4, 0.6)
-    rows = [ClassFigures(long + end, 1, share, share, share, share) for end in ("owl", "kite")]
-    assert len({value["label"] for value in charts.class_figures(rows)["data"]["values"]}) == 2
 
 
 def test_evaluations_on_different_clips_are_joined_by_no_line() -> None:
-    points = [CurvePoint(number, 10 * number, 0.5, 0.5, 0.6, "9 clips, fold 3") for number in (1, 2)]
-    lines, marks = charts.learning_curve(points)["layer"]
+    lines, marks = of_model.learning_curve([(number, 10 * number, (0.5, 0.5, 0.6)) for number in (1, 2)])["layer"]
     assert "evaluated, float" not in lines["transform"][0]["filter"]["oneOf"] and "transform" not in marks
 
 
@@ -139,11 +135,11 @@ def test_the_curve_has_the_evaluation_of_a_model_on_its_test_fold_and_of_no_othe
     add_model(project, test_fold=2, int8_sha256=own)
     with project.open_store() as store:
         store_evaluation(None, 0.75, "of a model before a restored backup")
-        assert [one.tested for one in model._curve(project, store)] == [None]
+        assert [one.tested for one in report.learning_curve(project, store)] == [None]
         store_evaluation(None, 0.75, own)
-        assert [one.tested for one in model._curve(project, store)] == [0.75]
+        assert [one.tested for one in report.learning_curve(project, store)] == [0.75]
         store_evaluation(2, 0.5, own)
-        assert [one.tested for one in model._curve(project, store)] == [0.5]
+        assert [one.tested for one in report.learning_curve(project, store)] == [0.5]
 
 
 def test_a_cross_validation_has_its_date_and_number_of_labels(project: Project) -> None:

@@ -18,8 +18,9 @@ from helpers.reported import FOLDER, HOSTILE, NOTE, PERSON, PROJECT
 from helpers.tones import tone_writer
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
+from labeltool.evaluation import charts
 from labeltool.project import Project
-from labeltool.report import ERRORS, charts, clip_map, errors
+from labeltool.report import ERRORS, clip_map, errors
 from labeltool.report.collect import Wanted, collect
 from labeltool.report.contents import Media, Report
 from labeltool.report.page import render_report

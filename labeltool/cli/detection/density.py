@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from labeltool.evaluation.call_density import By, CallDensity, DensityRow, Interval
     from labeltool.project import Project
 
+# Of a picture; of more, those with most detections are drawn.
+_MAX_LABELS, _MAX_SITES = 6, 40
 _COLUMNS = (
     *("day", "hour", "site", "label", "threshold", "hours", "events", "per_hour"),
     *("calls", "calls_low", "calls_high", "calls_per_hour", "calls_per_hour_low", "calls_per_hour_high"),
@@ -77,23 +79,28 @@ def density(
 
 
 def _draw(project: Project, picture: Path, model: str | None, labels: tuple[str, ...]) -> None:
-    from labeltool.evaluation import figure
+    """Draw hours by days of the recordings whose time is known; without any, the sites."""
+    from labeltool.evaluation import charts
     from labeltool.evaluation.call_density import call_density
+    from labeltool.evaluation.charts import of_clips
 
-    if not figure.available():
-        raise LabeltoolError("a picture needs matplotlib", remedy='`pip install "labeltool[plots]"`')
-    from labeltool.evaluation.density_plot import MAX_LABELS, MAX_SITES, draw_density
-
+    charts.require_available()
     with project.open_store() as store:
-        found = call_density(store, ("hour", "day", "site"), model=model, labels=labels)
+        found = call_density(store, ("hour", "day"), model=model, labels=labels)
+        if found.without_time == found.recordings:
+            found = call_density(store, ("site",), model=model, labels=labels)
+    if not found.rows:
+        raise LabeltoolError("nothing was detected: there is nothing to draw")
     # A link in the place of the picture is replaced, not followed.
     where = picture.parent.resolve() / picture.name
-    drawn = draw_density(where, found)
-    more = f", those detected most often; at most {MAX_LABELS} are" if drawn.labels == MAX_LABELS else ""
-    narrate(f"{counted(drawn.labels, 'label')} drawn{more}: {where}")
-    if drawn.sites_left_out:
-        names = ", ".join(quoted(site, 22) for site in drawn.sites_left_out)
-        narrate(f"{MAX_SITES} sites drawn, those with most detections; not drawn: {names}")
+    drawn = of_clips.most_detected(found, _MAX_LABELS, _MAX_SITES)
+    charts.write_picture(of_clips.density(drawn), where)
+    count = len({row.label for row in drawn.rows})
+    more = f", those detected most often; at most {_MAX_LABELS} are" if count == _MAX_LABELS else ""
+    narrate(f"{counted(count, 'label')} drawn{more}: {where}")
+    if left_out := sorted({row.site or "" for row in found.rows} - {row.site or "" for row in drawn.rows}):
+        names = ", ".join(quoted(site, 22) for site in left_out)
+        narrate(f"{_MAX_SITES} sites drawn, those with most detections; not drawn: {names}")
 
 
 def _summary(found: CallDensity) -> str:

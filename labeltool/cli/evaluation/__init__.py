@@ -88,7 +88,7 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled clips it was not trained on.
 
-    Both the float model and the int8 one. A report and, with matplotlib, plots are written to `reports/`.
+    Both the float model and the int8 one. A report and, with vl-convert, charts are written to `reports/`.
 
     With --detections the precision of detections in long recordings, from a review of a part: it lists those whose
     review narrows the intervals most, to be reviewed in the app (view Review) or by `labeltool mark`.

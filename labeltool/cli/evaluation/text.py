@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from labeltool.tasks.retrain_result import RetrainResult
 
 _COLUMNS = 80
-_NO_PLOTS = ", without plots: they need matplotlib (`pip install labeltool[plots]`)"
+_NO_CHARTS = ", without charts: they need vl-convert (`pip install labeltool[report]`)"
 _PREDICTED_AS = "predicted as"
 # Of more labels a matrix shows nothing at a glance.
 _MAX_MATRIX_LABELS = 15
@@ -44,7 +44,7 @@ def print_evaluation(result: EvaluateResult) -> None:
     _print_confusions(result)
     narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")
     if result.report:
-        narrate(f"written to {result.report}" + ("" if result.pictures else _NO_PLOTS))
+        narrate(f"written to {result.report}" + ("" if result.pictures else _NO_CHARTS))
     else:
         narrate("no report was written: the project cannot be written")
 
