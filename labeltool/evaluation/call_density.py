@@ -9,11 +9,10 @@ trained on and those of the locked test set; at one site or hour it may be anoth
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation.detections import scanned_model
@@ -24,12 +23,13 @@ from labeltool.store.detections.scans import Scanned
 from labeltool.store.models import ModelRow
 from labeltool.util.recorded_at import recorded_at, site_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 By = Literal["hour", "day", "site"]
 """What the calls are counted by: the hour of the day, the date, the site."""
 
 _SECONDS_PER_HOUR = 3600.0
-_Place = tuple[datetime | None, str]
-"""The beginning of an hour by the recorder's clock, None where that is not known, and the site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,28 +132,18 @@ def call_density(
             f"{row.pretrained or row.id} did not search for {unknown[0]!r}",
             remedy=f"it did for {', '.join(sorted(thresholds)[:12])}",
         )
-    counts = _count(
-        store, row, scanned, {name: one for name, one in thresholds.items() if not labels or name in labels}
-    )
+    wanted = {name: one for name, one in thresholds.items() if not labels or name in labels}
+    counts, without_time = _count(store, row, scanned, wanted)
     return CallDensity(
         model=row.pretrained or str(row.id),
         as_device=as_device,
         recordings=len(scanned),
         hours=round(sum(one.duration_s for one in scanned) / _SECONDS_PER_HOUR, 4),
-        without_time=counts.without_time,
+        without_time=without_time,
         reviewed=tuple(sorted(reviewed)),
         by=tuple(by),
         rows=tuple(_rows(counts, by, thresholds, reviewed, labels)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """Seconds searched and events, by place and label."""
-
-    searched_s: dict[tuple[_Place, str], float]
-    events: Counter[tuple[_Place, str]]
-    without_time: int
 
 
 def _thresholds(
@@ -178,10 +168,17 @@ def _thresholds(
     return thresholds, reviewed
 
 
-def _count(store: Store, row: ModelRow, scanned: Sequence[Scanned], thresholds: Mapping[str, float]) -> _Counts:
+def _count(
+    store: Store, row: ModelRow, scanned: Sequence[Scanned], thresholds: Mapping[str, float]
+) -> tuple[pd.DataFrame, int]:
+    """Return seconds searched and events by hour, site and label, and of how many recordings no time is known.
+
+    The hour is its beginning by the recorder's clock; NaT where that is not known. One has several rows.
+    """
+    import pandas as pd
+
     columns, renamed, without_time = groups.own_columns(store), clips.current_names(store), 0
-    searched_s: dict[tuple[_Place, str], float] = defaultdict(float)
-    events: Counter[tuple[_Place, str]] = Counter()
+    rows: list[tuple[datetime | None, str, str, float, int]] = []
     for one in scanned:
         own = columns.get(one.recording_id, {})
         when, site = recorded_at(one.path, own, one.duration_s), site_of(one.path, own)
@@ -189,12 +186,12 @@ def _count(store: Store, row: ModelRow, scanned: Sequence[Scanned], thresholds: 
         start = None if when is None else when.start
         sought = [label for label in one.scan.thresholds if label in thresholds]
         for hour, seconds in _hours(start, one.duration_s):
-            for label in sought:
-                searched_s[(hour, site), label] += seconds
+            rows += [(hour, site, label, seconds, 0) for label in sought]
         for event in scans.detected_events(store, row.id, one.recording_id, renamed):
             if event.score >= thresholds.get(event.label, 2.0):
-                events[(_hour_at(start, event.start_s), site), event.label] += 1
-    return _Counts(searched_s, events, without_time)
+                rows.append((_hour_at(start, event.start_s), site, event.label, 0.0, 1))
+    table = pd.DataFrame(rows, columns=["at", "site", "label", "seconds", "events"])
+    return table.assign(at=pd.to_datetime(table["at"])), without_time
 
 
 def _hour_at(start: datetime | None, seconds: float) -> datetime | None:
@@ -214,49 +211,30 @@ def _hours(start: datetime | None, duration_s: float) -> Iterator[tuple[datetime
         yield None, duration_s
 
 
-_Key = tuple[str | None, int | None, str | None, str]
-"""Day, hour of the day and site, None where it is not counted by or not known, and label."""
-
-
-def _order(key: _Key) -> tuple[bool, str, bool, int, str, str]:
-    day, hour, site, label = key
-    return day is None, day or "", hour is None, hour or 0, site or "", label
-
-
 def _rows(
-    counts: _Counts,
+    counts: pd.DataFrame,
     by: Sequence[By],
     thresholds: Mapping[str, float],
     reviewed: Mapping[str, OperatingPoint],
     labels: Collection[str],
 ) -> Iterator[DensityRow]:
-    def key(place: _Place, label: str) -> _Key:
-        hour, site = place
-        return (
-            hour.date().isoformat() if hour is not None and "day" in by else None,
-            hour.hour if hour is not None and "hour" in by else None,
-            site if "site" in by else None,
-            label,
-        )
+    import pandas as pd
 
-    searched_s: dict[_Key, float] = defaultdict(float)
-    events: Counter[_Key] = Counter()
-    for (place, label), seconds in counts.searched_s.items():
-        searched_s[key(place, label)] += seconds
-    for (place, label), number in counts.events.items():
-        events[key(place, label)] += number
-    shown = {label for *_, label in events} | set(labels)
-    for one in sorted(searched_s, key=_order):
-        day, hour, site, label = one
-        if label not in shown:
-            continue
-        hours, number = searched_s[one] / _SECONDS_PER_HOUR, events[one]
+    shown = {*labels, *counts.loc[counts["events"] > 0, "label"]}
+    at = counts["at"].dt
+    counts = counts.assign(day=at.strftime("%Y-%m-%d"), hour=at.hour.astype("Int64"))
+    names = [name for name in ("day", "hour", "site") if name in by]
+    # What is not known comes last.
+    summed = counts.groupby([*names, "label"], dropna=False)[["seconds", "events"]].sum().reset_index()
+    for row in summed[summed["label"].isin(shown) & (summed["seconds"] > 0)].to_dict("records"):
+        label, hours, number = str(row["label"]), row["seconds"] / _SECONDS_PER_HOUR, int(row["events"])
+        day, hour, site = (None if pd.isna(value := row.get(name)) else value for name in ("day", "hour", "site"))
         calls = None
         if (point := reviewed.get(label)) is not None:
             calls = Interval(number * point.precision, number * point.precision_low, number * point.precision_high)
         yield DensityRow(
             day=day,
-            hour=hour,
+            hour=None if hour is None else int(hour),
             site=site,
             label=label,
             threshold=thresholds[label],
