@@ -6,9 +6,11 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from msgspec import convert
 
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
@@ -81,19 +83,9 @@ class PretrainedCard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
-        return {
-            "ear_version": CARD_VERSION,
-            "files": dict(self.files),
-            "rate_hz": self.rate_hz,
-            "window": self.window,
-            "shape": list(self.shape),
-            "scores": self.scores,
-            "activation": self.activation,
-            "embedding": self.embedding,
-            "frontend": self.frontend.to_dict() if self.frontend else None,
-            "standardised": self.standardised,
-            "classes": list(self.classes),
-        }
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        frontend = self.frontend.to_dict() if self.frontend else None
+        return {"ear_version": CARD_VERSION, **values, "frontend": frontend}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PretrainedCard:
@@ -101,23 +93,14 @@ class PretrainedCard:
 
         Raises
         ------
-        LabeltoolError, KeyError, TypeError, ValueError, AttributeError, OverflowError
+        LabeltoolError, KeyError, TypeError, ValueError, AttributeError
             When it is none: it may come from anybody.
         """
-        if values["activation"] not in ACTIVATIONS or not values["files"]:
-            raise ValueError(values["activation"])
-        card = cls(
-            files={str(name): str(sha256) for name, sha256 in values["files"].items()},
-            rate_hz=int(values["rate_hz"]),
-            window=int(values["window"]),
-            shape=tuple(int(size) for size in values["shape"]),
-            classes=tuple(str(name) for name in values["classes"]),
-            scores=str(values["scores"]),
-            activation=values["activation"],
-            embedding=None if values["embedding"] is None else str(values["embedding"]),
-            frontend=frontend_from_dict(values["frontend"]) if values["frontend"] else None,
-            standardised=bool(values["standardised"]),
-        )
+        card = convert({**values, "frontend": None}, cls)
+        if frontend := values["frontend"]:
+            card = replace(card, frontend=frontend_from_dict(frontend))
+        if not card.files:
+            raise ValueError("no files")
         card.require_consistent()
         return card
 
