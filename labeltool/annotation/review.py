@@ -34,9 +34,7 @@ class LabelIssue:
     weight: float
 
 
-def label_issues(
-    store: Store, errors: LabelErrorList | None = None, *, limit: int = MAX_LABEL_ISSUES
-) -> list[LabelIssue]:
+def label_issues(store: Store, errors: LabelErrorList | None = None) -> list[LabelIssue]:
     """Return verdicts that annotators disagree on or predictions contradict, the most suspicious first.
 
     Disagreement comes before contradiction: another person's verdict weighs more than a model's. Of the labels that
@@ -50,21 +48,21 @@ def label_issues(
         The list of the last check, `label_errors.read_list`.
     """
     if errors is None:
-        contradictions = _contradictions(store, limit)
+        contradictions = _contradictions(store, MAX_LABEL_ISSUES)
     else:
         newer = labelled_since(store, errors.mark)
-        of_model = [issue for issue in _contradictions(store, limit) if issue.clip_id in newer]
+        of_model = [issue for issue in _contradictions(store, MAX_LABEL_ISSUES) if issue.clip_id in newer]
         contradictions = [*_from_check(store, errors), *of_model]
     disagreements = (
         LabelIssue(one.clip_id, one.label, one.value, one.reason, 2.0 if one.is_explicit else 1.5)
-        for one in islice(find_conflicts(store), limit)
+        for one in islice(find_conflicts(store), MAX_LABEL_ISSUES)
     )
     issues = [*disagreements, *contradictions]
     # One issue a clip: that of the largest weight.
     first: dict[int, LabelIssue] = {}
     for issue in sorted(issues, key=lambda issue: -issue.weight):
         first.setdefault(issue.clip_id, issue)
-    return list(first.values())[:limit]
+    return list(first.values())[:MAX_LABEL_ISSUES]
 
 
 def compared_with(store: Store, errors: LabelErrorList | None = None) -> str:

@@ -9,30 +9,29 @@ from labeltool.networks.heads import Head
 from labeltool.networks.model_card import Beside, Comparison, ModelCard
 from labeltool.records import Skipped
 
+_OF_CARD = (
+    *("parameters", "labels_seen", "pool_clips", "background_windows", "clip_accuracy", "int8_clip_accuracy"),
+    *("validation_clips", "several_labels_clips", "background", "assumed_absent", "beside"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RetrainResult:
     """What `labeltool retrain --json` prints; accuracies are shares of the validation clips, None where there are none.
 
+    Attributes that are not listed here are those of the model's card (`ModelCard`).
+
     Attributes
     ----------
     model
         Id of the new model.
-    labels_seen
-        Clips with labels it was trained or validated on.
-    pool_clips
-        Unlabelled clips it was trained on.
     left_out, without_suggestion, measured_clips
         What a budget left no time for: labelled clips that it was not trained on, unlabelled clips without a
         suggestion, and validation clips but these, on which it was measured.
-    background_windows
-        Windows without any label, of checked recordings, that it was trained or validated on.
     embedding_model
         Name of the pretrained model whose embeddings the architecture takes; None for other architectures.
     several_labels_clips
         Clips that speak for a probability for each label (head "sigmoid").
-    background
-        Name of the output for clips with none of the labels; None without one.
     assumed_absent
         Labels hardly ever marked absent, for which clips without a mark are weak negatives.
     above_band, highest_hz
@@ -43,8 +42,6 @@ class RetrainResult:
         Whether it continues the last model.
     patch_s, other_patch_s
         Seconds of one input; those of the last model where they alone kept training from continuing it.
-    beside
-        The model with a pretrained trunk that was trained beside it.
     suggester
         Id of the model that suggests labels.
     pretrained, why
@@ -113,24 +110,14 @@ def retrain_result(model_id: int, patch_s: float, card: ModelCard, suggested: Su
     """Return the result of a retraining, without the times."""
     measured = card.measured
     return RetrainResult(
+        **{name: getattr(card, name) for name in _OF_CARD},
         model=model_id,
         arch=card.architecture,
-        parameters=card.parameters,
-        labels_seen=card.labels_seen,
-        pool_clips=card.pool_clips,
-        background_windows=card.background_windows,
-        clip_accuracy=card.clip_accuracy,
-        int8_clip_accuracy=card.int8_clip_accuracy,
         label_accuracy=measured.label_accuracy if measured else None,
         int8_label_accuracy=measured.int8_label_accuracy if measured else None,
-        validation_clips=card.validation_clips,
         head=card.clip_rule.head,
-        several_labels_clips=card.several_labels_clips,
-        background=card.background,
-        assumed_absent=card.assumed_absent,
         threshold=card.clip_rule.threshold,
         compared=None,
-        beside=card.beside,
         suggester=suggested.model,
         warm=card.parent is not None,
         patch_s=patch_s,

@@ -25,6 +25,8 @@ _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-8
 _LEAST_DEVIATION = 0.05
 # Windows that mean and deviation of the features are measured on, at most.
 _MAX_STANDARD = 8192
+# Parts of a cross-validation.
+_PARTS = 3
 # Distance of a probability from 1 in the gradient of an absent label under a softmax.
 _SMALLEST = 1e-4
 
@@ -262,7 +264,7 @@ def _slope(activation: Head, logits: Float32, present: Float32, absent: Float32)
 
 
 def cross_validated_scores(
-    data: HeadData, groups: Sequence[str], settings: HeadSettings, *, parts: int = 3, seed: int = 0
+    data: HeadData, groups: Sequence[str], settings: HeadSettings, *, seed: int
 ) -> list[Float32]:
     """Predict each clip's windows with a head that was trained without its group.
 
@@ -271,9 +273,7 @@ def cross_validated_scores(
     Parameters
     ----------
     groups
-        Of the clips; a group stays in one part.
-    parts
-        Heads to train, at least two; no more than there are groups.
+        Of the clips; a group stays in one of the parts, for each of which a head is trained.
 
     Returns
     -------
@@ -283,7 +283,7 @@ def cross_validated_scores(
 
     names = sorted(set(groups))
     order = np.random.default_rng([seed, 5]).permutation(len(names))
-    part_of = {names[place]: number % parts for number, place in enumerate(order)}
+    part_of = {names[place]: number % _PARTS for number, place in enumerate(order)}
     part = np.array([part_of[group] for group in groups])
     scores: list[Float32] = [np.zeros((0, data.present.shape[1]), np.float32)] * len(data)
 
@@ -294,6 +294,6 @@ def cross_validated_scores(
             scores[place] = head.predict(data.codes[int(place)])
 
     # Heads side by side, each by one thread; the limit around them stays when the first is done.
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(min(parts, os.cpu_count() or 1)) as pool:
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(min(_PARTS, os.cpu_count() or 1)) as pool:
         list(pool.map(predict_part, np.unique(part).tolist()))
     return scores

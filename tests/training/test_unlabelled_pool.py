@@ -88,7 +88,7 @@ def test_labels_spread_along_neighbours_one_step_after_another() -> None:
     beads = np.stack([np.tile(np.arange(40) / 4, 2), np.repeat([0.0, 4.0], 40)], axis=1)
     order = np.concatenate([[0, 79], np.delete(np.arange(80), [0, 79])])
     apart = np.linalg.norm(beads[order][:, None] - beads[order][None], axis=2)
-    spread = spread_labels(np.exp(-apart), np.eye(3, dtype=np.float32)[:2], ["a", "b"])
+    spread = spread_labels(np.exp(-apart), np.eye(3, dtype=np.float32)[:2], ["a", "b"]).targets
     np.testing.assert_allclose(spread.sum(axis=1), 1.0, rtol=1e-5)
     assert (spread.argmax(axis=1) == (order[2:] >= 40)).all()
     assert (spread[:, 2] == 0).all()
@@ -101,11 +101,12 @@ def test_propagated_labels_are_as_sharp_as_the_labelled_clips_allow() -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     similarity, alone = rows @ rows.T, [str(i) for i in range(30)]
     targets = np.eye(3, dtype=np.float32)[kinds[:30]]
-    consistent = spread_labels(similarity, targets, alone)
-    shuffled = spread_labels(similarity, targets[rng.permutation(30)], alone)
+    consistent = spread_labels(similarity, targets, alone).targets
+    shuffled = spread_labels(similarity, targets[rng.permutation(30)], alone).targets
     assert consistent.max(axis=1).mean() > shuffled.max(axis=1).mean() + 0.2
     # A clip is not predicted from its own group: here every group has a label of its own, and no other.
-    assert not np.allclose(consistent, spread_labels(similarity, targets, [str(kind) for kind in kinds[:30]]))
+    by_kind = spread_labels(similarity, targets, [str(kind) for kind in kinds[:30]]).targets
+    assert not np.allclose(consistent, by_kind)
 
 
 def test_each_label_spreads_by_itself_against_its_absence() -> None:

@@ -91,7 +91,7 @@ def propagate_labels(
     if labelled.head == "sigmoid":
         targets, absent = spread_by_label(similarity, present, labelled.absent[some], groups)
         return replace(pool, targets=targets, absent=absent, schedule_weight=_SCHEDULE_WEIGHT)
-    return replace(pool, targets=spread_labels(similarity, present, groups), schedule_weight=_SCHEDULE_WEIGHT)
+    return replace(pool, targets=spread_labels(similarity, present, groups).targets, schedule_weight=_SCHEDULE_WEIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Seque
     some = _evenly(len(targets), _MAX_LABELLED)
     kept = np.concatenate([some, np.arange(len(targets), len(rows))])
     similarity = _cosines(rows[kept] - rows[kept].mean(axis=0))
-    found = _spread(similarity, targets[some], [groups[i] for i in some])
+    found = spread_labels(similarity, targets[some], [groups[i] for i in some])
     left_out = np.full(targets.shape, np.nan, np.float32)
     left_out[some] = found.left_out
     return Propagated(found.targets, left_out)
@@ -174,8 +174,8 @@ def _features(network: keras.Model, frontend: Frontend, frames: Sequence[Float32
     return np.asarray(np.sqrt(means), np.float64)
 
 
-def spread_labels(similarity: Float64, targets: Float32, groups: Sequence[str]) -> Float32:
-    """Spread the labels of some clips over the others.
+def spread_labels(similarity: Float64, targets: Float32, groups: Sequence[str]) -> Propagated:
+    """Spread the labels of some clips over the others, as sharp as the labelled clips allow; 0 for a label of no clip.
 
     Parameters
     ----------
@@ -185,16 +185,7 @@ def spread_labels(similarity: Float64, targets: Float32, groups: Sequence[str]) 
         Rows sum to one.
     groups
         Of the labelled clips; where the sharpness is fitted, a clip is predicted without its group.
-
-    Returns
-    -------
-    (pool, labels) float32
-        Probabilities, as sharp as the labelled clips allow; 0 for a label that no clip has.
     """
-    return _spread(similarity, targets, groups).targets
-
-
-def _spread(similarity: Float64, targets: Float32, groups: Sequence[str]) -> Propagated:
     reach = np.asarray(np.linalg.inv(np.eye(len(similarity)) - _ALPHA * _graph(similarity)), np.float64)
     n_labelled = len(targets)
     labels = targets.astype(np.float64)
