@@ -98,26 +98,33 @@ def model() -> None:
 
 
 @model.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.option("--name", metavar="NAME", help="Its name in the project.  [default: the file's name]")
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE",
     help="Its classes, one a line or a table like YAMNet's.  [default: the list inside the file]",
 )
-@click.option("--rate", type=Whole(1000, 400_000), metavar="HZ", help="Sample rate of its input, where FILE has none.")
+@click.option(
+    "--rate", "rate_hz", type=Whole(1000, 400_000), metavar="HZ", help="Sample rate of its input, where FILE has none."
+)
 @click.option("--window", type=Whole(min=2), metavar="SAMPLES", help="Input length, for a model that takes any length.")
 @click.option(
     "--embedding", metavar="TENSOR", help="Its embedding, by name or Netron's number.  [default: found by trying]"
 )
 @click.option(
     "--frontend",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE",
     help="Log-mel frontend of its input: the fields of a model's card, TOML or JSON.",
 )
-@click.option("--standardise", is_flag=True, help="Scale each window to mean 0 and deviation 1, as AclNet expects.")
+@click.option(
+    "--standardise",
+    "standardised",
+    is_flag=True,
+    help="Scale each window to mean 0 and deviation 1, as AclNet expects.",
+)
 @click.option(
     "--activation",
     type=click.Choice(list(_SCORES)),
@@ -125,18 +132,7 @@ def model() -> None:
 )
 @project_option
 @json_option
-def add(
-    file: Path,
-    name: str | None,
-    labels: Path | None,
-    rate: int | None,
-    window: int | None,
-    embedding: str | None,
-    frontend: Path | None,
-    standardise: bool,
-    activation: str | None,
-    as_json: bool,
-) -> None:
+def add(as_json: bool, **options: Any) -> None:
     """Add a model file: .tflite, .onnx or OpenVINO's .xml.
 
     The .bin of an .xml has to be beside it. The model is tried on synthetic sounds in a process of its own; files that
@@ -148,19 +144,7 @@ def add(
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import MODEL_ADD
 
-    _add(
-        as_json,
-        MODEL_ADD,
-        file=str(file),
-        name=name,
-        labels=str(labels) if labels else None,
-        rate_hz=rate,
-        window=window,
-        embedding=embedding,
-        frontend=str(frontend) if frontend else None,
-        standardised=standardise,
-        activation=activation,
-    )
+    _add(as_json, MODEL_ADD, **options)
 
 
 @model.command(cls=_FetchCommand)

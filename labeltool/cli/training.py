@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -54,7 +54,9 @@ _SEED = Whole(0, 2**32 - 1)
 @click.option(
     "--seed", type=_SEED, metavar="N", default=0, show_default=True, help="Same seed, same machine, same model."
 )
-@click.option("--budget", type=_SECONDS, metavar="SECONDS", help="Shorten training to finish within SECONDS.")
+@click.option(
+    "--budget", "budget_s", type=_SECONDS, metavar="SECONDS", help="Shorten training to finish within SECONDS."
+)
 @click.option(
     "--teacher",
     metavar="NAME or FILE",
@@ -84,20 +86,7 @@ _SEED = Whole(0, 2**32 - 1)
 @engine_options
 @project_option
 @json_option
-def retrain(
-    arch: str | None,
-    from_scratch: bool,
-    test_fold: int | None,
-    seed: int,
-    budget: float | None,
-    teacher: str | None,
-    teacher_tensor: str | None,
-    backbone: str | None,
-    pretrained: str | None,
-    finetune: bool,
-    patch_s: float | None,
-    as_json: bool,
-) -> None:
+def retrain(arch: str | None, teacher: str | None, as_json: bool, **options: Any) -> None:
     """Train a model on the labels, then suggest labels with it.
 
     It is trained on the labelled clips, and on the unlabelled ones by label propagation. It starts from the newest
@@ -107,33 +96,19 @@ def retrain(
     labeltool retrain
     labeltool retrain --from-scratch --test-fold 4
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    if teacher_tensor is not None and teacher is None:
+    if options["teacher_tensor"] is not None and teacher is None:
         raise click.UsageError("--teacher-tensor goes with --teacher")
     from labeltool.networks.architectures import require_training
     from labeltool.tasks.registry import RETRAIN
 
     project = current_project()
     arch = arch or project.settings.learning.architecture
-    require_training(arch, finetune=finetune)
-    result = run_task(
-        project,
-        RETRAIN,
-        arch=arch,
-        from_scratch=from_scratch,
-        test_fold=test_fold,
-        seed=seed,
-        budget_s=budget,
-        teacher=_teacher(project, teacher),
-        teacher_tensor=teacher_tensor,
-        backbone=backbone,
-        patch_s=patch_s,
-        pretrained=pretrained,
-        finetune=finetune,
-    )
+    require_training(arch, finetune=options["finetune"])
+    result = run_task(project, RETRAIN, arch=arch, teacher=_teacher(project, teacher), **options)
     if as_json:
         emit(result)
     else:
-        _print_training(result, budget)
+        _print_training(result, options["budget_s"])
 
 
 def _teacher(project: Project, name: str | None) -> str | None:
@@ -323,19 +298,12 @@ def _known_strategies(context: click.Context, parameter: click.Parameter, names:
     more_help=lambda: setting_in_force(lambda learning: learning.retrain_after),
 )
 @arch_option
-@click.option("--budget", type=_SECONDS, metavar="SECONDS", help="For each training.")
+@click.option("--budget", "budget_s", type=_SECONDS, metavar="SECONDS", help="For each training.")
 @engine_options
 @project_option
 @json_option
 def simulate(
-    strategies: tuple[str, ...],
-    budgets: list[int],
-    test_fold: int | None,
-    seeds: tuple[int, ...],
-    batch: int | None,
-    arch: str | None,
-    budget: float | None,
-    as_json: bool,
+    strategies: tuple[str, ...], seeds: tuple[int, ...], arch: str | None, as_json: bool, **options: Any
 ) -> None:
     """Measure how few labels would have been enough.
 
@@ -354,12 +322,9 @@ def simulate(
         project,
         SIMULATE,
         strategy_names=list(dict.fromkeys(strategies)),
-        budgets=budgets,
-        test_fold=test_fold,
         seeds=list(dict.fromkeys(seeds)),
-        batch=batch,
         arch=arch,
-        budget_s=budget,
+        **options,
     )
     if as_json:
         emit(result)

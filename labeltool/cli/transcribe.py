@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="A label that means speech; repeat for several.  [default: as in labeltool.toml]",
 )
-@click.option("--all", "everything", is_flag=True, help="Every clip, whatever its labels.")
+@click.option("--all", "every_clip", is_flag=True, help="Every clip, whatever its labels.")
 @click.option("--overwrite", is_flag=True, help="Also clips with a transcript by another model or with other options.")
 @click.option("--words", is_flag=True, help="Start and end of each word too.")
 @click.option(
@@ -53,17 +53,7 @@ if TYPE_CHECKING:
 @engine_options
 @project_option
 @json_option
-def transcribe(
-    clips: tuple[str, ...],
-    model: Path | None,
-    language: str | None,
-    labels: tuple[str, ...],
-    everything: bool,
-    overwrite: bool,
-    words: bool,
-    vad: bool,
-    as_json: bool,
-) -> None:
+def transcribe(model: Path | None, as_json: bool, **options: Any) -> None:
     """Transcribe speech in clips with a Whisper model.
 
     Clips that are labelled or suggested as speech, or each CLIP (its id, or a file). The model is yours and is run by
@@ -76,18 +66,9 @@ def transcribe(
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import TRANSCRIBE
 
-    if clips and everything:
+    if options["clips"] and options["every_clip"]:
         raise click.UsageError("name clips, or give --all")
     project = current_project()
-    options = {
-        "clips": clips,
-        "labels": labels,
-        "every_clip": everything,
-        "overwrite": overwrite,
-        "language": language,
-        "words": words,
-        "vad": vad,
-    }
     try:
         result = run_task(project, TRANSCRIBE, model=str(model.absolute()) if model else None, options=options)
     except KeyboardInterrupt:

@@ -62,7 +62,9 @@ def train_head(
     pooling = pooling_named(project.settings.learning.pooling or POOLINGS[0])
     settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
     began_s = time.monotonic()
-    prepared = _prepared(project, training_set, request, trunk, settings, unlabelled, report)
+    cache = trunk_feature_cache(project, trunk)
+    prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
+    report("training", 0, 0)
     fitted = _best_head(prepared, request, pooling)
     if fitted.without_unlabelled:
         prepared = _without_unlabelled(prepared)
@@ -113,7 +115,9 @@ def finetune_start(
             remedy="remove trunk_layers and head_units from labeltool.toml",
         )
     settings = fit.settings_for(request.arch, seed=request.seed)
-    prepared = _prepared(project, training_set, request, trunk, settings, unlabelled, report)
+    cache = trunk_feature_cache(project, trunk)
+    prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
+    report("training", 0, 0)
     head = fit_head(head_data(prepared, "whole"), _head_settings(request.units), seed=request.seed)
     network = networks.build(request.arch, len(training_set.labels), request.frontend, training_set.head)
     before = trunk.input.scale
@@ -128,22 +132,6 @@ def finetune_start(
     for name, kernel, bias in zip(("features", networks.HEAD), head.kernels, head.biases, strict=True):
         network.get_layer(name).set_weights([kernel, bias])
     return network
-
-
-def _prepared(
-    project: Project,
-    training_set: TrainingSet,
-    request: TrainingRequest,
-    trunk: Trunk,
-    settings: fit.TrainingSettings,
-    unlabelled: Sequence[StoredClip],
-    report: Progress,
-) -> Prepared:
-    """Compute features and gather what there is to train on."""
-    cache = trunk_feature_cache(project, trunk)
-    prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
-    report("training", 0, 0)
-    return prepared
 
 
 @dataclass(frozen=True, slots=True)
