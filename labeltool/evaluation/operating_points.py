@@ -4,32 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Protocol
 
-from labeltool.evaluation.intervals import Share
+from labeltool.evaluation.detection_review import PrecisionRow
+from labeltool.evaluation.thresholds import ThresholdRow
 from labeltool.store.detections.operating_points import OperatingPoint, Source
 
 # With fewer clips at a threshold, a single one would decide whether its precision is enough.
 _MIN_CLIPS = 8
 
 
-class Row(Protocol):
-    """A row of a table of thresholds; `known_from` is the number of clips from which its precision is known."""
-
-    @property
-    def label(self) -> str: ...  # noqa: D102 - as `OperatingPoint` has them
-
-    @property
-    def threshold(self) -> float: ...  # noqa: D102
-
-    @property
-    def precision(self) -> Share | None: ...  # noqa: D102
-
-    @property
-    def recall(self) -> Share | None: ...  # noqa: D102
-
-    @property
-    def known_from(self) -> int: ...  # noqa: D102
+Row = ThresholdRow | PrecisionRow
+"""A row of a table of thresholds; `known_from` is the number of clips from which its precision is known."""
 
 
 def choose_points(

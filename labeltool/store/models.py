@@ -9,7 +9,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
@@ -107,9 +107,7 @@ class ModelRow:
 _ROWS_PER_TRANSACTION = 1000
 _PAUSE_S = 0.03  # another writer that is blocked tries again after 25 ms at first
 
-_COLUMNS = (
-    "id, uid, parent_id, architecture, labels_seen, journal_mark, clip_accuracy, int8_clip_accuracy, created_at, card"
-)
+_COLUMNS = ", ".join(field.name for field in fields(ModelRow))
 
 
 def _from_card(field: str) -> str:

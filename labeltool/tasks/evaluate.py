@@ -39,22 +39,8 @@ from labeltool.util.files.writable import why_not
 DRAWN_FOLDS = 5
 """Of a cross-validation where the data have no folds: each model is trained on four fifths, as those of ESC-50 are."""
 
-_MEANS = (
-    "clip_accuracy",
-    "label_accuracy",
-    "patch_accuracy",
-    "int8_clip_accuracy",
-    "int8_label_accuracy",
-    "int8_patch_agreement",
-    "ece",
-    "int8_ece",
-    "log_loss",
-    "unknown",
-    "clip_accuracy_of_seen_labels",
-    "int8_clip_accuracy_of_seen_labels",
-    "ece_of_seen_labels",
-    "int8_ece_of_seen_labels",
-)
+_MEANS = tuple(field.name for field in fields(MeasuredOnAll) if field.type in ("float", "float | None"))
+"""The metrics of a cross-validation that are means over its folds: all but counts and matrices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
