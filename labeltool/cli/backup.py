@@ -22,8 +22,9 @@ from labeltool.cli.common import (
     narrate,
     project_option,
 )
-from labeltool.cli.import_ import counted_noun, counted_nouns, print_skipped
+from labeltool.cli.import_ import counted_nouns, print_skipped
 from labeltool.errors import LabeltoolError
+from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
     from labeltool.store.text_journal.journal_import import JournalImport
@@ -167,10 +168,10 @@ def narrate_import(imported: JournalImport, what_was_done: str) -> None:
     counts = {name: getattr(imported, name) for name in imported.already_there}
     new, known = counted_nouns(counts) or "nothing new", counted_nouns(imported.already_there)
     already = f"; {known} already there" if known else ""
-    skipped = f"; {counted_noun(len(imported.skipped), 'lines')} skipped" if imported.skipped else ""
+    skipped = f"; {counted(len(imported.skipped), 'line')} skipped" if imported.skipped else ""
     narrate(f"{new} {what_was_done}{already}{skipped}")
     if imported.missing:
         narrate(
-            f"{counted_noun(imported.missing, 'recordings')} of the project not found here: "
+            f"{counted(imported.missing, 'recording')} of the project not found here: "
             "`labeltool relocate FOLDER` finds them by their content"
         )

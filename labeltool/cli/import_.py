@@ -24,6 +24,7 @@ from labeltool.cli.common import (
     project_option,
 )
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,17 +199,8 @@ def _import(batches: Callable[[Progress], Iterable[Batch]], as_json: bool) -> No
         for batch in batches(progress):
             imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source, report=progress))
     if as_json:
-        emit(
-            {
-                "recordings": imported.recordings,
-                "clips": imported.clips,
-                "verdicts": imported.verdicts,
-                "checked": imported.checked,
-                "suggestions": imported.suggestions,
-                "already_there": imported.already_there,
-                **skipped_json(imported.skipped),
-            }
-        )
+        names = ("recordings", "clips", "verdicts", "checked", "suggestions", "already_there")
+        emit({**{name: getattr(imported, name) for name in names}, **skipped_json(imported.skipped)})
     else:
         _print_result(imported)
     is_nothing = not imported.changes and not any(imported.already_there.values())
@@ -223,19 +215,15 @@ def _print_result(imported: ImportResult) -> None:
     kinds = _by_kind(imported.skipped)
     failed = len(kinds["failed"])
     left = [f"{number} skipped"] if (number := len(kinds["skipped"])) else []
-    left += [f"{counted_noun(failed, 'files')} failed"] if failed else []
+    left += [f"{counted(failed, 'file')} failed"] if failed else []
     narrate(f"{new} imported{already}" + "".join(f"; {one}" for one in left))
-
-
-def counted_noun(count: int, plural: str) -> str:
-    """Return a number and its noun in the singular or the plural; verdicts are called labels."""
-    noun = _NOUNS.get(plural, plural)
-    return f"{count} {noun.removesuffix('s') if count == 1 else noun}"
 
 
 def counted_nouns(counts: Mapping[str, int]) -> str:
     """Return the numbers that are not 0 with their nouns; "" where all are."""
-    return ", ".join(counted_noun(count, plural) for plural, count in counts.items() if count)
+    return ", ".join(
+        counted(count, _NOUNS.get(plural, plural).removesuffix("s")) for plural, count in counts.items() if count
+    )
 
 
 def _by_kind(skipped: Sequence[Skipped]) -> dict[str, list[Skipped]]:

@@ -19,6 +19,7 @@ from labeltool.cli.common import (
     print_failed,
     project_option,
     quoted,
+    with_names,
 )
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.records import Skipped
@@ -66,13 +67,8 @@ def status(as_json: bool) -> None:
     if as_json:
         emit(
             {
-                "recordings": counts.recordings,
-                "clips": counts.clips,
-                "labelled": counts.labelled,
-                "unlabelled": counts.unlabelled,
-                "set_aside": counts.excluded,
-                "hours": {"labelled": hours.labelled, "all": hours.all},
-                "labels": counts.labels,
+                **with_names(counts, excluded="set_aside"),
+                "hours": hours,
                 "model": model.id if model else None,
                 "pending_retrain": pending,
                 "suggests": _suggests(suggester),
