@@ -77,7 +77,6 @@ def measure_on_all(
     *,
     unseen_labels: Sequence[str] = (),
     unseen: Bools,
-    excluded: int = 0,
 ) -> MeasuredOnAll:
     """Measure predictions on clips some of which have labels that are no output.
 
@@ -89,8 +88,6 @@ def measure_on_all(
         Labels without an output that make a clip wrong, sorted.
     unseen : (clips, unseen labels) bool
         On which clips.
-    excluded
-        As `MeasuredOnAll` has it.
     """
     head = predictions.rule.head
     is_seen = np.asarray(((present > 0) | (absent > 0)).any(axis=1) if head == "sigmoid" else ~unseen.any(axis=1))
@@ -124,5 +121,4 @@ def measure_on_all(
         int8_clip_accuracy_of_seen_labels=seen.int8_clip_accuracy if seen else None,
         ece_of_seen_labels=seen.ece if seen else None,
         int8_ece_of_seen_labels=seen.int8_ece if seen else None,
-        excluded=excluded,
     )

@@ -203,70 +203,56 @@ def measure_on(
     by_id = {one.clip.id: one for one in counted}
     tested = [by_id[clip.id] for clip in features.clips]
     predictions = predict_clips(files, features.frames, names=names, report=report)
-    assumed = [names[files.labels.index(name)] for name in files.card.assumed_absent]
-    measured = _measure(files, predictions, tested, assumed, excluded=len(wanted) - len(counted))
-    by_level = _by_level(files, predictions, tested, assumed)
+    assumed = tuple(names[files.labels.index(name)] for name in files.card.assumed_absent)
+    on = _Tested(files, predictions, tested, assumed)
     scored = ScoredClips(
         predictions.labels,
         files.rule.head,
         predictions.event_scores(files, features.frames),
-        *_targets(files, predictions, tested, assumed),
+        *on.targets(),
         tuple(one.clip.group for one in tested),
-        np.array([bool(unseen_labels_of(files, predictions.labels, one)) for one in tested], bool),
+        np.array([bool(unseen) for unseen in on.unseen_labels()], bool),
     )
-    return OnClips(replace(measured, by_level=by_level), features.skipped, scored, tuple(tested), predictions)
+    measured = replace(on.measured(), excluded=len(wanted) - len(counted), by_level=on.by_level())
+    return OnClips(measured, features.skipped, scored, tuple(tested), predictions)
 
 
-def _targets(
-    files: model_folder.ModelFiles,
-    predictions: Predictions,
-    tested: Sequence[LabelledClip],
-    assumed_absent: Sequence[str],
-) -> tuple[Float32, Float32]:
-    return target_arrays(
-        tested,
-        predictions.labels,
-        head=files.rule.head,
-        background=files.background,
-        assumed_absent=assumed_absent,
-    )
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """Predictions and the clips they are for, whose labels go by the names of those predicted."""
 
+    files: model_folder.ModelFiles
+    predictions: Predictions
+    clips: Sequence[LabelledClip]
+    assumed_absent: Sequence[str]
 
-def _measure(
-    files: model_folder.ModelFiles,
-    predictions: Predictions,
-    tested: Sequence[LabelledClip],
-    assumed_absent: Sequence[str],
-    *,
-    excluded: int = 0,
-) -> MeasuredOnAll:
-    """Measure predictions on the clips they are for, whose labels go by the names of those predicted."""
-    present, absent = _targets(files, predictions, tested, assumed_absent)
-    unseen = [unseen_labels_of(files, predictions.labels, one) for one in tested]
-    unseen_labels = sorted({name for of_clip in unseen for name in of_clip})
-    return measure_on_all(
-        predictions,
-        present,
-        absent,
-        unseen_labels=unseen_labels,
-        unseen=np.array([[name in of_clip for name in unseen_labels] for of_clip in unseen], bool),
-        excluded=excluded,
-    )
+    def targets(self) -> tuple[Float32, Float32]:
+        return target_arrays(
+            self.clips,
+            self.predictions.labels,
+            head=self.files.rule.head,
+            background=self.files.background,
+            assumed_absent=self.assumed_absent,
+        )
 
+    def unseen_labels(self) -> list[tuple[str, ...]]:
+        return [unseen_labels_of(self.files, self.predictions.labels, one) for one in self.clips]
 
-def _by_level(
-    files: model_folder.ModelFiles,
-    predictions: Predictions,
-    tested: Sequence[LabelledClip],
-    assumed_absent: Sequence[str],
-) -> tuple[LevelAccuracy, ...]:
-    """Measure predictions at each level above the labels themselves; none where no label has a parent."""
-    hierarchy = tested[0].hierarchy
-    found = []
-    for level in range(hierarchy.levels - 1):
-        names = [hierarchy.at_level(name, level) for name in predictions.labels]
-        assumed = sorted({hierarchy.at_level(name, level) for name in assumed_absent})
-        measured = _measure(files, predictions.merged(names), [one.at_level(level) for one in tested], assumed)
-        labels = tuple(dict.fromkeys(names))
-        found.append(LevelAccuracy(level, labels, measured.clip_accuracy, measured.int8_clip_accuracy))
-    return tuple(found)
+    def measured(self) -> MeasuredOnAll:
+        unseen = self.unseen_labels()
+        unseen_labels = sorted({name for of_clip in unseen for name in of_clip})
+        is_unseen = np.array([[name in of_clip for name in unseen_labels] for of_clip in unseen], bool)
+        return measure_on_all(self.predictions, *self.targets(), unseen_labels=unseen_labels, unseen=is_unseen)
+
+    def by_level(self) -> tuple[LevelAccuracy, ...]:
+        """Measure at each level above the labels themselves; none where no label has a parent."""
+        hierarchy = self.clips[0].hierarchy
+        found = []
+        for level in range(hierarchy.levels - 1):
+            names = [hierarchy.at_level(name, level) for name in self.predictions.labels]
+            assumed = sorted({hierarchy.at_level(name, level) for name in self.assumed_absent})
+            clips_there = [one.at_level(level) for one in self.clips]
+            measured = _Tested(self.files, self.predictions.merged(names), clips_there, assumed).measured()
+            labels = tuple(dict.fromkeys(names))
+            found.append(LevelAccuracy(level, labels, measured.clip_accuracy, measured.int8_clip_accuracy))
+        return tuple(found)
