@@ -86,12 +86,15 @@ def _keys_in_use(connection: sqlite3.Connection) -> dict[int, str]:
     Of two labels that have one key stored, as projects that became one may have, the older has it and the other the
     first that is free. That is not stored, for it hangs on all labels there are.
     """
-    in_use, wanting = dict[int, str](), list[int]()
+    in_use, wanting, free = dict[int, str](), list[int](), {*LABEL_KEYS}
     for number, key in connection.execute(
         f"SELECT id, hotkey FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY {LABEL_ORDER}"
     ):
-        if key in {*LABEL_KEYS}.difference(in_use.values()):
+        if not free:  # thousands of labels may follow
+            break
+        if key in free:
             in_use[number] = key
+            free.remove(key)
         else:
             wanting.append(number)
     return in_use | dict(zip(wanting, _without(connection, in_use.values()), strict=False))
@@ -99,8 +102,11 @@ def _keys_in_use(connection: sqlite3.Connection) -> dict[int, str]:
 
 def _without(connection: sqlite3.Connection, taken: Iterable[str]) -> list[str]:
     """Return the other keys; those of labels that were renamed or retired last: such a label returns with its key."""
+    left = {*LABEL_KEYS}.difference(taken)
+    if not left:
+        return []
     others = {key for (key,) in connection.execute("SELECT DISTINCT hotkey FROM labels WHERE hotkey IS NOT NULL")}
-    return sorted((key for key in LABEL_KEYS if key not in {*taken}), key=lambda key: key in others)
+    return sorted(left, key=lambda key: (key in others, LABEL_KEYS.index(key)))
 
 
 def free_keys(connection: sqlite3.Connection) -> list[str]:
