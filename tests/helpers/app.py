@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -66,11 +67,14 @@ async def opened(
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], Any], what: str) -> None:
-    """Wait for something to come true."""
+    """Wait for something to come true, and then until every widget has handled what it was sent till then."""
+    if condition():
+        return
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        await pilot.pause(0.01)
+        await asyncio.sleep(0.01)  # a pause of the pilot at each look would cost more than what is waited for
+    await pilot.pause(0)
 
 
 async def answer(screen: LabelScreen, pilot: Pilot[None], *keys: str) -> None:
