@@ -19,6 +19,7 @@ import pytest
 import soundfile
 
 from helpers.command_line import labeltool_here
+from helpers.waits import DEADLINE_S
 from helpers.worker_items import (
     FRONTEND,
     KillsItsWorker,
@@ -152,7 +153,7 @@ def test_what_a_lost_scheduler_had_is_submitted_again_once_it_is_back(tmp_path: 
 def test_progress_of_a_worker_is_sent_back(two_workers: Path) -> None:
     sent = []
     report = PassedOn(lambda *report: sent.append(report))
-    until_s = time.monotonic() + 60
+    until_s = time.monotonic() + DEADLINE_S
     while not sent and time.monotonic() < until_s:
         list(map_in_processes(partial(reporting, report), range(3), report=report))
         time.sleep(0.3)

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from helpers.terminal import TerminalApp
-from helpers.waits import until
+from helpers.waits import DEADLINE_S, until
 from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import StoredClip
@@ -85,7 +85,7 @@ class Speaker:
 
     def close(self) -> None:
         self.recorder.terminate()
-        self.recorder.wait(10)
+        self.recorder.wait(DEADLINE_S)
         self._reading.join(10)
         assert self.recorder.stdout is not None
         self.recorder.stdout.close()
@@ -153,7 +153,7 @@ def speaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Speaker]:
             speaker.close()
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(DEADLINE_S)
 
 
 @pytest.fixture

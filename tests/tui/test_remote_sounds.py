@@ -13,6 +13,7 @@ import pytest
 
 from helpers.app import answer, opened, until
 from helpers.sound_server import SoundServer, serving
+from helpers.waits import DEADLINE_S
 from helpers.waits import until as waited
 from labeltool.annotation import next_clips
 from labeltool.audio import files
@@ -135,12 +136,12 @@ def test_sound_and_picture_go_on_after_a_failure_that_passes(server: SoundServer
     reader.start()
     try:
         reader.request(VisibleRange(0.0, 3.0, 100))
-        assert "could not be read" in problems.get(timeout=60)
+        assert "could not be read" in problems.get(timeout=DEADLINE_S)
         waited(lambda: stream.samples_at(places) is None and stream.failure, "the failure")
         server.fault_every = 0
         assert "could not be read" in stream.take_failure()
         reader.request(VisibleRange(0.0, 3.0, 100))
-        assert problems.get(timeout=60) == ""
+        assert problems.get(timeout=DEADLINE_S) == ""
         waited(lambda: stream.samples_at(places) is not None, "the sound")
         assert stream.failure == ""
     finally:
