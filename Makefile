@@ -7,7 +7,10 @@ DEMO ?= demo
 FUZZ_SECONDS ?= 600
 FUZZ_READERS ?=
 
-.PHONY: demo test docs docs-test fuzz install release-check install-test clean
+# Where it is set, each of the hundreds of processes that the tests start would compile labeltool anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test types tests docs docs-test fuzz install release-check install-test clean
 
 demo: $(STAMP)
 	$(VENV)/bin/labeltool demo $(DEMO)
@@ -15,9 +18,17 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+	$(MAKE) --jobs 2 types tests
+
+# mypy beside the tests, since it works on one core alone.
+types: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# One thread in each process, as the processes fill the cores; the `make`s that tests run are to know nothing of this one.
+tests: $(STAMP)
+	env -u MAKEFLAGS -u MFLAGS OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+		$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # The site, in build/docs/index.html; a warning is an error.
 docs: $(DOCS_STAMP)
