@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import signal
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import settings
 from helpers.exports import add_model
 from helpers.level_network import LEVELS
 from helpers.long_recording import write_two_hours
+from helpers.made_once import made_once
 from helpers.pretrained import converted, written
 from helpers.progress import quiet
 from helpers.real_data import REAL_DATA
@@ -49,6 +51,10 @@ if _is_fit_for_tests(_IN_MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _IN_MEMORY)
 
 
+# The imports of TensorFlow make objects by the hundred thousand: looking for garbage as often as usual takes a twelfth.
+gc.set_threshold(50_000, 20, 20)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _signals_arrive() -> Iterator[None]:
     """A shell's `&` lets what it starts ignore SIGINT, nohup SIGHUP, and the programs under test would inherit that."""
@@ -71,10 +77,9 @@ settings.register_profile("labeltool", deadline=None)
 settings.load_profile("labeltool")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with the most long tests first: no worker is left with one when the others have ended."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait, for a browser, a terminal or the end of a sound."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(autouse=True)
@@ -101,16 +106,21 @@ def write_tone(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def int8() -> bytes:
+def int8(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An untrained network as an int8 file; its shapes and scales are right."""
-    import keras
 
-    from labeltool.networks import build as networks
-    from labeltool.networks import quantization
+    def make(folder: Path) -> None:
+        import keras
 
-    keras.utils.set_random_seed(1)
-    patches = np.random.default_rng(1).normal(0, 1, (16, 64, 50)).astype(np.float32)
-    return quantization.to_int8(networks.build("miniresnet", len(LABELS), LogMelFrontend()), patches)
+        from labeltool.networks import build as networks
+        from labeltool.networks import quantization
+
+        keras.utils.set_random_seed(1)
+        patches = np.random.default_rng(1).normal(0, 1, (16, 64, 50)).astype(np.float32)
+        network = networks.build("miniresnet", len(LABELS), LogMelFrontend())
+        written(folder / "model.tflite", quantization.to_int8(network, patches))
+
+    return (made_once(tmp_path_factory, "int8", make) / "model.tflite").read_bytes()
 
 
 @pytest.fixture(scope="session")
@@ -151,10 +161,30 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     return TINY.name
 
 
+@pytest.fixture(scope="session")
+def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Project]:
+    """Make new projects, as copies of one: the migrations of its database take longer than most tests."""
+    empty = projects.create(tmp_path_factory.mktemp("new") / "project").directory
+    return lambda directory: projects.load(shutil.copytree(empty, directory))
+
+
+@pytest.fixture(scope="session")
+def new_store(new_project: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Store]:
+    """Make empty stores, in a given folder or in new ones."""
+    empty = new_project(tmp_path_factory.mktemp("empty") / "project").database
+
+    def make(folder: Path | None = None) -> Store:
+        store = Store.open(Path(shutil.copy(empty, folder or tmp_path_factory.mktemp("p"))))
+        store.connection.execute("PRAGMA synchronous = OFF")
+        return store
+
+    return make
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
     """A new project."""
-    return projects.create(tmp_path / "project")
+    return new_project(tmp_path / "project")
 
 
 @pytest.fixture
@@ -168,35 +198,39 @@ def store(project: Project) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def pretrained_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small pretrained model: windows of 1600 samples, an embedding of 7 numbers, scores of 3 classes."""
-    import keras
-    import tensorflow as tf
 
-    keras.utils.set_random_seed(0)
-    inputs = keras.Input((1600,), batch_size=1)
-    hidden = keras.layers.Dense(12, activation="relu")(inputs)
-    embedding = keras.layers.Dense(7, activation="relu")(hidden)
-    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(embedding))
-    function = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec((1, 1600), tf.float32))
-    path = tmp_path_factory.mktemp("pretrained") / "small.tflite"
-    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
-    return path
+    def make(folder: Path) -> None:
+        import keras
+
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((1600,), batch_size=1)
+        hidden = keras.layers.Dense(12, activation="relu")(inputs)
+        embedding = keras.layers.Dense(7, activation="relu")(hidden)
+        model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(embedding))
+        written(folder / "small.tflite", converted(lambda x: model(x), (1, 1600)))
+
+    return made_once(tmp_path_factory, "pretrained", make) / "small.tflite"
 
 
 @pytest.fixture(scope="session")
 def level_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pretrained model of the mean sample, above or below zero: an embedding of 8 numbers, scores of 3 classes."""
-    import tensorflow as tf
 
-    slopes = np.array([[1, -1, 2, -2, 1, -1, 3, -3]], np.float32)
-    bends = np.array([[0, 0, 0.1, 0.1, 0.3, 0.3, 0, 0]], np.float32)
-    weights = np.zeros((8, 3), np.float32)
-    weights[0, 0] = weights[1, 1] = 30.0
+    def make(folder: Path) -> None:
+        import tensorflow as tf
 
-    def predict(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        embedding = tf.nn.relu(tf.reduce_mean(samples, axis=1, keepdims=True) * slopes + bends)
-        return embedding, tf.sigmoid(tf.matmul(embedding, weights) - 6.0)
+        slopes = np.array([[1, -1, 2, -2, 1, -1, 3, -3]], np.float32)
+        bends = np.array([[0, 0, 0.1, 0.1, 0.3, 0.3, 0, 0]], np.float32)
+        weights = np.zeros((8, 3), np.float32)
+        weights[0, 0] = weights[1, 1] = 30.0
 
-    return written(tmp_path_factory.mktemp("levels") / "level.tflite", converted(predict, (1, 1600)))
+        def predict(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            embedding = tf.nn.relu(tf.reduce_mean(samples, axis=1, keepdims=True) * slopes + bends)
+            return embedding, tf.sigmoid(tf.matmul(embedding, weights) - 6.0)
+
+        written(folder / "level.tflite", converted(predict, (1, 1600)))
+
+    return made_once(tmp_path_factory, "levels", make) / "level.tflite"
 
 
 @pytest.fixture
@@ -224,4 +258,5 @@ def level_project(project: Project, level_model_file: Path, tmp_path: Path) -> P
 @pytest.fixture(scope="session")
 def two_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two hours of near silence, with a hum of a minute and a half and a call of three seconds."""
-    return write_two_hours(tmp_path_factory.mktemp("long") / "two hours.flac")
+    name = "two hours.flac"
+    return made_once(tmp_path_factory, "long", lambda folder: write_two_hours(folder / name)) / name

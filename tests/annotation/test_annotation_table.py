@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -26,9 +27,9 @@ def written(table: pd.DataFrame) -> bytes:
 @settings(max_examples=12)
 @given(acts=st.lists(ACTS, max_size=15))
 def test_the_table_as_of_each_event_is_the_one_of_that_moment(
-    acts: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory
+    acts: list[tuple[Any, ...]], new_store: Callable[..., Store]
 ) -> None:
-    with Store.create(tmp_path_factory.mktemp("p") / "labels.db") as store:
+    with new_store() as store:
         fill(store, "a", "b", "c")
         by_event: dict[str, bytes] = {}
         by_time: dict[str, bytes] = {}

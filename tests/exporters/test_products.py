@@ -8,6 +8,7 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -239,11 +240,11 @@ def test_labels_stay_text_in_csv_whatever_they_contain(project: Project, store: 
     )
 )
 def test_no_group_and_no_clip_is_in_two_files(
-    tmp_path_factory: pytest.TempPathFactory, clips: list[tuple[str, int, int | None]]
+    new_project: Callable[[Path], Project],
+    tmp_path_factory: pytest.TempPathFactory,
+    clips: list[tuple[str, int, int | None]],
 ) -> None:
-    from labeltool import project as projects
-
-    project = projects.create(tmp_path_factory.mktemp("hypothesis") / "p")
+    project = new_project(tmp_path_factory.mktemp("hypothesis") / "p")
     recordings = [(f"r{place}.", label, f"g{group}", fold) for place, (label, group, fold) in enumerate(clips)]
     with project.open_store() as store:
         records = [

@@ -39,9 +39,8 @@ def perturbed(model: Any, seed: int = 5) -> Any:
     return model
 
 
-@lru_cache(maxsize=len(FOR_MCUS))
 def converted_network(arch: str) -> bytes:
-    """Build an architecture of the registry with ten labels and convert it, once."""
+    """Build an architecture of the registry with ten labels and convert it."""
     import keras
 
     keras.utils.set_random_seed(5)

@@ -30,8 +30,8 @@ from labeltool.store.text_journal.reading import import_journal
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "labels.db") as store:
+def store(new_store: Callable[..., Store], tmp_path: Path) -> Iterator[Store]:
+    with new_store(tmp_path) as store:
         yield store
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,9 +41,9 @@ EVENTS = st.one_of(
 
 @given(events=st.lists(EVENTS, max_size=25))
 def test_derived_columns_and_tables_agree_with_the_journal(
-    events: list[tuple], tmp_path_factory: pytest.TempPathFactory
+    events: list[tuple], new_store: Callable[..., Store]
 ) -> None:
-    with Store.create(tmp_path_factory.mktemp("p") / "labels.db") as store:
+    with new_store() as store:
         fill(store, "a", "b", "c")
         for _ in range(2):
             add_model_row(store)

@@ -29,8 +29,8 @@ RATE = 16_000
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "labels.db") as store:
+def store(new_store: Callable[..., Store], tmp_path: Path) -> Iterator[Store]:
+    with new_store(tmp_path) as store:
         yield store
 
 

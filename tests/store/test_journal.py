@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -201,10 +202,8 @@ ACTS = st.one_of(
 
 
 @given(acts=st.lists(ACTS, max_size=15))
-def test_undoing_everything_restores_the_first_state(
-    acts: list[tuple], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    store = Store.create(tmp_path_factory.mktemp("p") / "labels.db")
+def test_undoing_everything_restores_the_first_state(acts: list[tuple], new_store: Callable[..., Store]) -> None:
+    store = new_store()
     import_records(store, records_of("a", "dog"), kind="audio", source="test")
     history = [current(store)]
     for act in [*acts, *[("undo",)] * len(acts)]:

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -32,20 +31,6 @@ from labeltool.store.spans import Region
 from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import MAX_LINE_BYTES, VERSION, RowLine, export_lines, read_lines
 from labeltool.store.text_journal.reading import MAX_SKIPPED, import_journal
-
-
-@pytest.fixture(scope="module")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
-    """Make empty stores, faster than project by project."""
-    empty = tmp_path_factory.mktemp("empty") / "labels.db"
-    Store.create(empty).close()
-
-    def make() -> Store:
-        store = Store.open(Path(shutil.copy(empty, tmp_path_factory.mktemp("p"))))
-        store.connection.execute("PRAGMA synchronous = OFF")
-        return store
-
-    return make
 
 
 def exported(store: Store) -> bytes:

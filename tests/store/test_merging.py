@@ -21,27 +21,12 @@ from hypothesis import strategies as st
 from helpers.command_line import labeltool_here
 from helpers.journal_rows import act, fill_with_everything, recording_records
 from helpers.store import current, dump
-from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store, clips, journal, labels, models, progress
 from labeltool.store.importing import import_records
 from labeltool.store.text_journal.lines import export_lines
 from labeltool.store.text_journal.reading import import_journal
-
-
-@pytest.fixture(scope="module")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
-    """Make empty stores, faster than project by project."""
-    empty = tmp_path_factory.mktemp("empty") / "labels.db"
-    Store.create(empty).close()
-
-    def make() -> Store:
-        store = Store.open(Path(shutil.copy(empty, tmp_path_factory.mktemp("p"))))
-        store.connection.execute("PRAGMA synchronous = OFF")
-        return store
-
-    return make
 
 
 def exported(store: Store) -> bytes:
@@ -183,9 +168,9 @@ def test_models_trained_since_have_not_seen_the_rows_that_are_merged(new_store: 
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Project:
+def other(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
     """Another person's project, with sounds of its own."""
-    made = projects.create(tmp_path / "bob")
+    made = new_project(tmp_path / "bob")
     (made.directory / "b.wav").write_bytes(b"RIFF")
     with made.open_store() as store:
         sound = hashlib.sha256(b"b").hexdigest()

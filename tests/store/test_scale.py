@@ -11,6 +11,7 @@ from helpers.records import records_of
 from helpers.store import add_model_row, fill
 from labeltool import project as projects
 from labeltool.annotation import listing, next_clips
+from labeltool.project import Project
 from labeltool.records import Suggestion
 from labeltool.store import Store, clips, journal, models, progress, queue
 from labeltool.store.importing import import_records
@@ -19,14 +20,16 @@ FEW, MANY = 300, 3000
 
 
 @pytest.fixture
-def steps(tmp_path: Path) -> Callable[[Callable[[Store], object]], tuple[int, int]]:
+def steps(
+    new_project: Callable[[Path], Project], tmp_path: Path
+) -> Callable[[Callable[[Store], object]], tuple[int, int]]:
     """Return what gives the steps of SQLite for some work in a small project, and in one ten times as large."""
 
     def count(work: Callable[[Store], object]) -> tuple[int, int]:
         counted = []
         for number in (FEW, MANY):
             where = tmp_path / str(number)
-            project = projects.load(where) if where.exists() else made(where, number)
+            project = projects.load(where) if where.exists() else made(new_project(where), number)
             with project.open_store() as store:
                 taken = [0]
 
@@ -43,9 +46,8 @@ def steps(tmp_path: Path) -> Callable[[Callable[[Store], object]], tuple[int, in
     return count
 
 
-def made(where: Path, number: int) -> projects.Project:
-    """Make a project with a number of clips of three recordings: a third labelled, the others suggested and queued."""
-    project = projects.create(where)
+def made(project: Project, number: int) -> Project:
+    """Give a project a number of clips of three recordings: a third labelled, the others suggested and queued."""
     with project.open_store() as store:
         fill(store, "a", "b", "c")
         with store.transaction() as connection:
@@ -99,8 +101,8 @@ def test_counts_hours_and_lists_grow_no_faster_than_the_clips(
         assert many < 1.2 * MANY / FEW * few
 
 
-def test_clips_of_a_recording_share_its_texts(tmp_path: Path) -> None:
-    with made(tmp_path / "project", FEW).open_store() as store:
+def test_clips_of_a_recording_share_its_texts(project: Project) -> None:
+    with made(project, FEW).open_store() as store:
         for found in (clips.all_clips(store), [one.clip for one in clips.labelled(store)]):
             assert len(found) in (FEW, FEW // 3)
             for texts in zip(*((one.path, one.sha256, one.group) for one in found), strict=True):

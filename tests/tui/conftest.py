@@ -1,4 +1,4 @@
-"""A small real project, what is written into it, and the program over it in a real terminal."""
+"""A small real project, what is written into it, and the program over it, in a browser and in a real terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.app import fill
+from helpers.serve import Server
 from helpers.tmux import Terminal
 from labeltool.project import Project
 from labeltool.records import Value
@@ -30,6 +31,14 @@ def reading(app_project: Project) -> Iterator[Store]:
     """The project's store, to read what the app wrote."""
     with app_project.open_store() as store:
         yield store
+
+
+@pytest.fixture
+def server(app_project: Project) -> Iterator[Server]:
+    """The app in the browser, as a process."""
+    server = Server(app_project)
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def new(tmp_path: Path) -> Project:
-    return fill(projects.create(tmp_path / "project"), tmp_path / "sounds", 3)
+def new(project: Project, tmp_path: Path) -> Project:
+    return fill(project, tmp_path / "sounds", 3)
 
 
 async def test_the_offer_waits_for_the_end_of_the_tour(new: Project, tmp_path: Path, monkeypatch: Any) -> None:

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from helpers.app import fill, verdicts
 from helpers.processes import alive
 from helpers.serve import Server, browser
 from helpers.waits import DEADLINE_S, until
-from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.store import Store
 
@@ -67,23 +66,10 @@ async def page_of(server: Server, *, width: int = 120, height: int = 30) -> Asyn
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Project:
+def app_project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
     """A project in a folder whose name a shell would take apart."""
     folder = tmp_path / "it's $(touch here); a b"
-    return fill(projects.create(folder), tmp_path / "sounds", 4)
-
-
-@pytest.fixture
-def reading(served: Project) -> Iterator[Store]:
-    with served.open_store() as store:
-        yield store
-
-
-@pytest.fixture
-def server(served: Project) -> Iterator[Server]:
-    server = Server(served)
-    yield server
-    server.close()
+    return fill(new_project(folder), tmp_path / "sounds", 4)
 
 
 async def test_a_key_in_the_page_writes_the_verdict_and_quitting_ends_the_page_not_the_server(
@@ -210,8 +196,8 @@ async def test_the_page_opens_through_a_forwarded_port(server: Server) -> None:
                 await client.ws_connect(f"{server.url}/ws", headers={**forwarded, "Origin": elsewhere})
 
 
-async def test_other_machines_get_in_only_by_an_option_and_need_the_secret(served: Project) -> None:
-    server = Server(served, "--host", "0.0.0.0")
+async def test_other_machines_get_in_only_by_an_option_and_need_the_secret(app_project: Project) -> None:
+    server = Server(app_project, "--host", "0.0.0.0")
     try:
         assert "over the network unencrypted" in server.output
         port = server.url.rpartition(":")[2]
@@ -228,8 +214,8 @@ async def test_other_machines_get_in_only_by_an_option_and_need_the_secret(serve
         server.close()
 
 
-async def test_two_pages_label_under_two_names_and_get_two_clips(tmp_path: Path) -> None:
-    project = fill(projects.create(tmp_path / "project"), tmp_path / "sounds", 12)  # each page claims some ahead
+async def test_two_pages_label_under_two_names_and_get_two_clips(project: Project, tmp_path: Path) -> None:
+    fill(project, tmp_path / "sounds", 12)  # each page claims some ahead
     server = Server(project, "--annotator", "ann")
 
     async def label(page: Page) -> None:
@@ -248,8 +234,8 @@ async def test_two_pages_label_under_two_names_and_get_two_clips(tmp_path: Path)
     assert rows[0]["clip_id"] != rows[1]["clip_id"]
 
 
-async def test_no_more_pages_than_allowed_are_open_and_no_size_is_larger_than_a_screen(served: Project) -> None:
-    server = Server(served, "--sessions", "1")
+async def test_no_more_pages_than_allowed_are_open_and_no_size_is_larger_than_a_screen(app_project: Project) -> None:
+    server = Server(app_project, "--sessions", "1")
     try:
         async with browser(server) as client, page_of(server, width=10**9, height=10**9):
             await asyncio.to_thread(until, server.apps, "the app")
@@ -296,11 +282,11 @@ def label_serve(project: Project, *arguments: str, **environment: str) -> subpro
 
 
 def test_a_port_in_use_an_empty_project_and_a_missing_extra_are_refused_in_one_line(
-    served: Project, project: Project, tmp_path: Path
+    app_project: Project, project: Project, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = label_serve(served, "--serve", "--port", str(port))
+        done = label_serve(app_project, "--serve", "--port", str(port))
     assert done.returncode == 1
     assert re.fullmatch(
         rf"labeltool: cannot use port {port} of 127\.0\.0\.1: .*\(choose another with --host or --port\)\n", done.stderr
@@ -310,18 +296,18 @@ def test_a_port_in_use_an_empty_project_and_a_missing_extra_are_refused_in_one_l
     assert "no clips yet" in done.stderr
     # An interpreter without textual-serve.
     (tmp_path / "textual_serve.py").write_text("raise ModuleNotFoundError(name='textual_serve')")
-    done = label_serve(served, "--serve", PYTHONPATH=str(tmp_path))
+    done = label_serve(app_project, "--serve", PYTHONPATH=str(tmp_path))
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "pip install textual-serve" in done.stderr
     for option in ("--host", "--port", "--sessions"):
-        done = label_serve(served, option, "8000")
+        done = label_serve(app_project, option, "8000")
         assert done.returncode == 2
         assert "--serve" in done.stderr
 
 
-async def test_an_annotators_name_may_contain_anything(served: Project, reading: Store) -> None:
+async def test_an_annotators_name_may_contain_anything(app_project: Project, reading: Store) -> None:
     name = "--o'neil $(touch here)"
-    server = Server(served, f"--annotator={name}", "--port", str(free_port()))
+    server = Server(app_project, f"--annotator={name}", "--port", str(free_port()))
     try:
         async with page_of(server) as page:
             await page.until("▀")

@@ -7,7 +7,7 @@ import base64
 import io
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from helpers.app import fill, verdicts
 from helpers.chromium import Tab, needs_chromium, open_tab
 from helpers.serve import Server, browser
 from helpers.waits import DEADLINE_S
-from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.store import Store, clips
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, load_clip
@@ -69,21 +68,8 @@ _ENDED = "player.next >= player.wanted.last && !player.playing"
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Project:
-    return fill(projects.create(tmp_path / "project"), tmp_path / "sounds", 12)
-
-
-@pytest.fixture
-def reading(served: Project) -> Iterator[Store]:
-    with served.open_store() as store:
-        yield store
-
-
-@pytest.fixture
-def server(served: Project) -> Iterator[Server]:
-    server = Server(served)
-    yield server
-    server.close()
+def app_project(project: Project, tmp_path: Path) -> Project:
+    return fill(project, tmp_path / "sounds", 12)
 
 
 async def first_state(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from textual.pilot import Pilot
 
 from helpers.app import STRANGE_LABELS, opened, until
 from helpers.tones import tone_writer
-from labeltool import project as projects
 from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import Suggestion
@@ -25,7 +25,7 @@ MARKUP = STRANGE_LABELS[:3]
 
 
 @pytest.fixture
-def strange(tmp_path: Path) -> Project:
+def strange(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
     """A project in which nothing has a harmless name."""
     write = tone_writer(tmp_path / "[b]sounds")
     for place, name in enumerate(
@@ -33,7 +33,7 @@ def strange(tmp_path: Path) -> Project:
     ):
         write(name, frequency_hz=300.0 * (place + 1), seconds=0.5)
     # A name over two lines.
-    project = projects.create(tmp_path / "[bold]p\nq")
+    project = new_project(tmp_path / "[bold]p\nq")
     with project.open_store() as store:
         import_records(store, audio_files.read([tmp_path / "[b]sounds"], None, None), kind="audio", source="[/]")
         first, second, *_ = (clip.id for clip in clips.all_clips(store))

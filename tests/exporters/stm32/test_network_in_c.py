@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.networks import FOR_MCUS, converted_network, perturbed, pooled_network, scores_of_tflm
+from helpers.networks import FOR_MCUS, perturbed, pooled_network, scores_of_tflm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.network_c import write_c
 from labeltool.exporters.stm32.tflite.geometry import window_lead
@@ -85,12 +85,6 @@ def codes_for(graph: Graph, n: int, seed: int = 0) -> np.ndarray:
     codes = np.clip(walks + rng.normal(0, 60, (n, *[1] * len(shape))), -128, 127).astype(np.int8)
     codes[0], codes[1] = -128, 127
     return codes
-
-
-@pytest.fixture(scope="module")
-def converted() -> Callable[[str], bytes]:
-    """Return the function that builds an architecture of the registry with ten labels and converts it, once."""
-    return converted_network
 
 
 @pytest.mark.parametrize("arch", FOR_MCUS)

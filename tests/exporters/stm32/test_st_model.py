@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers.networks import FOR_MCUS, converted_network, pooled_network, scores_of_tflm
+from helpers.networks import FOR_MCUS, pooled_network, scores_of_tflm
 from helpers.trunk import random_trunk
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
@@ -68,8 +69,8 @@ def by_the_original(int8: bytes, frontend: LogMelFrontend, in_decibels: Float32)
 
 
 @pytest.mark.parametrize("arch", FOR_MCUS)
-def test_scores_are_those_of_the_int8_model(arch: str) -> None:
-    int8, frontend = converted_network(arch), frontend_of(arch)
+def test_scores_are_those_of_the_int8_model(converted: Callable[[str], bytes], arch: str) -> None:
+    int8, frontend = converted(arch), frontend_of(arch)
     network = FloatOutputModel(st_model(int8, frontend))
     codes = quantise(decibels(frontend, 40), network.input.scale, network.input.zero_point)
     scores = network.predict(codes)
@@ -80,16 +81,16 @@ def test_scores_are_those_of_the_int8_model(arch: str) -> None:
 
 
 @pytest.mark.parametrize("arch", FOR_MCUS)
-def test_tensorflow_lite_micro_computes_the_same(arch: str) -> None:
+def test_tensorflow_lite_micro_computes_the_same(converted: Callable[[str], bytes], arch: str) -> None:
     frontend = frontend_of(arch)
-    file = st_model(converted_network(arch), frontend)
+    file = st_model(converted(arch), frontend)
     network = FloatOutputModel(file)
     codes = quantise(decibels(frontend, 20), network.input.scale, network.input.zero_point)
     np.testing.assert_array_equal(scores_of_tflm(file, codes[..., None]), network.predict(codes))
 
 
-def test_no_weight_changes_and_four_operators_are_added() -> None:
-    int8, frontend = converted_network("miniresnetv2"), frontend_of("miniresnetv2")
+def test_no_weight_changes_and_four_operators_are_added(converted: Callable[[str], bytes]) -> None:
+    int8, frontend = converted("miniresnetv2"), frontend_of("miniresnetv2")
     before, after = read_graph(int8), read_graph(st_model(int8, frontend))
     names = [operator.name for operator in before.operators]
     assert [operator.name for operator in after.operators] == [*ADDED, *names, "DEQUANTIZE"]
@@ -112,8 +113,8 @@ def multipliers(graph: Graph) -> list[float]:
     return values
 
 
-def test_without_centring_the_offset_is_taken_off() -> None:
-    int8, frontend = converted_network("miniresnet"), replace(frontend_of("miniresnet"), centred=False)
+def test_without_centring_the_offset_is_taken_off(converted: Callable[[str], bytes]) -> None:
+    int8, frontend = converted("miniresnet"), replace(frontend_of("miniresnet"), centred=False)
     file = st_model(int8, frontend)
     assert [operator.name for operator in read_graph(file).operators][:2] == ["ADD", "PAD"]
     network = FloatOutputModel(file)
@@ -122,10 +123,10 @@ def test_without_centring_the_offset_is_taken_off() -> None:
     assert np.abs(network.predict(codes) - expected).max() <= 2 / 256
 
 
-def test_constants_are_aligned_as_devices_need_them() -> None:
+def test_constants_are_aligned_as_devices_need_them(converted: Callable[[str], bytes]) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
-    file = st_model(converted_network("miniresnet"), LogMelFrontend())
+    file = st_model(converted("miniresnet"), LogMelFrontend())
     model = schema.Model.GetRootAs(file, 0)
     sized = [model.Buffers(i) for i in range(model.BuffersLength()) if model.Buffers(i).DataLength()]
     starts = [buffer._tab.Vector(buffer._tab.Offset(4)) for buffer in sized]
@@ -230,9 +231,9 @@ def test_codes_round_half_away_from_zero_and_saturate() -> None:
     assert quantise(values, 0.5, 3).tolist() == [4, 6, 8, 2, 0, 4, 127, -128]
 
 
-def test_a_short_clip_is_padded_to_one_patch() -> None:
+def test_a_short_clip_is_padded_to_one_patch(converted: Callable[[str], bytes]) -> None:
     frontend = frontend_of("miniresnet")
-    network = FloatOutputModel(st_model(converted_network("miniresnet"), frontend))
+    network = FloatOutputModel(st_model(converted("miniresnet"), frontend))
     codes = patches.codes(np.full(9000, 500, np.int16), st_frontend(frontend), network)
     assert codes.shape == (1, 64, 50) and (codes[0, :, -1] == -128).all()
 
@@ -247,13 +248,13 @@ def network_on_halves() -> bytes:
 
 
 @pytest.mark.parametrize("arch", [*FOR_MCUS, "pooled", "halves"])
-def test_the_onnx_file_agrees_with_the_tflite_file(arch: str) -> None:
+def test_the_onnx_file_agrees_with_the_tflite_file(converted: Callable[[str], bytes], arch: str) -> None:
     import onnxruntime
 
     pooled = arch in ("pooled", "halves")
     frontend = YAMNET_FRONTEND if pooled else frontend_of(arch)
     int8 = {"pooled": lambda: pooled_network("softmax"), "halves": network_on_halves}
-    file = st_model(int8[arch]() if pooled else converted_network(arch), frontend)
+    file = st_model(int8[arch]() if pooled else converted(arch), frontend)
     network = FloatOutputModel(file)
     values = decibels(frontend, 40, seed=3) / np.float32(DECIBELS[logarithm_of(frontend)])
     codes = quantise(values, network.input.scale, network.input.zero_point)
@@ -273,10 +274,10 @@ def test_the_onnx_file_agrees_with_the_tflite_file(arch: str) -> None:
     assert (scores.argmax(axis=1) == expected.argmax(axis=1)).all()
 
 
-def test_the_onnx_file_is_quantised_and_old_enough_for_st() -> None:
+def test_the_onnx_file_is_quantised_and_old_enough_for_st(converted: Callable[[str], bytes]) -> None:
     import onnx
 
-    file = st_model(converted_network("miniresnet"), frontend_of("miniresnet"))
+    file = st_model(converted("miniresnet"), frontend_of("miniresnet"))
     model = onnx.load_from_string(onnx_model(file))
     assert model.ir_version <= 9 and [one.version for one in model.opset_import] == [13]
     weights = {one.name: one for one in model.graph.initializer}
@@ -290,8 +291,10 @@ def test_the_onnx_file_is_quantised_and_old_enough_for_st() -> None:
     assert onnx_model(file) == onnx_model(file)
 
 
-def test_without_onnx_or_with_other_operators_there_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = st_model(converted_network("miniresnet"), frontend_of("miniresnet"))
+def test_without_onnx_or_with_other_operators_there_is_no_file(
+    converted: Callable[[str], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = st_model(converted("miniresnet"), frontend_of("miniresnet"))
     reported: list[str] = []
     with monkeypatch.context() as patch:
         patch.delitem(onnx_qdq._WRITERS, "MAX_POOL_2D")  # type: ignore[arg-type]
@@ -305,9 +308,9 @@ def test_without_onnx_or_with_other_operators_there_is_no_file(tmp_path: Path, m
     assert [path.name for path in tmp_path.iterdir()] == ["model_st.tflite"]
 
 
-def test_loudness_and_emptiness_are_those_of_the_input() -> None:
+def test_loudness_and_emptiness_are_those_of_the_input(converted: Callable[[str], bytes]) -> None:
     frontend = frontend_of("miniresnet")
-    network, st = FloatOutputModel(st_model(converted_network("miniresnet"), frontend)), st_frontend(frontend)
+    network, st = FloatOutputModel(st_model(converted("miniresnet"), frontend)), st_frontend(frontend)
     pcm = np.random.default_rng(2).normal(0, 2000, 3 * st.patch_samples + 5).astype(np.int16)
     pcm[st.patch_samples : 2 * st.patch_samples] = 0
     found = patches.st_patches(pcm, st, network)
