@@ -52,9 +52,9 @@ class Tab:
         return done["result"].get("value")
 
     async def until(self, expression: str) -> Any:
-        """Wait until JavaScript is true, and return its value."""
+        """Wait until JavaScript is true, as any object is, and return its value."""
         async with asyncio.timeout(DEADLINE_S):
-            while not (value := await self.value(expression)):
+            while (value := await self.value(expression)) in (None, False, 0, ""):
                 await asyncio.sleep(0.05)
         return value
 
