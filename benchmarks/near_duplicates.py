@@ -2,10 +2,10 @@
 
     python benchmarks/near_duplicates.py DATA [--recordings 100000] [--copies 200]
 
-The landmarks are those of the recordings in DATA (ESC-50's layout), again and again, each time moved to other
-frequencies by another number of bins and shuffled in time: as frequent as real ones, and no two recordings alike.
-Copies have 40 % of the landmarks of theirs, at another time. It prints one JSON object: seconds of processor time for
-the landmarks of a real recording and for the search, its peak memory, the candidates, and the copies among them.
+The landmarks and peaks are those of the recordings in DATA (ESC-50's layout), again and again, each time moved to other
+frequencies by another number of bins and moved in time: as frequent as real ones, and no two recordings alike. Copies
+have 40 % of those of theirs, at another time. It prints one JSON object: seconds of processor time for the landmarks of
+a real recording and for the search, its peak memory, the candidates, and the copies among them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from check_planting import read_sounds
 
 from labeltool.checks.sound.candidates import candidates
-from labeltool.checks.sound.landmarks import landmarks
+from labeltool.checks.sound.landmarks import BIN_BITS, landmarks
 
 # Of the hash, see `landmarks`: what one bin of the first peak adds.
 _PER_BIN = (2 * 96 + 1) * (48 + 1)
@@ -31,16 +31,25 @@ _BINS = 513
 def synthetic(real: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return landmarks that are distributed as some real ones, and are others."""
     bins, rest = np.divmod(real["hashes"].astype(np.int64), _PER_BIN)
-    moved = (bins + rng.integers(-60, 60)) % _BINS
+    shift = rng.integers(-60, 60)
+    moved = (bins + shift) % _BINS
     frames = np.sort(rng.permutation(real["frames"]))
     order = rng.permutation(len(moved))
-    return {"hashes": (moved * _PER_BIN + rest).astype(np.uint32)[order], "frames": frames}
+    peak_frames, peak_bins = np.divmod(real["peaks"], 1 << BIN_BITS)
+    turned = (peak_frames + rng.integers(300)) % (peak_frames.max(initial=0) + 1)
+    peaks = np.sort((turned << BIN_BITS) + (peak_bins + shift) % _BINS)
+    return {"hashes": (moved * _PER_BIN + rest).astype(np.uint32)[order], "frames": frames, "peaks": peaks}
 
 
 def copy_of(original: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return the landmarks of a copy: a part of them, at another time."""
-    kept = rng.random(len(original["hashes"])) < 0.4
-    return {"hashes": original["hashes"][kept], "frames": original["frames"][kept] + np.int32(rng.integers(0, 100))}
+    kept, peaks = (rng.random(len(original[name])) < 0.4 for name in ("hashes", "peaks"))
+    later = int(rng.integers(0, 100))
+    return {
+        "hashes": original["hashes"][kept],
+        "frames": original["frames"][kept] + np.int32(later),
+        "peaks": original["peaks"][peaks] + (later << BIN_BITS),
+    }
 
 
 def main() -> None:

@@ -1,27 +1,28 @@
 """Nearly equal sound in recordings of different groups: candidates by common landmarks, confirmed by their waveforms.
 
-A candidate is a pair of recordings with several landmarks in common at one distance in time (`sound/candidates.py`).
-It is confirmed where the phases of the two waveforms agree (`sound/waveforms.py`): sounds that are only similar, or
-that repeat themselves, have no phases in common. What was found is kept in the cache.
+A candidate is a pair of recordings whose spectral peaks coincide at a distance in time at which they have landmarks in
+common (`sound/candidates.py`). It is confirmed where the phases of the two waveforms agree (`sound/waveforms.py`):
+sounds that are only similar, or that repeat themselves, have no phases in common. What was found is kept in the cache.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from labeltool.checks.sound.array_cache import ArrayCache, Arrays
+from labeltool.checks.sound.array_cache import ArrayCache, Arrays, gone
 from labeltool.checks.sound.candidates import Candidate, candidates
 from labeltool.checks.sound.landmarks import FRAMES_PER_S, landmarks
 from labeltool.checks.sound.waveforms import agreement
 from labeltool.errors import LabeltoolError
 from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.project import Project
-from labeltool.records import Skipped
+from labeltool.records import Skipped, skipped_files
 from labeltool.store import Store, recordings
 from labeltool.store.groups import recording_groups
 from labeltool.type_aliases import Progress
@@ -32,7 +33,7 @@ from labeltool.util.files.no_links import make_folder
 from labeltool.util.files.writable import kept
 
 # Raised whenever landmarks, candidates or their confirmation are computed in another way.
-_VERSION = 2
+_VERSION = 3
 _FILE = f"pairs-{_VERSION}.msgpack"
 # Candidates that are looked at between two looks at what is connected by now.
 _AT_ONCE = 1024
@@ -76,20 +77,38 @@ class _Looked(msgspec.Struct, frozen=True, array_like=True):
     offset_s: float
     score: float
 
+    @property
+    def agrees(self) -> bool:
+        """Whether both have a sound in common."""
+        return self.score >= MIN_AGREEMENT
+
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What is kept: the state of the project that `pairs` are of, and every candidate that was looked at."""
+    """What is kept: the group of each recording, by its key, when it was compared with the others; what was seen."""
 
-    state: str
-    pairs: tuple[tuple[str, str], ...]
-    looked: tuple[_Looked, ...]
+    compared: dict[str, str] = {}
+    looked: tuple[_Looked, ...] = ()
 
 
-def find_pairs(project: Project, store: Store, report: Progress) -> tuple[list[NearDuplicate], tuple[Skipped, ...]]:
+def find_pairs(
+    project: Project,
+    store: Store,
+    report: Progress,
+    *,
+    only: Collection[int] | None = None,
+    most_s: float = math.inf,
+) -> tuple[list[NearDuplicate], tuple[Skipped, ...]]:
     """Return pairs of recordings of different groups that have sound in common, and the files that cannot be read.
 
-    Of recordings that are all connected by pairs there are only as many pairs as connect them. They are computed where
-    recordings or groups have changed since the last time.
+    Of recordings that are all connected by pairs there are only as many pairs as connect them. Recordings are compared
+    where they are new, or of another group than the last time; where none is, nothing but the result is read.
+
+    Parameters
+    ----------
+    only
+        Ids of the recordings to compare; of the others counts what is known. None: all.
+    most_s
+        Seconds of new sound that are compared at most, the shortest recordings first.
 
     Returns
     -------
@@ -104,47 +123,78 @@ def find_pairs(project: Project, store: Store, report: Progress) -> tuple[list[N
     """
     folder = project.cache / "checks"
     cache = ArrayCache(folder / f"landmarks-{_VERSION}", landmarks)
-    found, skipped = cache.arrays(store, report, "fingerprinting")
-    known = [_Known(one.id, one.path, one.samples_sha256 or sha256) for one, sha256 in recordings.all_recordings(store)]
-    known = [one for one in known if one.id in found]
-    groups = recording_groups(store)
-    state = hashlib.sha256(repr([(one.key, groups[one.id]) for one in known]).encode()).hexdigest()
-    kept_pairs = _read(folder)
-    if kept_pairs.state != state:
-        kept_pairs = _compared(known, [found[one.id] for one in known], groups, state, folder, report)
-    ids = {one.key: one.id for one in known}
-    looked = {(one.first, one.second): one for one in kept_pairs.looked}
-    pairs = [_near_duplicate(looked[pair], ids) for pair in kept_pairs.pairs]
-    return sorted(pairs, key=lambda one: -one.score), skipped
+    groups, stored = recording_groups(store), recordings.all_recordings(store)
+    there = [
+        _Known(one.id, one.path, one.samples_sha256 or sha256, groups[one.id], one.duration_s) for one, sha256 in stored
+    ]
+    wanted = there if only is None else [one for one in there if one.id in only]
+    kept_pairs = _of_these(_read(folder), there)
+    new = sorted((one for one in wanted if one.is_new(kept_pairs)), key=lambda one: one.duration_s)
+    until_s = itertools.accumulate(one.duration_s for one in new)
+    left = {one.id for one, seconds in zip(new, until_s, strict=True) if seconds > most_s}
+    wanted = [one for one in wanted if one.id not in left]
+    if len(left) < len(new):
+        found, skipped = cache.arrays(store, report, "fingerprinting", only={one.id for one in wanted})
+        known = [one for one in wanted if one.id in found]
+        kept_pairs = _compared(known, [found[one.id] for one in known], kept_pairs, folder, report)
+    else:
+        skipped = skipped_files(gone(one.path for one in wanted).values())
+    by_key = {one.key: one for one in there}
+    connected, pairs = Connected[str](), []
+    for one in sorted(kept_pairs.looked, key=lambda one: (-one.score, one.first, one.second)):
+        first, second = by_key[one.first], by_key[one.second]
+        if one.agrees and first.group != second.group and not connected.joins(one.first, one.second):
+            connected.join(one.first, one.second)
+            pairs.append(NearDuplicate(first.id, second.id, one.start_s, one.offset_s, one.score))
+    return pairs, skipped
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A recording that has landmarks: its id and path, and the key of its samples."""
+    """A recording: its id and path, the key of its samples, its group and its duration."""
 
     id: int
     path: str
     key: str
+    group: str
+    duration_s: float
+
+    def is_new(self, kept: _Kept) -> bool:
+        """Whether it is to be compared."""
+        return kept.compared.get(self.key) != self.group
+
+
+def _of_these(kept: _Kept, there: Sequence[_Known]) -> _Kept:
+    """Return what is kept of recordings that are there.
+
+    Those that another connected which is gone are compared again.
+    """
+    keys = {one.key for one in there}
+    lost = {
+        key
+        for one in kept.looked
+        if one.agrees and not keys.issuperset(pair := (one.first, one.second))
+        for key in pair
+    }
+    compared = {key: group for key, group in kept.compared.items() if key in keys - lost}
+    return _Kept(compared, tuple(one for one in kept.looked if keys.issuperset((one.first, one.second))))
 
 
 def _compared(
-    known: Sequence[_Known],
-    arrays: Sequence[Arrays],
-    groups: Mapping[int, str],
-    state: str,
-    folder: Path,
-    report: Progress,
+    known: Sequence[_Known], arrays: Sequence[Arrays], before: _Kept, folder: Path, report: Progress
 ) -> _Kept:
     """Look at the candidates, as far as they were not looked at before and are not connected already.
 
     What was looked at is written now and then: an interrupted run is gone on with.
     """
     report("comparing fingerprints", 0, 0)
-    numbers = {name: number for number, name in enumerate(sorted(set(groups.values())))}
-    found = candidates(arrays, [numbers[groups[one.id]] for one in known])
-    looked = {(one.first, one.second): one for one in _read(folder).looked}
-    connected: Connected[str] = Connected()
-    pairs = []
+    numbers = {name: number for number, name in enumerate(sorted({one.group for one in known}))}
+    found = candidates(arrays, [numbers[one.group] for one in known], [one.is_new(before) for one in known])
+    looked = {(one.first, one.second): one for one in before.looked}
+    connected, unread = Connected[str](), set[str]()
+    for one in before.looked:
+        if one.agrees:
+            connected.join(one.first, one.second)
     for done in range(0, len(found), _AT_ONCE):
         report("comparing waveforms", done, len(found))
         batch = [(known[one.first], known[one.second], one) for one in found[done : done + _AT_ONCE]]
@@ -152,24 +202,21 @@ def _compared(
         new = [one for one in batch if (one[0].key, one[1].key) not in looked]
         processes = processes_for(len(new), at_least=_WORTH_A_PROCESS)
         for one in map_in_processes(_look_at, new, processes, if_killed=_unread):
-            looked[one.first, one.second] = one
+            if one.score == _UNREAD:
+                unread |= {one.first, one.second}
+            else:
+                looked[one.first, one.second] = one
         if new:
-            _write(folder, _to_keep("", (), looked))
-        for first, second, _ in batch:
-            if looked[first.key, second.key].score >= MIN_AGREEMENT and not connected.joins(first.key, second.key):
-                connected.join(first.key, second.key)
-                pairs.append((first.key, second.key))
+            _write(folder, _Kept(before.compared, tuple(looked.values())))
+        for pair in ((first.key, second.key) for first, second, _ in batch):
+            if pair in looked and looked[pair].agrees:
+                connected.join(*pair)
     report("comparing waveforms", len(found), len(found))
-    keys = {one.key for one in known}
-    looked = {pair: one for pair, one in looked.items() if keys.issuperset(pair)}
-    is_whole = all(one.score != _UNREAD for one in looked.values())
-    result = _to_keep(state if is_whole else "", pairs, looked)  # else it is gone on with the next time
+    # Those that could not be read are compared again the next time.
+    compared = before.compared | {one.key: one.group for one in known if one.key not in unread}
+    result = _Kept(compared, tuple(looked.values()))
     _write(folder, result)
     return result
-
-
-def _to_keep(state: str, pairs: Sequence[tuple[str, str]], looked: Mapping[tuple[str, str], _Looked]) -> _Kept:
-    return _Kept(state, tuple(pairs), tuple(one for one in looked.values() if one.score != _UNREAD))
 
 
 def _look_at(pair: tuple[_Known, _Known, Candidate]) -> _Looked:
@@ -188,15 +235,11 @@ def _unread(pair: tuple[_Known, _Known, Candidate]) -> _Looked:
     return _Looked(first.key, second.key, 0.0, 0.0, _UNREAD)
 
 
-def _near_duplicate(one: _Looked, ids: Mapping[str, int]) -> NearDuplicate:
-    return NearDuplicate(ids[one.first], ids[one.second], one.start_s, one.offset_s, one.score)
-
-
 def _read(folder: Path) -> _Kept:
     try:
         return msgspec.msgpack.decode(read_bytes(kept(folder / _FILE), MAX_TABLE_BYTES), type=_Kept)
     except (OSError, ValueError, RecursionError):  # none, damaged, or of others
-        return _Kept("", (), ())
+        return _Kept()
 
 
 def _write(folder: Path, content: _Kept) -> None:

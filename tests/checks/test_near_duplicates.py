@@ -19,6 +19,7 @@ from labeltool.checks.sound.landmarks import landmarks
 from labeltool.checks.sound.waveforms import agreement
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
+from labeltool.store import recordings
 from labeltool.store.groups import recording_groups
 
 RATE = 22_050
@@ -47,9 +48,9 @@ def imported(project: Project, folder: Path) -> None:
     labeltool_here("import", "--project", project.directory, "audio", "--group-by", "none", folder)
 
 
-def pairs(project: Project) -> dict[frozenset[str], fingerprints.NearDuplicate]:
+def pairs(project: Project, only: set[int] | None = None) -> dict[frozenset[str], fingerprints.NearDuplicate]:
     with project.open_store() as store:
-        found, skipped = find_pairs(project, store, quiet)
+        found, skipped = find_pairs(project, store, quiet, only=only)
         names = dict(store.connection.execute("SELECT id, path FROM recordings").fetchall())
     assert not skipped
     return {frozenset(Path(names[number]).stem for number in (one.first, one.second)): one for one in found}
@@ -121,6 +122,38 @@ def test_what_was_compared_is_kept(copied: Project, sounds: Path, monkeypatch: p
     assert pairs(copied) == {}
 
 
+def test_where_nothing_is_new_no_fingerprint_is_read(
+    copied: Project, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = pairs(copied)
+    with copied.open_store() as store:
+        new = {one.id for one, _ in recordings.all_recordings(store)}
+    compared: list[int] = []
+
+    def compare(arrays: list[object], groups: list[int], is_new: list[bool]) -> list[object]:
+        compared.append(sum(is_new))
+        return []
+
+    monkeypatch.setattr(fingerprints, "candidates", compare)
+    with monkeypatch.context() as unread:
+        unread.setattr(fingerprints.ArrayCache, "arrays", None)
+        assert pairs(copied) == before
+        soundfile.write(sounds / "new.wav", 0.5 * song(0), RATE)
+        imported(copied, sounds)
+        assert pairs(copied, only=new) == before
+    assert pairs(copied) == before and compared == [1]
+
+
+def test_what_a_removed_recording_connected_is_compared_again(project: Project, sounds: Path) -> None:
+    for name, gain in (("softer", 0.5), ("louder", 2.0)):
+        soundfile.write(sounds / f"{name}.flac", gain * song(0), RATE)
+    imported(project, sounds)
+    middle = set.intersection(*map(set, pairs(project)))
+    (gone,) = middle
+    labeltool_here("remove", "--project", project.directory, next(sounds.glob(f"{gone}.*")))
+    assert set(pairs(project)) == {frozenset({"softer", "louder", "song0"} - middle)}
+
+
 def test_what_could_not_be_read_is_compared_the_next_time(copied: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> tuple[float, float]:
         raise LabeltoolError("no such file")
@@ -180,9 +213,10 @@ def test_landmarks_of_a_part_are_those_of_the_whole(tmp_path: Path, monkeypatch:
     assert len(whole["hashes"]) > 300
     monkeypatch.setattr("labeltool.checks.sound.landmarks._PART_FRAMES", 150)
     parts = landmarks(path)
-    common = set(zip(*(array.tolist() for array in whole.values()), strict=True)) & set(
-        zip(*(array.tolist() for array in parts.values()), strict=True)
+    of_whole, of_parts = (
+        set(zip(one["hashes"].tolist(), one["frames"].tolist(), strict=True)) for one in (whole, parts)
     )
+    common = of_whole & of_parts
     # What is prominent is so among the frames of a part: other peaks are the most prominent of another part.
     assert len(common) > 0.3 * len(whole["hashes"])
 
@@ -201,17 +235,35 @@ def test_candidates_in_blocks_are_those_at_once(monkeypatch: pytest.MonkeyPatch)
         {
             "hashes": rng.integers(0, 300, 80).astype(np.uint32),
             "frames": np.sort(rng.integers(0, 200, 80)).astype(np.int32),
+            "peaks": np.sort((rng.integers(0, 200, 80) << 10) + rng.permutation(513)[:80]),
         }
         for _ in range(12)
     ]
-    arrays[7] = {"hashes": arrays[2]["hashes"], "frames": arrays[2]["frames"] + 50}
+    later = {"hashes": 0, "frames": 50, "peaks": 50 << 10}
+    arrays[7] = {name: arrays[2][name] + later[name] for name in later}
     groups = [number // 2 for number in range(12)]
     whole = candidates(arrays, groups)
-    assert (whole[0].first, whole[0].second, whole[0].offset) == (2, 7, 50) and whole[0].votes >= 80
+    assert (whole[0].first, whole[0].second, whole[0].offset) == (2, 7, 50) and whole[0].chance < 1e-50
     assert all(groups[one.first] != groups[one.second] for one in whole)
     for size in (1, 500):
         monkeypatch.setattr("labeltool.checks.sound.candidates._AT_ONCE", size)
         assert candidates(arrays, groups) == whole
+
+
+def test_one_landmark_in_common_is_enough_where_peaks_coincide() -> None:
+    rng = np.random.default_rng(0)
+
+    def peaks(count: int) -> np.ndarray:
+        return np.unique((rng.integers(0, 300, count) << 10) + rng.integers(4, 513, count))
+
+    own = peaks(250)
+    mixed = np.unique(np.concatenate([rng.choice(own, 20, replace=False) + (40 << 10), peaks(230)]))
+    arrays = [
+        {"hashes": np.array([one, 7], np.uint32), "frames": np.array([frame, 299], np.int32), "peaks": found}
+        for one, frame, found in ((1, 10, own), (1, 50, mixed), (1, 90, peaks(250)))
+    ]
+    ((first, second, offset),) = [(one.first, one.second, one.offset) for one in candidates(arrays, range(3))]
+    assert (first, second, offset) == (0, 1, 40)
 
 
 def test_agreement_is_of_waveforms_not_of_spectra(tmp_path: Path) -> None:
@@ -219,6 +271,8 @@ def test_agreement_is_of_waveforms_not_of_spectra(tmp_path: Path) -> None:
         ("one", song(0)),
         ("inverted", -0.1 * song(0)),
         ("reversed", song(0)[::-1]),
+        ("short", hum(100)[:8000] + 0.1),
+        ("other_short", hum(137)[:8000] + 0.1),
         ("hum", hum(100)),
     ):
         soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
@@ -230,3 +284,4 @@ def test_agreement_is_of_waveforms_not_of_spectra(tmp_path: Path) -> None:
     assert score("one", "inverted") > 0.9
     assert score("one", "reversed") < 0.05
     assert score("one", "hum") < 0.05
+    assert score("short", "other_short") < 0.05

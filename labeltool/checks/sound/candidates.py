@@ -1,4 +1,7 @@
-"""Pairs of recordings with landmarks in common, found through an index of all landmarks.
+"""Pairs of recordings with more spectral peaks in common than chance gives, at a distance in time by landmarks.
+
+An index of all landmarks names pairs of recordings and distances at which they have some in common, of two sounds on
+top of each other often a single one. For each of them all peaks are compared: of unrelated sounds few coincide.
 
 The index has 20 bytes a landmark, and some more while it is made. The recordings are looked up in it a block at a time,
 so that memory does not grow with the number of pairs.
@@ -13,13 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeltool.checks.sound.array_cache import Arrays
-from labeltool.type_aliases import Int32, Int64, UInt32
+from labeltool.checks.sound.coincidences import Coincidences
+from labeltool.type_aliases import Bools, Int32, Int64, UInt32
 
-# This many landmarks at one distance make a candidate in a small project. By chance (ESC-10, folds 1 to 3) 5 of 100
-# unrelated pairs have 2, and of each further one they have a tenth ...
-_MIN_VOTES = 2
-# ... so one more is asked for with ten times as many pairs: candidates by chance stay some 5,000.
-_PAIRS_OF_MIN_VOTES, _TIMES_A_VOTE = 100_000, 10
+# Landmarks that two recordings need at one distance for their peaks to be compared there. By chance (ESC-10, folds 1 to
+# 3) 100 unrelated pairs have 150 distances with one, 5 with two, a tenth with each further one: one more is asked for
+# with 25 times as many pairs, and no more than some 3 million distances are looked at, each 15 us.
+_PAIRS_OF_ONE_VOTE, _TIMES_A_VOTE = 2_000_000, 25
+# Waveforms that are compared at most, some minutes of it, beside those of pairs that no chance brings together.
+_MOST_BY_CHANCE, _NO_CHANCE = 5000, 1e-8
 # Long recordings have more landmarks: they must exceed chance by this many standard deviations.
 _DEVIATIONS = 7.0
 # A hash that more recordings than this have is that of a hum, and tells nothing.
@@ -34,36 +39,42 @@ _AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Two recordings with landmarks in common.
+    """Two recordings with peaks in common.
 
     Attributes
     ----------
     first, second
         Places of the recordings in what `candidates` was given; the first is smaller.
     frame
-        In the first, in the middle of the common landmarks.
+        In the first, in the middle of the common peaks.
     offset
         Frames from the first to the second.
-    votes
-        Number of common landmarks at this offset.
+    chance
+        How likely other sounds have as many peaks in common there, if theirs were in any order.
     """
 
     first: int
     second: int
     frame: int
     offset: int
-    votes: int
+    chance: float
 
 
-def candidates(landmarks: Sequence[Arrays], groups: Sequence[int]) -> list[Candidate]:
-    """Return the pairs of recordings of different groups that have landmarks in common, those with most first.
+def candidates(
+    landmarks: Sequence[Arrays], groups: Sequence[int], is_new: Sequence[bool] | None = None
+) -> list[Candidate]:
+    """Return the pairs of recordings of different groups that have peaks in common, the least likely by chance first.
+
+    Those that chance may give are no more than `_MOST_BY_CHANCE`.
 
     Parameters
     ----------
     landmarks
-        `hashes` and `frames` of each recording, as `landmarks.landmarks` returns them.
+        `hashes`, `frames` and `peaks` of each recording, as `landmarks.landmarks` returns them.
     groups
         A number for each recording's group.
+    is_new
+        Which recordings are compared with each other and with the rest; None: all.
     """
     counts = [len(arrays["hashes"]) for arrays in landmarks]
     if not sum(counts):
@@ -73,18 +84,22 @@ def candidates(landmarks: Sequence[Arrays], groups: Sequence[int]) -> list[Candi
     owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     lengths = np.array([int(arrays["frames"][-1]) + 1 if len(arrays["frames"]) else 1 for arrays in landmarks])
     needed = _votes_needed(len(landmarks))
-    pairs = _Pairs(hashes, frames, owners, np.asarray(groups, np.int64))
-    found = [one for block in pairs.blocks() for one in _voted(block, lengths, needed)]
-    found.sort(key=lambda one: (-one[3], one[:3]))
-    return [_with_frame(landmarks, *one) for one in found]
+    new = np.ones(len(counts), bool) if is_new is None else np.asarray(is_new, bool)
+    pairs = _Pairs(hashes, frames, owners, np.asarray(groups, np.int64), new)
+    peaks = Coincidences([arrays["peaks"] for arrays in landmarks])
+    found = [
+        Candidate(*one) for block in pairs.blocks() for one in peaks.beyond_chance(*_voted(block, lengths, needed))
+    ]
+    found.sort(key=lambda one: (one.chance, one.first, one.second))
+    return found[: max(_MOST_BY_CHANCE, sum(one.chance < _NO_CHANCE for one in found))]
 
 
 class _Pairs:
     """All pairs of landmarks with one hash, of recordings of different groups."""
 
-    def __init__(self, hashes: UInt32, frames: Int32, owners: Int32, groups: Int64) -> None:
+    def __init__(self, hashes: UInt32, frames: Int32, owners: Int32, groups: Int64, is_new: Bools) -> None:
         order = np.argsort(hashes, kind="stable")  # those of one hash stay in the order of their recordings
-        self._owners, self._frames, self._groups = owners[order], frames[order], groups
+        self._owners, self._frames, self._groups, self._is_new = owners[order], frames[order], groups, is_new
         self._places = np.empty(len(order), np.int32)
         self._places[order] = np.arange(len(order), dtype=np.int32)
         ordered = hashes[order]
@@ -113,43 +128,27 @@ class _Pairs:
         left = np.repeat(places.astype(np.int64), counts)
         begins = np.cumsum(counts, dtype=np.int64) - counts
         right = left + 1 + np.arange(len(left)) - np.repeat(begins, counts)
-        apart = self._groups[self._owners[left]] != self._groups[self._owners[right]]
-        left, right = left[apart], right[apart]
-        offset = self._frames[right].astype(np.int64) - self._frames[left]
-        return self._owners[left].astype(np.int64), self._owners[right].astype(np.int64), offset
+        first, second = self._owners[left].astype(np.int64), self._owners[right].astype(np.int64)
+        wanted = (self._groups[first] != self._groups[second]) & (self._is_new[first] | self._is_new[second])
+        offset = self._frames[right[wanted]].astype(np.int64) - self._frames[left[wanted]]
+        return first[wanted], second[wanted], offset
 
 
 def _votes_needed(recordings: int) -> int:
     pairs = recordings * (recordings - 1) / 2
-    return _MIN_VOTES + max(0, math.ceil(math.log(max(1.0, pairs / _PAIRS_OF_MIN_VOTES), _TIMES_A_VOTE)))
+    return 1 + max(0, math.ceil(math.log(max(1.0, pairs / _PAIRS_OF_ONE_VOTE), _TIMES_A_VOTE)))
 
 
-def _voted(block: tuple[Int64, Int64, Int64], lengths: Int64, min_votes: int) -> list[tuple[int, int, int, int]]:
-    """Return first, second, offset and votes of the pairs that have more at one offset than chance gives."""
+def _voted(block: tuple[Int64, Int64, Int64], lengths: Int64, min_votes: int) -> tuple[Int64, Int64, Int64]:
+    """Return first, second and offset of pairs where they have more landmarks in common than chance gives."""
     first, second, offset = block
     key = ((first * len(lengths) + second) << _OFFSET_BITS) + offset + (1 << _OFFSET_BITS - 1)
     keys, counts = np.unique(key, return_counts=True)
     following = np.append(keys[1:] == keys[:-1] + 1, False)
     votes = counts + np.where(following, np.append(counts[1:], 0), 0)
-    pair = keys >> _OFFSET_BITS
-    begins = np.flatnonzero(np.diff(pair, prepend=-1))
-    by_chance = np.add.reduceat(counts, begins) if len(begins) else counts
-    one, two = pair[begins] // len(lengths), pair[begins] % len(lengths)
-    by_chance = _STEP * by_chance / (lengths[one] + lengths[two])
-    needed = np.maximum(min_votes, by_chance + _DEVIATIONS * np.sqrt(by_chance))
-    most = np.maximum.reduceat(votes, begins) if len(begins) else votes
-    found = []
-    for place in np.flatnonzero(most >= needed).tolist():
-        end = begins[place + 1] if place + 1 < len(begins) else len(keys)
-        best = begins[place] + int(votes[begins[place] : end].argmax())
-        at = int(keys[best] & (1 << _OFFSET_BITS) - 1) - (1 << _OFFSET_BITS - 1)
-        found.append((int(one[place]), int(two[place]), at, int(most[place])))
-    return found
-
-
-def _with_frame(landmarks: Sequence[Arrays], first: int, second: int, offset: int, votes: int) -> Candidate:
-    """Return a candidate with the middle of its common landmarks."""
-    one, two = (landmarks[place] for place in (first, second))
-    places = [(arrays["hashes"].astype(np.int64) << 32) + arrays["frames"] for arrays in (one, two)]
-    common = np.isin(places[0] + offset, np.concatenate([places[1], places[1] - 1]))
-    return Candidate(first, second, int(np.median(one["frames"][common])), offset, votes)
+    one, two = np.divmod(keys >> _OFFSET_BITS, len(lengths))
+    begins = np.flatnonzero(np.diff(keys >> _OFFSET_BITS, prepend=-1))
+    of_pair = np.diff(np.append(begins, len(keys)))
+    by_chance = _STEP * np.repeat(np.add.reduceat(counts, begins), of_pair) / (lengths[one] + lengths[two])
+    enough = votes >= np.maximum(min_votes, by_chance + _DEVIATIONS * np.sqrt(by_chance))
+    return one[enough], two[enough], (keys[enough] & (1 << _OFFSET_BITS) - 1) - (1 << _OFFSET_BITS - 1)

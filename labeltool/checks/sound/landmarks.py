@@ -19,6 +19,8 @@ RATE_HZ = 16_000
 """Higher frequencies are the first that encoders and other sample rates change."""
 HOP = 256
 FRAMES_PER_S = RATE_HZ / HOP
+BIN_BITS = 10
+"""Of a peak as a number: its frame, and its bin in as many bits."""
 
 _FFT = 1024
 # Hours are read a part at a time; a frame's neighbours are read with it.
@@ -40,9 +42,10 @@ _MAX_TRIED = 40
 
 
 def landmarks(path: Path) -> Arrays:
-    """Return a file's landmarks, `hashes` (n,) uint32 and `frames` (n,) int32, in the order of the frames.
+    """Return a file's landmarks, `hashes` (n,) uint32 and `frames` (n,) int32, and all its `peaks` (m,) int64.
 
-    A hash is of the peak's bin, and of the distance to the other peak in bins and frames.
+    Both are in the order of the frames. A hash is of the peak's bin, and of the distance to the other peak in bins and
+    frames.
 
     Raises
     ------
@@ -54,7 +57,8 @@ def landmarks(path: Path) -> Arrays:
     first, other = _pairs(frames, bins)
     steps = bins[other] - bins[first] + _MAX_BINS
     hashes = (bins[first] * (2 * _MAX_BINS + 1) + steps) * (_MAX_FRAMES + 1) + frames[other] - frames[first]
-    return {"hashes": hashes.astype(np.uint32), "frames": frames[first].astype(np.int32)}
+    peaks = (frames << BIN_BITS) + bins
+    return {"hashes": hashes.astype(np.uint32), "frames": frames[first].astype(np.int32), "peaks": peaks}
 
 
 def _frame_count(path: Path) -> int:

@@ -60,7 +60,9 @@ def agreement(path: str, other: str, start_s: float, offset_s: float) -> tuple[f
     if end - begin < _MIN_S:
         return 0.0, offset_s
     one, two = _span(path, begin, end), _span(other, begin + offset_s, end + offset_s)
-    lag, _ = _correlation_peak(one, two, _TOLERANCE)
+    lag, peak = _correlation_peak(one, two, _TOLERANCE)
+    if not peak:
+        return 0.0, offset_s
     # Once more with the frames on each other.
     aligned = (one, two[lag:]) if lag >= 0 else (one[-lag:], two)
     _, peak = _correlation_peak(*aligned, _EXACT)
@@ -87,13 +89,15 @@ def _correlation_peak(one: Float32, two: Float32, tolerance: int) -> tuple[int, 
     length = min(len(one), len(two))
     if length < _MIN_S * RATE_HZ:
         return 0, 0.0
-    spectra = [np.fft.rfft(_frames(samples[:length]), axis=1) for samples in (one, two)]
+    from scipy.fft import irfft, rfft  # of float32, thrice as fast as NumPy's
+
+    spectra = [rfft(_frames(samples[:length]), _FRAME, axis=1) for samples in (one, two)]
     levels = [10.0 * np.log10(np.square(np.abs(spectrum)).sum(axis=1) + 1e-12) for spectrum in spectra]
     active = np.logical_and(*(level > level.max() - _ACTIVE_DB for level in levels))
     if not active.any():
         return 0, 0.0
     white = [spectrum[active] / (np.abs(spectrum[active]) + _FLOOR) for spectrum in spectra]
-    correlation = np.abs(np.fft.irfft((np.conj(white[0]) * white[1]).mean(axis=0), _FRAME))
+    correlation = np.abs(irfft((np.conj(white[0]) * white[1]).mean(axis=0), _FRAME))
     lags = np.arange(-tolerance, tolerance + 1)
     lag = int(lags[correlation[lags].argmax()])
     # Four standard deviations of what unrelated phases give, and what single clicks do where there are few frames: with
@@ -105,6 +109,7 @@ def _correlation_peak(one: Float32, two: Float32, tolerance: int) -> tuple[int, 
 
 
 def _frames(samples: Float32) -> Float32:
-    padded = np.pad(samples, (0, max(0, _FRAME - len(samples))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[:: _FRAME // 2]
-    return np.asarray(frames * np.hanning(_FRAME).astype(np.float32), np.float32)
+    # What is shorter is padded behind the window: the edge of a DC offset has the same phases in every recording.
+    size = min(_FRAME, len(samples))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, size)[:: _FRAME // 2]
+    return np.asarray(frames * np.hanning(size).astype(np.float32), np.float32)
