@@ -52,6 +52,7 @@ CHECKS: tuple[CheckEntry, ...] = (
     ),
     CheckEntry("silence", "Silent clips", "sound_faults", "find_silence", "sound"),
     CheckEntry("clipping", "Clipped recordings", "sound_faults", "find_clipping", "sound"),
+    CheckEntry("not-finite", "Samples that are no numbers", "sound_faults", "find_not_finite", "sound"),
     CheckEntry("dc-offset", "Recordings with a DC offset", "sound_faults", "find_dc_offset", "sound"),
     CheckEntry("truncated", "Files that end too early", "sound_faults", "find_truncated", "sound"),
     CheckEntry("opposite-phase", "Channels that cancel", "sound_faults", "find_opposite_phase", "sound"),

@@ -12,6 +12,7 @@ from labeltool.checks.finding import Finding, Severity, Subject
 from labeltool.checks.sound.measure import SILENT_DBFS
 from labeltool.checks.sound_values import SoundValues
 from labeltool.store import clips
+from labeltool.util.counted import counted
 
 _EXCLUDE = "`b` in the app excludes the clip, `labeltool remove {}` the recording"
 # Tenths of a second whose channels cancel, as a share of those that are not silent, from which on it is a fault.
@@ -53,6 +54,18 @@ def find_clipping(subject: Subject) -> list[Finding]:
         return (values.clipped_share, text) if values.clipped_share > limit else None
 
     return _each(subject, "clipping", fault, "record it with less gain, or exclude it: " + _EXCLUDE)
+
+
+def find_not_finite(subject: Subject) -> list[Finding]:
+    """Find recordings with samples that are NaN or infinite, as float files may have."""
+
+    def fault(values: SoundValues) -> tuple[float, str] | None:
+        text = f"{counted(values.not_finite, 'sample')} that are no numbers (NaN or infinite), read as 0 or full scale"
+        return (values.not_finite, text) if values.not_finite else None
+
+    return _each(
+        subject, "not-finite", fault, "write the file again from where it comes, or " + _EXCLUDE, severity="error"
+    )
 
 
 def find_dc_offset(subject: Subject) -> list[Finding]:

@@ -18,7 +18,7 @@ from labeltool.store import Store
 from labeltool.type_aliases import Float32, Progress
 
 # Raised whenever something is measured in another way.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class SoundValues:
         Seconds that the file's header promises and the file does not have; 0 where it is whole or nothing is promised.
     is_broken
         Whether the file has an end that a complete file of its format has not, or cannot be decoded to its end.
+    not_finite
+        Number of samples that are NaN or infinite: silence, and full scale, in all the other values.
     levels_dbfs : (n,) float32
         Level of the mono mix in each 0.1 s.
     channel_levels_dbfs : (n,) float32
@@ -67,6 +69,7 @@ class SoundValues:
     phase_correlation: float
     missing_s: float
     is_broken: bool
+    not_finite: int
     levels_dbfs: Float32
     channel_levels_dbfs: Float32
     spectrum_dbfs: Float32
@@ -101,9 +104,12 @@ def sound_values(
 
 def _values(arrays: Arrays) -> SoundValues:
     single = [float(value) for value in arrays["single"]]
-    duration_s, rate_hz, channels, level, peak, dc, clipped, bandwidth_hz, phase, missing_s, is_broken = single
+    duration_s, rate_hz, channels, level, peak, dc, clipped, bandwidth_hz, phase, missing_s, is_broken, not_finite = (
+        single
+    )
     return SoundValues(
         *(duration_s, int(rate_hz), int(channels), level, peak, dc, clipped, bandwidth_hz, phase, missing_s),
         bool(is_broken),
+        int(not_finite),
         *(np.asarray(arrays[name], np.float32) for name in ("levels", "channel_levels", "spectrum")),
     )

@@ -16,7 +16,7 @@ from labeltool.project import Project
 from labeltool.store import clips, journal
 
 RATE = 16_000
-SOUND_KINDS = ("silence", "clipping", "dc-offset", "truncated", "opposite-phase")
+SOUND_KINDS = ("silence", "clipping", "not-finite", "dc-offset", "truncated", "opposite-phase")
 
 
 def noise(seed: int, seconds: float = 1.0) -> np.ndarray:
@@ -70,6 +70,10 @@ def faulty(project: Project, tmp_path: Path) -> Project:
     whole = tmp_path / "sounds" / "cut.wav"
     soundfile.write(whole, noise(105), RATE)
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    for name, value in (("nan", np.nan), ("infinite", np.inf)):
+        samples = noise(106)
+        samples[100:102] = value
+        soundfile.write(tmp_path / "sounds" / f"{name}.wav", samples, RATE, subtype="FLOAT")
     imported(project, tmp_path / "sounds")
     return project
 
@@ -78,6 +82,7 @@ def test_each_fault_of_a_sound_and_nothing_else(faulty: Project) -> None:
     assert found(faulty, *SOUND_KINDS) == {
         "silence": {"silent"},
         "clipping": {"clipped"},
+        "not-finite": {"nan", "infinite"},
         "dc-offset": {"shifted"},
         "truncated": {"short", "cut"},
         "opposite-phase": {"opposite", "partly"},
@@ -87,7 +92,7 @@ def test_each_fault_of_a_sound_and_nothing_else(faulty: Project) -> None:
 def test_settings_move_the_thresholds(faulty: Project) -> None:
     settings = "[check]\nsilence_dbfs = -120\nclipped_share = 1\ndc_offset = 0.5\ncancelled_db = 200\n"
     (faulty.directory / "labeltool.toml").write_text(settings)
-    kinds = [kind for kind in SOUND_KINDS if kind != "truncated"]
+    kinds = [kind for kind in SOUND_KINDS if kind not in ("truncated", "not-finite")]
     assert found(faulty, *kinds) == {kind: set() for kind in kinds}
 
 
@@ -97,7 +102,7 @@ def test_the_page_on_the_terminal(faulty: Project) -> None:
     assert lines[0] == "Silent clips (silence): 1"
     assert "silent.wav from 0 to 1 s" in lines[1] and lines[2].strip().startswith("-> `b` in the app")
     assert "... and 1 more: --limit" in done.stderr
-    assert "5 checks: 3 errors, 3 warnings, 1 note\n" in done.stderr
+    assert "6 checks: 5 errors, 3 warnings, 1 note\n" in done.stderr
 
 
 def test_strict_fails_for_warnings_and_not_for_notes(faulty: Project) -> None:

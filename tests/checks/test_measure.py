@@ -15,7 +15,7 @@ from labeltool.errors import LabeltoolError
 RATE = 44100
 NAMES = (
     *("duration_s", "rate_hz", "channels", "level_dbfs", "peak", "dc", "clipped", "bandwidth_hz", "phase"),
-    *("missing_s", "is_broken"),
+    *("missing_s", "is_broken", "not_finite"),
 )
 
 

@@ -49,7 +49,7 @@ def measure(path: Path) -> Arrays:
     Returns
     -------
     dict
-        `single` (11,) float64: the numbers of `SoundValues` in its order; `levels` and `channel_levels` (n,) float32;
+        `single` (12,) float64: the numbers of `SoundValues` in its order; `levels` and `channel_levels` (n,) float32;
         `spectrum` (`BANDS`,) float32.
 
     Raises
@@ -62,6 +62,7 @@ def measure(path: Path) -> Arrays:
         is_broken = False
         try:
             for block in reader.all_channels(0, None):
+                totals.not_finite += int(np.count_nonzero(~np.isfinite(block)))
                 totals.add(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0))
         except LabeltoolError:
             if not totals.frames:
@@ -69,7 +70,7 @@ def measure(path: Path) -> Arrays:
             is_broken = True
         missing, has_end = missing_s(path, reader.format, reader.rate_hz, reader.claimed_frames, totals.frames)
     values = totals.values()
-    single = np.array([*values, missing, is_broken or not has_end], np.float64)
+    single = np.array([*values, missing, is_broken or not has_end, totals.not_finite], np.float64)
     mono, channels = (np.array(powers) / np.maximum(totals.block_frames, 1) for powers in totals.block_powers)
     return {
         "single": single,
@@ -86,6 +87,8 @@ class _Totals:
     ----------
     frames
         Of all blocks so far.
+    not_finite
+        Samples of theirs that are NaN or infinite.
     block_frames : (n,) int64
         Frames in each `BLOCK_S`.
     block_powers : (2, n) float64
@@ -94,7 +97,7 @@ class _Totals:
 
     def __init__(self, rate_hz: int, channels: int) -> None:
         self._rate_hz, self._channels = rate_hz, channels
-        self.frames = 0
+        self.frames = self.not_finite = 0
         self.block_frames = np.zeros(0, np.int64)
         self.block_powers = np.zeros((2, 0))
         self._sums = np.zeros(channels)
