@@ -18,7 +18,7 @@ from labeltool.project import Project
 from labeltool.store import Store, clips, journal
 from labeltool.store.importing import import_records
 from labeltool.store.journal_rows import append
-from labeltool.store.label_acts import split_queue
+from labeltool.store.label_acts import split_queue, surgery
 from labeltool.tui.app import LabelApp, SimilarityChanged
 from labeltool.tui.background.comparer import Comparison
 from labeltool.tui.dialogs.confirm import Confirm
@@ -103,6 +103,18 @@ async def answer(screen: SplitScreen, keys: Keys, is_low: dict[int, bool]) -> li
     await until(pilot, lambda: list(screen.clips.ids) != page, "another page")
     await until(pilot, lambda: not screen.busy or not screen.clips.ids, "its clip")
     return [clip_id for clip_id in page if is_low[clip_id] is low]
+
+
+async def test_the_labels_show_a_parent_and_what_is_left_of_a_split(birds: Project) -> None:
+    with birds.open_store() as store:
+        surgery.split(store, "bird", ["robin", "owl"], annotator="ann")
+        surgery.set_parent(store, "robin", "bird", annotator="ann")
+    async with opened(birds, size=(110, 34)) as (app, _, pilot):
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        rows = app.screen.query_one(LabelRows)
+        await until(pilot, lambda: f"bird (split: {CLIPS} left)" in text_of(rows), "the clips left")
+        assert "robin < bird" in text_of(rows)
 
 
 def current_clips(store: Store) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -313,8 +313,13 @@ class LabelsScreen(ModalScreen[bool]):
     async def _change(self, change: Callable[[Store], None], selected: str, done: str) -> None:
         """Change labels, and select one."""
         state = self._services.state
+
+        def change_and_read(store: Store) -> None:
+            change(store)
+            self._rows.left = {split.label: len(split.left) for split in split_queue.splits(store) if split.left}
+
         try:
-            labels, counts = await self._services.session.change_labels(change)
+            labels, counts = await self._services.session.change_labels(change_and_read)
         except LabeltoolError as error:
             self._show(str(error))
             return
@@ -342,6 +347,8 @@ class LabelRows(SelectList):
     def __init__(self, services: Services, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._state = services.state
+        # Clips that are still to be labelled again, of labels that are being split.
+        self.left: Mapping[str, int] = {}
 
     @property
     def _labels(self) -> list[ProjectLabel]:
@@ -370,17 +377,20 @@ class LabelRows(SelectList):
         return Content.styled("No labels yet", "$quiet")
 
     def line(self, place: int, width: int) -> Content:
-        """Return a label's key, colour, name and count."""
+        """Return a label's key, colour, name, parent, clips left of its split, and count."""
         label = self._labels[place]
         clips = self._state.label_counts.get(label.name, 0)
         count = f"{clips:,}"
         colour = fit(label.colour, max(len(name) for name in COLOURS))
         name_cells = width - cell_len(colour) - 16
         style = "bold reverse $accent" if place == self.place else "$foreground" if clips else "$quiet"
+        name = f"{label.name} < {label.parent}" if label.parent else label.name
+        if label.name in self.left:
+            name += f" (split: {self.left[label.name]:,} left)"
         return Content.assemble(
             (f" {label.key or ' '} ", "bold $accent"),
             ("▌" if label.colour else " ", label_colour(label.colour, dark=self.app.current_theme.dark)),
-            (fit(label.name, name_cells), style),
+            (fit(name, name_cells), style),
             (f" {count:>9} ", "$foreground"),
             (colour, "$quiet"),
         )
