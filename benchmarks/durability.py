@@ -75,9 +75,11 @@ class Outcome:
     def add(self, project: Path, rows: set[str]) -> None:
         """Count what a database lacks of acknowledged rows, damage, and the processes left."""
         deadline = time.monotonic() + LEFT_AFTER_S
-        while processes_of(project) and time.monotonic() < deadline:
+        while (left := processes_of(project)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        self.left += processes_of(project)
+        self.left += len(left)
+        for one in left:
+            print(f"left after {LEFT_AFTER_S} s: {one}", file=sys.stderr, flush=True)
         connection = sqlite3.connect(project / projects.DATABASE_FILE)
         self.damaged += connection.execute("PRAGMA integrity_check").fetchone() != ("ok",)
         there = {row for (row,) in connection.execute("SELECT id FROM journal")}
@@ -163,14 +165,18 @@ def row_of(printed: str) -> set[str]:
         return set()
 
 
-def processes_of(project: Path) -> int:
-    """Return how many Python processes work in a project or name it."""
-    found = 0
+def processes_of(project: Path) -> list[str]:
+    """Return the Python processes that work in a project or name it: command, state, processor time, load."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().decode(errors="replace")
             named = str(project) in words or (process / "cwd").readlink().is_relative_to(project)
-            found += named and "python" in words and int(process.name) != os.getpid()
+            if named and "python" in words and int(process.name) != os.getpid():
+                stat = (process / "stat").read_text().rpartition(")")[2].split()
+                spent_s = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+                what = words.replace("\0", " ")[:200]
+                found.append(f"{what} ({stat[0]}, {spent_s:.2f} s, load {os.getloadavg()[0]:.1f})")
     return found
 
 

@@ -7,10 +7,10 @@ It prints one JSON object a line: `{"event": "progress", "stage", "done", "total
 
 from __future__ import annotations
 
+# What takes long to import is imported once this process ends with its parent: on a busy machine that is seconds.
 import importlib.abc
 import json
 import os
-import sqlite3
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,10 +21,8 @@ from typing import Any
 
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.tasks.registry import TASKS
-from labeltool.tasks.remote_hashes import store_known_hashes
 from labeltool.util import lifetime
 from labeltool.util.crash import crash_line, is_debugging
-from labeltool.util.files.writable import write_instead
 
 
 class _OptionalImportsOfKeras(importlib.abc.MetaPathFinder):
@@ -53,6 +51,7 @@ def main(job_text: str) -> int:
 
     from labeltool import project as projects
     from labeltool.parallel import engine
+    from labeltool.util.files.writable import write_instead
 
     job: dict[str, Any] = json.loads(job_text)
     _lower_priority(job["niceness"])
@@ -73,6 +72,8 @@ def main(job_text: str) -> int:
         return ExitCode.FAILED
     _send({"event": "done", "result": msgspec.to_builtins(result, enc_hook=_plain)})
     if project is not None and TASKS[job["task"]].writes:
+        from labeltool.tasks.remote_hashes import store_known_hashes
+
         with suppress(Exception):  # the task is done: what fails here is for the next time
             store_known_hashes(project, report)
     return ExitCode.FINE
@@ -102,6 +103,8 @@ def _lower_priority_on_windows(niceness: int) -> None:
 
 
 def _reason(error: Exception, task: str, log: str | None) -> str:
+    import sqlite3
+
     if isinstance(error, LabeltoolError):
         return str(error)
     if isinstance(error, OSError):

@@ -101,6 +101,11 @@ def end_with_parent() -> None:
     To be called before there are threads. A forked child watches, as a thread cannot while C code holds the
     interpreter's lock: it sends TERM to the process group until this process has ended, and KILL then or after
     `GRACE_S`. The first TERM raises SystemExit in the main thread. Without `HAS_GROUPS` a thread does what it can.
+
+    Raises
+    ------
+    SystemExit
+        When the other end is closed already: the parent ended while this process started.
     """
     global _parent
     _parent = os.dup(0)  # those that this process starts do not inherit it
@@ -122,6 +127,7 @@ def end_with_parent() -> None:
             os._exit(ExitCode.FAILED)
     os.close(ended)
     signal.signal(signal.SIGTERM, _end)
+    exit_if_stopped()
 
 
 def exit_if_stopped() -> None:

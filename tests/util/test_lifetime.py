@@ -83,6 +83,22 @@ def test_a_worker_whose_parent_is_gone_cleans_up_and_ends_with_all_it_has_starte
     assert (tmp_path / "file").read_text() == "cleaned up"
 
 
+def test_a_worker_whose_parent_is_gone_already_does_not_begin(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    program = WORKER.format(work=WAITS, grace_s=DEADLINE_S)
+    command = [sys.executable, "-c", program, str(tmp_path / "file")]
+    with os.fdopen(reading) as stdin:
+        done = subprocess.run(command, stdin=stdin, capture_output=True, start_new_session=True, timeout=DEADLINE_S)
+    assert (done.stdout, list(tmp_path.iterdir())) == (b"", [])
+
+
+def test_a_worker_imports_little_until_it_ends_with_its_parent() -> None:
+    program = "import sys; before = set(sys.modules); import labeltool.tasks.worker; print(*set(sys.modules) - before)"
+    imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert not {"msgspec", "numpy", "sqlite3", "labeltool.project"} & set(imported.split())
+
+
 @pytest.mark.parametrize("work", [HOLDS_THE_INTERPRETER, IGNORES])
 def test_a_worker_that_does_not_end_is_killed(tmp_path: Path, work: str) -> None:
     process = worker(work, tmp_path / "file")
