@@ -25,6 +25,7 @@ from labeltool.cli.common import (
 )
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.util.counted import counted
+from labeltool.util.library_messages import libraries_off_stderr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +70,7 @@ def import_() -> None:
     labeltool import audio ~/night --clip-seconds 5
     labeltool import esc50 ~/ESC-50 --subset esc10
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    click.get_current_context().with_resource(libraries_off_stderr())
 
 
 def format_command(one: Format) -> click.Command:

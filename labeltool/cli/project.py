@@ -23,6 +23,7 @@ from labeltool.cli.common import (
 )
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.records import Skipped
+from labeltool.util.library_messages import libraries_off_stderr
 from labeltool.util.urls import is_url
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     labeltool relocate ~/field /media/card
     labeltool relocate s3://bucket/season
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    click.get_current_context().with_resource(libraries_off_stderr())
     from labeltool.tasks.relocate import Relocation, places_below
 
     for path in paths:

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from helpers.command_line import HEAVY, commands, contents, labeltool, labeltool_here
@@ -51,6 +53,18 @@ print("LOADED", *sorted({HEAVY!r} & set(sys.modules)))
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=True
     )
     assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_what_a_library_prints_is_not_on_stderr_and_the_lines_of_the_tool_are(project: Project) -> None:
+    sound = project.directory / "tagged.mp3"
+    soundfile.write(sound, np.random.default_rng(1).normal(0, 0.1, 16_000), 16_000)
+    comment = b"COMM\0\0\0\3\0\0\1xy"  # libmpg123: "Invalid frame size of 3 (too small for anything)."
+    sound.write_bytes(b"ID3\3\0\0\0\0\0" + bytes([len(comment)]) + comment + sound.read_bytes())
+    arguments = ("import", "audio", sound, project.directory / "missing.wav")
+    done = labeltool("--project", project.directory, *arguments, check=1)
+    assert "missing.wav" in done.stderr and "libmpg123" not in done.stderr
+    shown = labeltool("--project", project.directory, *arguments, check=1, LABELTOOL_DEBUG="1")
+    assert "libmpg123" in shown.stderr
 
 
 @pytest.fixture
