@@ -75,8 +75,8 @@ def read_labels(
     Yields
     ------
     Recording, VerdictTable, Checked, Skipped or Failed
-        A row outside its recording, or whose sound is missing, is skipped; a row without a label gives a clip without a
-        verdict, and a note. Of several files, one that cannot be read, or gives no clip, is `Failed`.
+        A row outside its recording, or whose sound is missing, is skipped; a present row without a label gives a clip
+        without a verdict, and a note. Of several files, one that cannot be read, or gives no clip, is `Failed`.
 
     Raises
     ------
@@ -316,6 +316,7 @@ def _tables(file: Path, rows: pd.DataFrame, sounds: _Sounds) -> tuple[list[Verdi
     codes, titles = pd.factorize(rows["label"])
     lengths = np.array([len(label_name(str(title))) for title in titles], np.int64)[codes]
     is_inside, is_long = has_sound & clips.exist, lengths > MAX_LABEL_CHARACTERS
+    is_clip_alone = is_inside & (lengths == 0) & (rows["value"] == "present").to_numpy()
 
     def outside(row: Any) -> str:
         recording = sounds.recordings[sounds.of_row[row.Index]]
@@ -325,7 +326,7 @@ def _tables(file: Path, rows: pd.DataFrame, sounds: _Sounds) -> tuple[list[Verdi
     problems = [
         *_problems(file, rows[has_sound & ~clips.exist], outside, is_outside=True),
         *_problems(file, rows[is_inside & is_long], lambda row: f"{_described(row)} has more than {_LONGEST}"),
-        *_problems(file, rows[is_inside & (lengths == 0)], lambda row: f"{_described(row)} has no title: {_AS_CLIP}"),
+        *_problems(file, rows[is_clip_alone], lambda row: f"{_described(row)} has no title: {_AS_CLIP}"),
     ]
     late = np.flatnonzero(is_inside & (rows["end_s"].to_numpy() > sounds.per_row(lambda one: one.duration_s) + _LATE_S))
     if len(late):

@@ -43,9 +43,9 @@ LABEL_COLUMNS: Mapping[str, str] = MappingProxyType(
 `start_s`, `end_s`
     Seconds; NaN, NaN: the whole recording; both equal: a point.
 `label`
-    The unchanged text; "": a clip without a verdict.
+    The unchanged text; "": the clip as a whole.
 `value`
-    "present", "absent" or "unsure".
+    "present", "absent" or "unsure"; "present" without a label: a clip without a verdict.
 `low_hz`, `high_hz`, `confidence`
     NaN where not known.
 `track`, `group`, `licence`

@@ -127,8 +127,8 @@ class VerdictTable:
         - `recording_sha256` (object, str);
         - `start_us`, `end_us` (int64): the clip, whole microseconds of its recording;
         - `fold` (Int64): of the clip, <NA> without one;
-        - `label` (object, str): as the source has it; None: the clip alone, without a verdict;
-        - `value` (object, str): a `Value`;
+        - `label` (object, str): as the source has it; None: the clip as a whole;
+        - `value` (object, str): a `Value`; "present" without a label: the clip alone, without a verdict;
         - `start_s`, `end_s`, `low_hz`, `high_hz`, `confidence` (float64), NaN where not known, and `track`, `file`
           (object, str or None), `line` (Int64): as in a `Verdict`.
     """

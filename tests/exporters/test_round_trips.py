@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from helpers.exports import export
 from helpers.records import of_kind
 from labeltool import project as projects
+from labeltool.annotation.annotation_table import annotation_table
 from labeltool.audio.files import describe
 from labeltool.exporters.annotations import DTYPES, Carries
 from labeltool.exporters.registry import EXPORTERS
@@ -169,6 +170,22 @@ def test_labels_come_back_identical_or_the_loss_is_named(
         of_source = [sound for sound in sounds.values() if Path(one.path).name.startswith(Path(sound.path).stem)]
         assert "groups" not in EXPORTERS[product].carries or one.group == of_source[0].group
         assert "licence" not in EXPORTERS[product].carries or one.licence == of_source[0].licence
+
+
+def test_a_verdict_on_a_whole_clip_comes_back(sounds: dict[str, Recording], tmp_path: Path) -> None:
+    sound = sounds[SOUNDS[0]]
+    clips = [Clip(sound.sha256, at_s, at_s + 0.25) for at_s in (0.0, 0.25, 0.5)]
+    given = [Verdict(clips[0], "rain"), Verdict(clips[1], None, Value.ABSENT), Verdict(clips[2], None, Value.UNSURE)]
+    project, other = (projects.create(tmp_path / name) for name in "ab")
+    with project.open_store() as store:
+        import_records(store, [sound, *given], kind="test", source="test")
+    written = Path(export(project, "table", force=True).written[0]) / "annotations.csv"
+    with other.open_store() as store:
+        result = import_records(store, FORMATS["table"].read([written], audio=Path(sound.path)), kind="t", source="")
+        found = annotation_table(store)
+    assert result.verdicts == 3 and not result.skipped
+    places = found[["start_s", "label", "value"]].astype(object).where(found.notna(), None)
+    assert [*map(tuple, places.to_numpy())] == [(one.clip.start_s, one.label, one.value) for one in given]
 
 
 def _records(sounds: dict[str, Recording], rows: list[tuple[str, int, Drawn]]) -> Iterator[Imported]:

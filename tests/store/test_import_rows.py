@@ -76,10 +76,10 @@ def as_records(rows: Sequence[Row]) -> list[Clip | Verdict]:
 
 
 def as_tables(rows: Sequence[Row]) -> Iterator[Imported]:
-    """Yield rows as tables; those on a whole clip, which a table cannot have, as records between them."""
+    """Yield rows as tables; that a whole clip is present, which a table cannot have, as records between them."""
     together: list[tuple[int, Row]] = []
     for line, row in enumerate(rows):
-        if row.value is None or row.label is not None:
+        if row.label is not None or row.value is not Value.PRESENT:
             together.append((line, row))
             continue
         yield from _table_of(together)

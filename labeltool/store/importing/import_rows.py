@@ -297,7 +297,10 @@ def _of_table(table: VerdictTable) -> _Columns:
         end_s=(rows["end_us"] / MICROSECONDS).tolist(),
         fold=_plain(rows["fold"]),
         label=label,
-        value=[None if text is None else one for text, one in zip(label, rows["value"], strict=True)],
+        value=[
+            None if text is None and one == Value.PRESENT else one
+            for text, one in zip(label, rows["value"], strict=True)
+        ],
         bounds=[_plain(rows[name]) for name in ("start_s", "end_s", "low_hz", "high_hz", "confidence")],
         track=_plain(rows["track"]),
         file=_plain(rows["file"]),
