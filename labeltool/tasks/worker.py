@@ -8,6 +8,7 @@ It prints one JSON object a line: `{"event": "progress", "stage", "done", "total
 from __future__ import annotations
 
 # What takes long to import is imported once this process ends with its parent: on a busy machine that is seconds.
+import atexit
 import importlib.abc
 import json
 import os
@@ -128,4 +129,7 @@ if __name__ == "__main__":
     # Messages keep the real stdout; whatever a library prints goes where its errors go.
     _MESSAGES = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)
-    sys.exit(main(sys.argv[1]))
+    code = main(sys.argv[1])
+    # The interpreter takes more than a second to take TensorFlow apart: all else that it does at its end is done here.
+    atexit._run_exitfuncs()
+    os._exit(code)
