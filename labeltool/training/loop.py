@@ -155,7 +155,7 @@ class _Trainer:
         optimizer.build(twin.trainable_variables)
         averages = self._averages = [tf.Variable(variable.value, trainable=False) for variable in twin.weights]
 
-        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+        @tf.function  # type: ignore[untyped-decorator]
         def update(patches: Any, targets: Any, keep: Any) -> Any:
             with tf.GradientTape() as tape:
                 loss = self._loss(patches, targets)
