@@ -132,4 +132,5 @@ if __name__ == "__main__":
     code = main(sys.argv[1])
     # The interpreter takes more than a second to take TensorFlow apart: all else that it does at its end is done here.
     atexit._run_exitfuncs()
+    sys.stdout.flush()
     os._exit(code)
