@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import read_each
+from labeltool.importers.base import marked_encoding, read_each
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.folders import SPLITS
 from labeltool.importers.registry import FORMATS, Batch, Format
@@ -238,5 +238,4 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
 def _head(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    is_wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return head.decode("utf-16" if is_wide else "utf-8-sig", "ignore")
+    return head.decode(marked_encoding(head) or "utf-8", "ignore")

@@ -44,6 +44,11 @@ def quoted(text: str) -> str:
     return "'" + "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cut) + "'"
 
 
+def marked_encoding(content: bytes) -> str | None:
+    """Return the encoding that a byte order mark at the beginning of a file names; None without one."""
+    return next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), None)
+
+
 def read_text(path: Path, kind: str, remedy: str, encoding: str | None = None) -> tuple[str, list[Skipped]]:
     """Read a text file in any encoding that Audacity and spreadsheets use.
 
@@ -72,8 +77,7 @@ def read_text(path: Path, kind: str, remedy: str, encoding: str | None = None) -
         When it is missing, a directory, unreadable, too large or binary, or the encoding is unknown or does not fit.
     """
     content = _read_bytes(path, kind, remedy)
-    mark = next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), None)
-    text, assumed = _decoded(content, mark or encoding, path, kind)
+    text, assumed = _decoded(content, marked_encoding(content) or encoding, path, kind)
     if text is None or "\0" in text:
         raise LabeltoolError(f"is not {kind}: it contains binary data", file=path, remedy=remedy)
     note = f"is not in UTF-8: read as {assumed} (--encoding NAME names another)"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from labeltool.importers.base import marked_encoding
 from labeltool.importers.tables.profiles import PROFILES
-
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def file_kind(path: Path) -> FileKind | None:
             head = file.read(max(kind.head_bytes for kind in FILE_KINDS))
     except (OSError, ValueError):
         return None
-    encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "latin-1")
+    encoding = marked_encoding(head) or "latin-1"
 
     def fits(kind: FileKind) -> bool:
         return kind.pattern.match(head[: kind.head_bytes].decode(encoding, "ignore")) is not None

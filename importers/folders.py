@@ -17,16 +17,8 @@ SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "t
 def parse(directory: Path) -> ParsedLabels:
     """Read the labels of sounds from the folders that they are in.
 
-    Returns
-    -------
-    ParsedLabels
-        A row for each sound, of the whole recording; `split` is an own column where the folders have it. What lies in
-        no folder of a label is skipped.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is no directory, or no sound is in a folder of a label.
+    A row is of a whole recording; `split` is an own column where the folders have it. What lies in no folder of a label is
+    skipped.
     """
     if not directory.is_dir():
         reason = "is a file, not a directory" if directory.exists() else "no such directory"

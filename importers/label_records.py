@@ -192,10 +192,7 @@ class _LabelReader:
     def _sounds_of(self, file: Path, rows: pd.DataFrame) -> _Sounds:
         """Find and describe the recording of each row; a missing one is a problem, named once with its first row.
 
-        Raises
-        ------
-        LabeltoolError
-            Where rows that name no sound have none beside the file.
+        Raises a `LabeltoolError` where rows that name no sound have none beside the file.
         """
         import numpy as np
         import pandas as pd

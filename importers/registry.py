@@ -30,6 +30,24 @@ if TYPE_CHECKING:
 Kind = Literal["path", "seconds", "choice", "flag", "name", "pairs"]
 
 
+class LabelParser(Protocol):
+    """The function `parse` of a module for labels; it takes the format's options but `audio` and `checked` too."""
+
+    def __call__(self, source: Path, /, *, encoding: str | None = None, **options: Any) -> ParsedLabels:
+        """Read the labels of a file or a folder, without its recordings.
+
+        Parameters
+        ----------
+        encoding
+            Of a text; None to find out (`base.read_text`).
+
+        Raises
+        ------
+        LabeltoolError
+            When it is missing, damaged or another kind of file, or nothing in it is a label.
+        """
+
+
 class Reader(Protocol):
     """The function of a format's module; beside the sources it takes the format's options by their names."""
 
@@ -130,7 +148,8 @@ class Format:
     def parser(self, **options: Any) -> Callable[[Path], ParsedLabels]:
         """Return the function that reads the labels of one source; options as in `options`."""
         own = {name: value for name, value in options.items() if name not in ("audio", "checked")}
-        return partial(import_module(self.module).parse, **own)
+        parse: LabelParser = import_module(self.module).parse
+        return partial(parse, **own)
 
     def parse_each(self, sources: Sequence[Path], **options: Any) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
         """Yield the label files and their rows (`label_rows.LABEL_COLUMNS`), and what is skipped; nothing is described.

@@ -21,20 +21,7 @@ _MAX_DEPTH = 50
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
-    """Read the annotations of a file; a tier is a track, an empty annotation a label without a name.
-
-    Parameters
-    ----------
-    path
-        The file.
-    encoding
-        Not used: XML names its own.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is missing, damaged or no XML.
-    """
+    """Read the annotations of a file; a tier is a track, an empty annotation a label without a name. XML names its encoding."""
     document = _Document()
     read_xml(path, "annotation file of ELAN", "open it in ELAN and save it", document.begin, document.text)
     sound = document.sounds[0] if len(document.sounds) == 1 else None

@@ -21,20 +21,7 @@ _FIELDS = ("time", "duration", "value", "confidence")
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
-    """Read a JAMS file, which belongs to the sound beside it; the namespace of an annotation is the track.
-
-    Parameters
-    ----------
-    path
-        The file.
-    encoding
-        None to find out.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is missing, or another kind of file.
-    """
+    """Read a JAMS file, which belongs to the sound beside it; the namespace of an annotation is the track."""
     document, notes = read_json(path, _KIND, _REMEDY, encoding)
     fields = fields_of(document)
     if not isinstance(fields.get("annotations"), list):

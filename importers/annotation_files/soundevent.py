@@ -22,20 +22,7 @@ Fields = Mapping[str, object]
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
-    """Read an annotation set or project, or a data set, whose recordings have no labels.
-
-    Parameters
-    ----------
-    path
-        The file.
-    encoding
-        None to find out.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is missing, or another kind of file.
-    """
+    """Read an annotation set or project, or a data set, whose recordings have no labels."""
     document, notes = read_json(path, _KIND, _REMEDY, encoding)
     data = fields_of(fields_of(document).get("data"))
     recordings = {key: _recording(one) for key, one in _by_id(data, "recordings").items() if text_of(one.get("path"))}

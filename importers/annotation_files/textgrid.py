@@ -54,20 +54,7 @@ class _Tier:
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
-    """Read a TextGrid: a tier is a track, an empty interval is no label, an empty point is one without a name.
-
-    Parameters
-    ----------
-    path
-        The file.
-    encoding
-        None to find out: UTF-8 or UTF-16 as Praat writes them, else as `base.read_text`.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is missing, another kind of file, or another object of Praat.
-    """
+    """Read a TextGrid: a tier is a track, an empty interval is no label, an empty point is one without a name."""
     text, notes = read_text(path, _KIND, _REMEDY, encoding)
     entries = _entries(_LINE_END.sub("\n", text))
     heads = [entry.text or "" for entry in islice(entries, 2)]

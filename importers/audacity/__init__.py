@@ -25,18 +25,7 @@ from labeltool.records import Note
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
-    """Read a label file without its recording.
-
-    Parameters
-    ----------
-    encoding
-        Of a text; None to find out (`base.read_text`).
-
-    Raises
-    ------
-    LabeltoolError
-        When it is missing, a directory or another kind of file, or none of its lines is a label.
-    """
+    """Read a label file, whatever it is called."""
     kind = file_kind(path)
     name = kind.name if kind is not None else ""
     if name == "aup3":

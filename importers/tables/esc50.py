@@ -19,21 +19,9 @@ SUBSETS = ("esc10",)
 
 
 def parse(directory: Path, *, subset: str | None = None, encoding: str | None = None) -> ParsedLabels:
-    """Read the table of the data set.
+    """Read the table of the data set, or of the subset "esc10" alone.
 
-    Parameters
-    ----------
-    directory
-        The directory with `meta/` and `audio/`, or with the layout of another copy, Kaggle's for one.
-    subset
-        "esc10" for the 400 clips of ESC-10; None for all.
-    encoding
-        Of the table; None to find out.
-
-    Raises
-    ------
-    LabeltoolError
-        When the table is missing or lacks columns, the subset is unknown, or nothing is left.
+    The directory has `meta/` and `audio/`, or the layout of another copy, Kaggle's for one.
     """
     if subset is not None and subset not in SUBSETS:
         raise LabeltoolError(f"ESC-50 has no subset {quoted(subset)}", remedy=f"use {', '.join(SUBSETS)}")

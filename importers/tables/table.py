@@ -47,25 +47,13 @@ _CLASS_ID = re.compile(r"/[a-z]/\w+")
 
 
 def parse(path: Path, *, column: Sequence[str] = (), encoding: str | None = None) -> ParsedLabels:
-    """Read a table of labels.
+    """Read a table of labels; the columns without a meaning are the file's own.
 
     Parameters
     ----------
     column
         Names of its columns as `MEANING=NAME`; the meanings are `profiles.ROLES`, also start, end, duration, file, low
         and high. Without one, they are found by `profiles.ALIASES`.
-    encoding
-        Of a text; None to find out.
-
-    Returns
-    -------
-    ParsedLabels
-        One row for each label of a row; the columns without a meaning are the file's own.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is no table, has no header or no column of labels, or none of its rows can be used.
     """
     kind = file_kind(path)
     is_json = kind is not None and kind.name == "json lines"
@@ -144,13 +132,7 @@ def _labels(columns: Columns) -> pd.Series[str] | None:
 
 
 def _require_labels(columns: Columns) -> list[str]:
-    """Find the column of labels, or return those of one class each.
-
-    Raises
-    ------
-    LabeltoolError
-        Where there are neither.
-    """
+    """Find the column of labels, or return those of one class each; a `LabeltoolError` where there are neither."""
     if "label" in columns.names:
         return []
     used = {name for names in columns.names.values() for name in names}
@@ -195,10 +177,7 @@ def _keep_one_view(columns: Columns) -> None:
 def _recordings(columns: Columns) -> pd.Series[str] | None:
     """Return the names of the sounds, with their folders; None where the table has no names.
 
-    Raises
-    ------
-    LabeltoolError
-        Where a table of Raven is of several sounds, and its times are not those in each.
+    Raises a `LabeltoolError` where a table of Raven is of several sounds, and its times are not those in each.
     """
     import numpy as np
 

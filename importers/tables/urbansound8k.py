@@ -16,17 +16,7 @@ from labeltool.importers.tables.profiles import URBANSOUND8K
 def parse(directory: Path, *, encoding: str | None = None) -> ParsedLabels:
     """Read the table of the data set; salience and the position in the source recording are kept as columns.
 
-    Parameters
-    ----------
-    directory
-        The directory with `metadata/` and `audio/`, or with the layout of another copy: Kaggle's has the table and the
-        folds side by side.
-    encoding
-        Of the table; None to find out.
-
-    Raises
-    ------
-    LabeltoolError
-        When the table is missing or lacks columns, or has no rows.
+    The directory has `metadata/` and `audio/`, or the layout of another copy: Kaggle's has the table and the folds side by
+    side.
     """
     return parse_dataset(directory, "metadata/UrbanSound8K.csv", URBANSOUND8K, encoding)
