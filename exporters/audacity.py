@@ -51,13 +51,7 @@ class Region:
 
 
 def write(source: Source, directory: Path) -> pd.DataFrame:
-    """Write a label track for each recording with a present label, an index, and a README.
-
-    Raises
-    ------
-    LabeltoolError
-        When no recording has a present label.
-    """
+    """Write a label track for each recording with a present label, an index, and a README."""
     rows = exportable(source.annotations, CARRIES)
     tracks = {id_: regions(of_recording) for id_, of_recording in by_recording(rows)}
     write_tracks(source.store, directory, tracks)

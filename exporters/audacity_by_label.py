@@ -25,13 +25,7 @@ in the tracks, or in part, and why.
 
 
 def write(source: Source, directory: Path) -> pd.DataFrame:
-    """Write a label track for each present label of each recording, an index, and a README.
-
-    Raises
-    ------
-    LabeltoolError
-        When no recording has a present label.
-    """
+    """Write a label track for each present label of each recording, an index, and a README."""
     rows = exportable(source.annotations, CARRIES)
     recordings = rows.drop_duplicates("recording_id")
     folders = safe_stems([Path(path).stem for path in recordings["path"]])

@@ -36,13 +36,7 @@ CARRIES = Carries(text=one_field)
 
 
 def write(source: Source, directory: Path) -> pd.DataFrame:
-    """Write the tables of strong and weak labels, an index of the files, and a README.
-
-    Raises
-    ------
-    LabeltoolError
-        When no recording has a present label.
-    """
+    """Write the tables of strong and weak labels, an index of the files, and a README."""
     rows = exportable(source.annotations, CARRIES)
     rows["filename"] = rows["path"].map(short_names(set(rows["path"]))).map(one_field)
     rows = rows.sort_values(["filename", "recording_id"], kind="stable")

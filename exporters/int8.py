@@ -11,13 +11,7 @@ from labeltool.networks.model_folder import CARD, INT8, LABELS
 
 
 def write(source: Source, directory: Path) -> None:
-    """Copy `model_int8.tflite`, `labels.txt` and `card.json` of the model, and write its `README.md`.
-
-    Raises
-    ------
-    LabeltoolError
-        When the model's folder is incomplete, or the network is not the one that its card describes.
-    """
+    """Copy `model_int8.tflite`, `labels.txt` and `card.json` of the model, and write its `README.md`."""
     (directory / INT8).write_bytes(source.model.int8)
     for name in (LABELS, CARD):
         path = source.model.directory / name

@@ -54,13 +54,7 @@ CARRIES = Carries(text=_text)
 
 
 def write(source: Source, directory: Path) -> pd.DataFrame:
-    """Write the tasks, the configuration of their labelling interface, and a README.
-
-    Raises
-    ------
-    LabeltoolError
-        When no recording has a present label.
-    """
+    """Write the tasks, the configuration of their labelling interface, and a README."""
     rows = exportable(source.annotations, CARRIES)
     predicted = suggestions(source.store, source.as_of)
     predicted["label"] = predicted["label"].map(_text)

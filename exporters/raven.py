@@ -41,13 +41,7 @@ CARRIES = Carries(points=False, frequencies=True, confidence=True, text=_text)
 
 
 def write(source: Source, directory: Path) -> pd.DataFrame:
-    """Write a selection table for each recording with a present label, an index, and a README.
-
-    Raises
-    ------
-    LabeltoolError
-        When no recording has a present label.
-    """
+    """Write a selection table for each recording with a present label, an index, and a README."""
     rows = exportable(source.annotations, CARRIES)
     tables = {id_: (_table(of_recording), len(of_recording)) for id_, of_recording in by_recording(rows)}
     write_recording_files(source.store, directory, tables, ".selections.txt", INDEX)

@@ -42,7 +42,8 @@ class Writer(Protocol):
         Raises
         ------
         LabeltoolError
-            When it cannot be made from this project.
+            When it cannot be made from this project: there is nothing for it, a model that it does not support, or no
+            file could be read.
         """
 
 
@@ -92,14 +93,14 @@ def _by_name(*exporters: Exporter) -> Registry[Exporter]:
     return Registry("labeltool.exporters", own, instance_named(Exporter))
 
 
+def _of_labels(name: str, help: str, module: str, *carries: Carried) -> Exporter:
+    return Exporter(name, help, module, folder=name, carries=carries, of_labels=True)
+
+
 EXPORTERS = _by_name(
-    Exporter(
-        "splits",
-        "Training, validation and test manifests (CSV), by whole groups.",
-        "splits",
-        "splits",
-        carries=("groups", "folds", "licence"),
-        of_labels=True,
+    _of_labels(
+        *("splits", "Training, validation and test manifests (CSV), by whole groups.", "splits"),
+        *("groups", "folds", "licence"),
     ),
     Exporter("int8", "The int8 model (TFLite) with its labels and card.", "int8", "int8", needs_model=True),
     Exporter(
@@ -109,70 +110,23 @@ EXPORTERS = _by_name(
         "stm32-{model}",
         needs_model=True,
     ),
-    Exporter(
-        "table",
-        "All annotations as a table (CSV, Parquet).",
-        "table",
-        "table",
-        carries=get_args(Carried),
-        of_labels=True,
+    _of_labels("table", "All annotations as a table (CSV, Parquet).", "table", *get_args(Carried)),
+    _of_labels(
+        *("clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips"),
+        *("regions", "bands", "confidence", "groups", "folds", "licence"),
     ),
-    Exporter(
-        "clips",
-        "Labelled sound cut to files, a folder for each label.",
-        "data_sets.clips",
-        "clips",
-        carries=("regions", "bands", "confidence", "groups", "folds", "licence"),
-        of_labels=True,
+    _of_labels(
+        *("audiofolder", "A data set for Hugging Face (AudioFolder).", "data_sets.audiofolder"),
+        *("absent", "unsure", "groups", "folds", "licence"),
     ),
-    Exporter(
-        "audiofolder",
-        "A data set for Hugging Face (AudioFolder).",
-        "data_sets.audiofolder",
-        "audiofolder",
-        carries=("absent", "unsure", "groups", "folds", "licence"),
-        of_labels=True,
+    _of_labels("audacity", "A label track (.txt) for each recording.", "audacity", "regions", "bands"),
+    _of_labels(
+        *("audacity-by-label", "A label track (.txt) for each label of a recording.", "audacity_by_label"),
+        *("regions", "bands"),
     ),
-    Exporter(
-        "audacity",
-        "A label track (.txt) for each recording.",
-        "audacity",
-        "audacity",
-        carries=("regions", "bands"),
-        of_labels=True,
-    ),
-    Exporter(
-        "audacity-by-label",
-        "A label track (.txt) for each label of a recording.",
-        "audacity_by_label",
-        "audacity-by-label",
-        carries=("regions", "bands"),
-        of_labels=True,
-    ),
-    Exporter(
-        "raven",
-        "A Raven selection table for each recording.",
-        "raven",
-        "raven",
-        carries=("regions", "bands", "confidence"),
-        of_labels=True,
-    ),
-    Exporter(
-        "dcase",
-        "Strong and weak labels as DCASE and sed_eval read them (TSV).",
-        "dcase",
-        "dcase",
-        carries=("regions",),
-        of_labels=True,
-    ),
-    Exporter(
-        "label-studio",
-        "Tasks for Label Studio, with suggestions as predictions.",
-        "label_studio",
-        "label-studio",
-        carries=("regions",),
-        of_labels=True,
-    ),
+    _of_labels("raven", "A Raven selection table for each recording.", "raven", "regions", "bands", "confidence"),
+    _of_labels("dcase", "Strong and weak labels as DCASE and sed_eval read them (TSV).", "dcase", "regions"),
+    _of_labels("label-studio", "Tasks for Label Studio, with suggestions as predictions.", "label_studio", "regions"),
     Exporter(
         "transcripts",
         "Transcripts, a label track (.txt) for each recording.",

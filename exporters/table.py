@@ -57,13 +57,7 @@ character, in whose place is a space, if there are any.
 
 
 def write(source: Source, directory: Path) -> pd.DataFrame:
-    """Write the tables, as CSV and where possible as Parquet, and a README that explains the columns.
-
-    Raises
-    ------
-    LabeltoolError
-        When there is no annotation.
-    """
+    """Write the tables, as CSV and where possible as Parquet, and a README that explains the columns."""
     table = source.annotations[list(DTYPES)]
     if table.empty:
         raise LabeltoolError("nothing is labelled yet", remedy="use `labeltool import` or `labeltool label`")

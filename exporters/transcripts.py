@@ -26,13 +26,7 @@ A speech model made these transcripts: they contain errors, and where clips over
 
 
 def write(source: Source, directory: Path) -> None:
-    """Write a track of segments for each recording with speech, and a track of words where their times are known.
-
-    Raises
-    ------
-    LabeltoolError
-        When no transcript contains text.
-    """
+    """Write a track of segments for each recording with speech, and a track of words where their times are known."""
     segments = transcripts.of_recordings(source.store)
     if not segments:
         raise LabeltoolError("no transcript contains text yet", remedy="make transcripts with `labeltool transcribe`")

@@ -58,13 +58,7 @@ _LAYOUT = """\
 
 
 def write(source: Source, directory: Path) -> pd.DataFrame:
-    """Cut a file for each clip with a present label, and write a table for each part and the data set's card.
-
-    Raises
-    ------
-    LabeltoolError
-        When no clip has a label, or no recording can be read.
-    """
+    """Cut a file for each clip with a present label, and write a table for each part and the data set's card."""
     clips = exportable(source.annotations, CARRIES).drop_duplicates("clip_id").set_index("clip_id", drop=False)
     on_label = source.annotations[source.annotations["label"].notna()]
     on_label = on_label.assign(label=on_label["label"].map(CARRIES.text))

@@ -38,13 +38,7 @@ why. `ATTRIBUTION.md` and `attributions.csv` name each recording, its licence an
 
 
 def write(source: Source, directory: Path) -> pd.DataFrame:
-    """Cut a file for each present annotation, and write a table of the files and a README.
-
-    Raises
-    ------
-    LabeltoolError
-        When no clip has a label, or no recording can be read.
-    """
+    """Cut a file for each present annotation, and write a table of the files and a README."""
     rows = exportable(source.annotations, CARRIES)
     names = sorted(rows["label"].unique())
     folder_of = dict(zip(names, safe_stems(names), strict=True))
