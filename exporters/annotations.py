@@ -234,8 +234,4 @@ def _read(store: Store, statement: str) -> pd.DataFrame:
 
 def _table(rows: Iterable[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:
     """Return rows as a table in which also columns without a value have the type by which tables are joined."""
-    frame = pd.DataFrame.from_records(list(rows), columns=columns)
-    keys = {
-        "recording_id": "int64",
-    }
-    return frame.astype({name: dtype for name, dtype in keys.items() if name in columns})
+    return pd.DataFrame.from_records(list(rows), columns=columns).astype({"recording_id": "int64"})

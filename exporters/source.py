@@ -144,11 +144,6 @@ class Source:
 
         The test set is the locked one where there is one, else the model's test fold where it has one, else an official
         fold, else groups drawn at random.
-
-        Raises
-        ------
-        LabeltoolError
-            As `split_project.split`.
         """
         clips, options = self.split_clips, self._split
         units = split_project.read_units(

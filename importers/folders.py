@@ -15,10 +15,9 @@ SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "t
 
 
 def parse(directory: Path) -> ParsedLabels:
-    """Read the labels of sounds from the folders that they are in.
+    """Read the labels of sounds from the folders that they are in; what lies in no folder of a label is skipped.
 
-    A row is of a whole recording; `split` is an own column where the folders have it. What lies in no folder of a label is
-    skipped.
+    A row is of a whole recording; `split` is an own column where the folders have it.
     """
     if not directory.is_dir():
         reason = "is a file, not a directory" if directory.exists() else "no such directory"

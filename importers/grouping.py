@@ -67,13 +67,7 @@ Rule = Callable[[Place], Named | None]
 
 
 def rule_of(text: str) -> Rule:
-    """Return the rule that a person named.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is none.
-    """
+    """Return the rule that a person named."""
     if text in _RULES:
         return _RULES[text]
     kind, _, name = text.partition(":")

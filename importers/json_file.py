@@ -54,13 +54,7 @@ class LabelList:
 
 
 def read_json(path: Path, kind: str, remedy: str, encoding: str | None = None) -> tuple[object, list[Skipped]]:
-    """Read a JSON file; returns its value, and the note on an encoding that was assumed.
-
-    Raises
-    ------
-    LabeltoolError
-        As `base.read_text`; when it is no JSON, with the line.
-    """
+    """Read a JSON file; returns its value, and the note on an encoding that was assumed."""
     text, notes = read_text(path, kind, remedy, encoding)
     if len(text) > _MAX_CHARACTERS:
         raise LabeltoolError(f"is larger than {_MAX_CHARACTERS >> 20} MB", file=path, remedy="export it in parts")

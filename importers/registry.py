@@ -203,13 +203,7 @@ class Format:
             yield replace(batch, records=grouped(_reported(batch.records, report), group_by))
 
     def read(self, sources: Sequence[Path], **options: Any) -> Iterator[Imported]:
-        """Import the format's module and read the sources with it; options as in `options`.
-
-        Raises
-        ------
-        LabeltoolError
-            When a source cannot be read at all.
-        """
+        """Import the format's module and read the sources with it; options as in `options`."""
         if self.is_labels:
             from labeltool.importers.label_records import read_labels
 

@@ -48,13 +48,7 @@ class SoundFiles:
         return self._audio if self._audio is not None and self._audio.is_dir() else file.parent
 
     def beside(self, file: Path) -> Path:
-        """Return the recording of a label file: the given one, else one of its name beside it or in the given folder.
-
-        Raises
-        ------
-        LabeltoolError
-            When there is none, or more than one.
-        """
+        """Return the recording of a label file: the given one, else that of its name beside it or in the folder."""
         if self.only is not None:
             return self.only
         listed = self._listed(file)

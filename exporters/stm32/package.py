@@ -87,13 +87,7 @@ def write_st_models(tflite: bytes, folder: Path, report: Progress, logarithm: Lo
 
 
 def check_fit(model: ModelFiles, network: Network) -> None:
-    """Refuse a network that does not match its card.
-
-    Raises
-    ------
-    LabeltoolError
-        Naming what differs.
-    """
+    """Refuse a network that does not match its card."""
     damaged = "retrain: the model's folder is damaged"
     shape = (1, model.frontend.n_features, model.frontend.patch_frames, 1)
     if network.input.shape != shape:

@@ -21,7 +21,7 @@ _MAX_DEPTH = 50
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
-    """Read the annotations of a file; a tier is a track, an empty annotation a label without a name. XML names its encoding."""
+    """Read the annotations of a file: a tier is a track, an empty annotation a label without a name."""
     document = _Document()
     read_xml(path, "annotation file of ELAN", "open it in ELAN and save it", document.begin, document.text)
     sound = document.sounds[0] if len(document.sounds) == 1 else None

@@ -9,13 +9,7 @@ from labeltool.importers.xml_file import read_xml
 
 
 def read_project(path: Path) -> Project:
-    """Read the labels of a project.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is damaged, or declares entities.
-    """
+    """Read the labels of a project."""
     labels: list[ProjectLabel] = []
     track = ""
 

@@ -35,13 +35,7 @@ class _Cue:
 
 
 def parse_subtitles(path: Path, encoding: str | None = None, *, is_webvtt: bool) -> ParsedLabels:
-    """Read a SubRip or WebVTT file.
-
-    Raises
-    ------
-    LabeltoolError
-        When it cannot be read as text, or is too large.
-    """
+    """Read a SubRip or WebVTT file."""
     text, skipped = read_text(path, "a subtitle file", _REMEDY, encoding)
     rows: list[LabelRow] = []
     for one in _cues(path, LINE_END.split(text), is_webvtt):

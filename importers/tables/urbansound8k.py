@@ -16,7 +16,6 @@ from labeltool.importers.tables.profiles import URBANSOUND8K
 def parse(directory: Path, *, encoding: str | None = None) -> ParsedLabels:
     """Read the table of the data set; salience and the position in the source recording are kept as columns.
 
-    The directory has `metadata/` and `audio/`, or the layout of another copy: Kaggle's has the table and the folds side by
-    side.
+    The directory has `metadata/` and `audio/`, or another layout: Kaggle's copy has table and folds side by side.
     """
     return parse_dataset(directory, "metadata/UrbanSound8K.csv", URBANSOUND8K, encoding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from labeltool.audio.frontend import LogMelFrontend
@@ -17,95 +17,48 @@ _LIBROSA = "librosa.filters.mel"
 _MEL_FILTERS = {"slaney": _LIBROSA, "htk": _LIBROSA, "tensorflow": "tf.signal.linear_to_mel_weight_matrix"}
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureDefinition:
-    """The network's input in the terms of `librosa.feature.melspectrogram`, whose parameters have these names.
+def feature_definition(frontend: LogMelFrontend, network: Network) -> dict[str, Any]:
+    """Return how to compute the network's input, in the terms of `librosa.feature.melspectrogram`.
 
-    Attributes
-    ----------
-    sr, n_fft, win_length, hop_length, window, center, power, n_mels, fmin, fmax, htk, norm
-        Arguments of librosa. `center` is false: the first frame begins at the first sample, and the tail that does not
-        fill a frame is dropped.
-    sample_divisor
-        16-bit samples are divided by it first.
-    log
-        Formula that turns the mel powers into features.
-    floor, offset_db, scale_db
-        Constants of `log`.
-    patch_frames, patch_hop
-        Frames of a patch, and from one patch to the next.
-    subtract_patch_mean
-        Whether each patch is taken less its own mean.
-    layout
-        Order of the axes of the network's input.
-    zeros_before
-        Zeros to put before the samples: librosa puts a window shorter than `n_fft` into the middle of its frame.
-    mel_filters
-        The function whose filters stand in for librosa's.
-    input_scale, input_zero_point
-        `code = round(feature / input_scale) + input_zero_point`, halves to even, limited to -128 and 127.
+    Its parameters have their own names. `center` is false: the first frame begins at the first sample, and the tail
+    that does not fill a frame is dropped. Beside them: `sample_divisor`, by which 16-bit samples are divided first;
+    `log`, the formula that turns mel powers into features, and its constants; whether each patch is taken less its own
+    mean; `layout`, the order of the axes; `input_scale` and `input_zero_point`: `code = round(feature / input_scale) +
+    input_zero_point`, halves to even, limited to -128 and 127.
+
+    Only where librosa's are not the right ones: `zeros_before`, zeros to put before the samples, as librosa puts a
+    window shorter than `n_fft` into the middle of its frame; `mel_filters`, the function whose filters stand in for
+    librosa's.
     """
-
-    sr: int
-    n_fft: int
-    win_length: int
-    hop_length: int
-    n_mels: int
-    fmin: float
-    fmax: float
-    floor: float
-    offset_db: float
-    scale_db: float
-    patch_frames: int
-    patch_hop: int
-    subtract_patch_mean: bool
-    input_scale: float | None
-    input_zero_point: int | None
-    window: str = "hann"
-    center: bool = False
-    power: float = 2.0
-    htk: bool = False
-    norm: str | None = "slaney"
-    sample_divisor: int = 32768
-    log: str = "(10 * log10(mel + floor) - offset_db) / scale_db"
-    layout: str = "batch, mels, frames, channels"
-    zeros_before: int = 0
-    mel_filters: str = _LIBROSA
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values, the last two only where they are not the default."""
-        return {
-            one.name: getattr(self, one.name)
-            for one in fields(self)
-            if one.name not in ("zeros_before", "mel_filters") or getattr(self, one.name) != one.default
-        }
-
-
-def feature_definition(frontend: LogMelFrontend, network: Network) -> FeatureDefinition:
-    """Return how to compute the input of a network with librosa."""
     slaney = frontend.mel_scale == "slaney"
-    return FeatureDefinition(
-        sr=frontend.sample_rate_hz,
-        n_fft=frontend.n_fft,
-        win_length=frontend.frame_samples,
-        hop_length=frontend.hop,
-        n_mels=frontend.n_mels,
-        fmin=frontend.low_hz,
-        fmax=frontend.high_hz,
-        floor=frontend.floor,
-        offset_db=frontend.offset_db,
-        scale_db=frontend.scale_db,
-        patch_frames=frontend.patch_frames,
-        patch_hop=frontend.patch_hop,
-        subtract_patch_mean=frontend.centred,
-        input_scale=network.input.scale,
-        input_zero_point=network.input.zero_point,
-        power=2.0 if frontend.spectrum == "power" else 1.0,
-        htk=not slaney,
-        norm="slaney" if slaney else None,
-        zeros_before=(frontend.n_fft - frontend.frame_samples) // 2,
-        mel_filters=_MEL_FILTERS[frontend.mel_scale],
-    )
+    zeros, filters = (frontend.n_fft - frontend.frame_samples) // 2, _MEL_FILTERS[frontend.mel_scale]
+    return {
+        "sr": frontend.sample_rate_hz,
+        "n_fft": frontend.n_fft,
+        "win_length": frontend.frame_samples,
+        "hop_length": frontend.hop,
+        "n_mels": frontend.n_mels,
+        "fmin": frontend.low_hz,
+        "fmax": frontend.high_hz,
+        "floor": frontend.floor,
+        "offset_db": frontend.offset_db,
+        "scale_db": frontend.scale_db,
+        "patch_frames": frontend.patch_frames,
+        "patch_hop": frontend.patch_hop,
+        "subtract_patch_mean": frontend.centred,
+        "input_scale": network.input.scale,
+        "input_zero_point": network.input.zero_point,
+        "window": "hann",
+        "center": False,
+        "power": 2.0 if frontend.spectrum == "power" else 1.0,
+        "htk": not slaney,
+        "norm": "slaney" if slaney else None,
+        "sample_divisor": 32768,
+        "log": "(10 * log10(mel + floor) - offset_db) / scale_db",
+        "layout": "batch, mels, frames, channels",
+        **({"zeros_before": zeros} if zeros else {}),
+        **({"mel_filters": filters} if filters != _LIBROSA else {}),
+    }
 
 
 def model_config(model_id: int, model: ModelFiles, network: Network) -> dict[str, Any]:
@@ -121,7 +74,7 @@ def model_config(model_id: int, model: ModelFiles, network: Network) -> dict[str
         "output": asdict(network.output),
         "clip_rule": asdict(model.rule),
         "stream_rule": asdict(replace(model.card.stream_rule, thresholds=model.card.stream_thresholds)),
-        "features": feature_definition(require_log_mel(model.frontend), network).to_dict(),
+        "features": feature_definition(require_log_mel(model.frontend), network),
         "fingerprint": model.frontend.fingerprint,
         "frontend": model.frontend.to_dict(),
     }

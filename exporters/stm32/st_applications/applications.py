@@ -19,8 +19,6 @@ from labeltool.networks.device_targets import DEVICE_TARGETS, DeviceTarget
 
 Step = Literal["analyze", "validate", "generate"]
 
-"""Name of the model for the NPU in a package."""
-
 ST_VALIDATION = "val_st.npz"
 """Name of the file in `validation/` with inputs and outputs of the models for ST's applications."""
 

@@ -48,13 +48,7 @@ class Network:
 
 
 def read_network(model: bytes) -> Network:
-    """Read a TFLite file.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is not a TFLite file, or does not have one input and one output.
-    """
+    """Read a TFLite file."""
     return describe(read_graph(model))
 
 

@@ -69,13 +69,7 @@ def golden_samples(frontend: LogMelFrontend) -> int:
 
 
 def loudest_part(clip: StoredClip, frontend: LogMelFrontend) -> Int16:
-    """Return the part of a clip with its loudest patch, `(golden_samples,) int16`; a short clip is padded with zeros.
-
-    Raises
-    ------
-    LabeltoolError
-        When the recording cannot be read.
-    """
+    """Return the part of a clip with its loudest patch, `(golden_samples,) int16`; zeros follow a short clip."""
     length = golden_samples(frontend)
     pcm = clip_pcm(clip, frontend)
     loudness = frontend.loudness_db(device_frontend.log_mel(frontend, pcm))

@@ -105,13 +105,7 @@ class StValidationSet:
 
 
 def st_validation_set(source: Source, validation: ValidationSet, st_model: bytes) -> StValidationSet:
-    """Compute the patches of a validation set with ST's front end, and run `model_st` on them.
-
-    Raises
-    ------
-    LabeltoolError
-        When a clip cannot be read any more.
-    """
+    """Compute the patches of a validation set with ST's front end, and run `model_st` on them."""
     from labeltool.networks.quantization import FloatOutputModel
 
     frontend = require_log_mel(source.model.frontend)
@@ -130,11 +124,6 @@ def held_out(source: Source) -> tuple[Part, list[LabelledClip]]:
 
     They are the unseen clips, or unseen and validation clips together where there are fewer unseen ones. Without
     either, they are the training clips.
-
-    Raises
-    ------
-    LabeltoolError
-        When no clip has a label.
     """
     labelled_clips = source.labelled_clips
     if not labelled_clips:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def sound(samples: int) -> Int16:
 )
 def test_librosa_computes_the_devices_input_from_the_file(frontend: LogMelFrontend) -> None:
     network, pcm = network_of(frontend), sound(5 * frontend.sample_rate_hz)
-    features = json.loads(json.dumps(asdict(feature_definition(frontend, network))))
+    features = json.loads(json.dumps(feature_definition(frontend, network)))
     codes = device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network.input).codes
     steps = np.abs(rebuilt(features, pcm).astype(int) - codes)
     assert steps.max() <= 1
@@ -85,7 +84,7 @@ def test_librosa_computes_the_devices_input_from_the_file(frontend: LogMelFronte
 
 def test_features_of_a_short_window_say_where_librosa_differs() -> None:
     network, pcm = network_of(YAMNET_FRONTEND), sound(5 * YAMNET_FRONTEND.sample_rate_hz)
-    features = feature_definition(YAMNET_FRONTEND, network).to_dict()
+    features = feature_definition(YAMNET_FRONTEND, network)
     assert features["mel_filters"] == "tf.signal.linear_to_mel_weight_matrix"
     assert (features["power"], features["htk"], features["norm"], features["win_length"]) == (1.0, True, None, 400)
     with_zeros = np.pad(pcm, (features["zeros_before"], features["n_fft"] - features["win_length"]))
