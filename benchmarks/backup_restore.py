@@ -13,7 +13,6 @@ run on every file. It prints a table, and ends with exit code 1 where anything w
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -27,6 +26,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+
+from commands import labeltool
 
 from labeltool import project as projects
 from labeltool.project import Project
@@ -146,19 +147,6 @@ def writers(project: Project) -> Iterator[tuple[Writer, Writer]]:
                 writer.kill()
 
 
-def labeltool(project: Project, *arguments: str) -> dict[str, object]:
-    """Run a command and return its JSON."""
-    done = subprocess.run(
-        [sys.executable, "-m", "labeltool", "--project", str(project.directory), *arguments, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return dict(json.loads(done.stdout))
-
-
 def rows_and_damage(database: Path) -> tuple[set[str], int]:
     """Return the ids in a database's journal, and 1 where SQLite finds something wrong, else 0."""
     with closing(sqlite3.connect(database)) as connection:
@@ -180,14 +168,14 @@ def one_round(folder: Path, moments: random.Random) -> Round:
             writer.until(5)
         time.sleep(moments.uniform(0, 0.4))
         before = {row for writer in both for row in list(writer.rows)}
-        labeltool(project, "backup", str(backup))
+        labeltool("backup", backup, project=folder)
         time.sleep(moments.uniform(0, 0.2))
         for writer in both:
             writer.kill()
         acknowledged = {row for writer in both for row in writer.rows}
     wal = folder / "labels.db-wal"
     wal_bytes = wal.stat().st_size if wal.exists() else 0
-    kept = Path(str(labeltool(project, "restore", str(backup))["kept"]))
+    kept = Path(labeltool("restore", backup, "--json", project=folder).json()["kept"])
     in_backup, backup_damage = rows_and_damage(backup)
     restored, restored_damage = rows_and_damage(project.database)
     killed, killed_damage = rows_and_damage(kept)
@@ -196,7 +184,7 @@ def one_round(folder: Path, moments: random.Random) -> Round:
         for writer in both:
             writer.until(5)
         time.sleep(moments.uniform(0, 0.2))
-        second = Path(str(labeltool(project, "restore", str(kept))["kept"]))
+        second = Path(labeltool("restore", kept, "--json", project=folder).json()["kept"])
         endings = [(writer.end(), writer.process.returncode) for writer in both]
         live = {row for writer in both for row in writer.rows}
     stopped = [code == 1 and "was exchanged" in text and text.count("\n") == 1 for text, code in endings]

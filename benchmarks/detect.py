@@ -21,16 +21,14 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+from commands import labeltool
 from esc10_clips import read_clips
 
 from labeltool import project as projects
@@ -82,24 +80,16 @@ def write_recording(
 def detect(project: Path, model: str, path: Path, seconds: float, output: Path) -> tuple[Events, dict[str, Any]]:
     """Run `labeltool detect` from the command line; return its events and its cost."""
     shutil.rmtree(projects.find(project).cache / "detect", ignore_errors=True)
-    command = [sys.executable, "-m", "labeltool", "--project", str(project), "detect", str(path), "--model", model]
-    began = time.monotonic()
-    process = subprocess.Popen([*command, "--json", "-o", str(output)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    output_text = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    wall_s, processor_s = time.monotonic() - began, used.ru_utime + used.ru_stime
-    if status:
-        sys.exit(f"`{' '.join(command)}` failed")
-    return json.loads(output_text)["files"][0]["spans"], {
+    taken = labeltool("detect", path, "--model", model, "--json", "-o", output, project=project)
+    return taken.json()["files"][0]["spans"], {
         "model": model,
         "seconds": seconds,
-        "wall_s": round(wall_s, 1),
-        "processor_s": round(processor_s, 1),
-        "times_real_time_by_wall": round(seconds / wall_s, 1),
-        "times_real_time_by_processor_on_two_cores": round(seconds / (processor_s / CORES), 1),
+        "wall_s": round(taken.wall_s, 1),
+        "processor_s": round(taken.processor_s, 1),
+        "times_real_time_by_wall": round(seconds / taken.wall_s, 1),
+        "times_real_time_by_processor_on_two_cores": round(seconds / (taken.processor_s / CORES), 1),
         "load_average": round(os.getloadavg()[0], 1),
-        "largest_process_mb": round(used.ru_maxrss / 1024, 1),
+        "largest_process_mb": round(taken.peak_mb, 1),
     }
 
 

@@ -36,6 +36,8 @@ import soundfile
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # the terminal that the tests drive
 
+from commands import Taken, command_line, measured  # noqa: E402
+
 from helpers.terminal import TerminalApp  # noqa: E402
 from labeltool import project as projects  # noqa: E402
 from labeltool.store import clips, journal  # noqa: E402
@@ -118,26 +120,21 @@ def make_project(folder: Path, clip_count: int) -> Path:
     return folder
 
 
-def command(*arguments: str) -> list[str]:
-    """Return the command line of a labeltool command."""
-    return [sys.executable, "-m", "labeltool", *arguments]
-
-
-def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(project: Path, *arguments: str) -> Taken:
     """Run a command to its end."""
-    return subprocess.run(command(*arguments), cwd=project, capture_output=True, text=True, check=False)
+    return measured(command_line(*arguments), folder=project)
 
 
 def works(project: Path, *arguments: str) -> str:
     """Return whether a command runs through, else the end of what it wrote."""
     done = run(project, *arguments)
-    return "works" if done.returncode == 0 else f"FAILS: {done.stderr.strip()[-200:]}"
+    return "works" if done.code == 0 else f"FAILS: {done.errors.strip()[-200:]}"
 
 
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start a command in a session of its own."""
     return subprocess.Popen(
-        command(*arguments),
+        command_line(*arguments),
         cwd=project,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -183,9 +180,7 @@ def processes_of(project: Path) -> list[str]:
 def kill_marks(scratch: Path, times: int, rng: random.Random) -> Outcome:
     """Kill `mark` at any moment."""
     project, rows = copied(scratch), set()
-    began = time.monotonic()
-    run(project, "mark", "1", LABELS[0])
-    whole_s = time.monotonic() - began
+    whole_s = run(project, "mark", "1", LABELS[0]).wall_s
     for turn in range(times):
         process = start(project, "mark", *nth_label(project, turn), "--json")
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -230,7 +225,7 @@ def kill_apps(scratch: Path, times: int, rng: random.Random) -> Outcome:
 
 def labelled(project: Path) -> int:
     """Return the number of labelled clips."""
-    return int(json.loads(run(project, "status", "--json").stdout)["labelled"])
+    return int(run(project, "status", "--json").json()["labelled"])
 
 
 def fill_disks(scratch: Path, times: int, rng: random.Random) -> Outcome:
@@ -249,12 +244,12 @@ def fill_disks(scratch: Path, times: int, rng: random.Random) -> Outcome:
             (disk / "filler").write_bytes(bytes(free - rng.randrange(NEARLY_FULL_BYTES)))
             for turn in range(12):
                 done = run(disk, "mark", str(turn + 1), LABELS[turn % 3], "--json")
-                rows |= row_of(done.stdout)
-                failures += done.returncode != 0 and "full" not in done.stderr
+                rows |= row_of(done.printed)
+                failures += done.code != 0 and "full" not in done.errors
             (disk / "filler").unlink()
             outcome.add(disk, rows)
-            outcome.again = "works" if not failures else f"{failures} other errors: {done.stderr.strip()[-200:]}"
-            if run(disk, "mark", "1", LABELS[0]).returncode:
+            outcome.again = "works" if not failures else f"{failures} other errors: {done.errors.strip()[-200:]}"
+            if run(disk, "mark", "1", LABELS[0]).code:
                 outcome.again = "FAILS"
         finally:
             subprocess.run(["umount", str(disk)], check=True)
@@ -272,9 +267,9 @@ def write_at_once(scratch: Path, writers: int, minutes: float) -> Outcome:
         turn = number
         while time.monotonic() < end_s:
             done = run(project, "mark", *nth_label(project, turn), "--json", "--annotator", f"w{number}")
-            rows.extend(row_of(done.stdout))
-            if done.returncode:
-                failed.append(done.stderr)
+            rows.extend(row_of(done.printed))
+            if done.code:
+                failed.append(done.errors)
             turn += 1
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(writers)]
@@ -305,7 +300,7 @@ def kill_tasks(scratch: Path, names: Sequence[str], times: int, rng: random.Rand
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(rng.random() * 1.1 * whole_s)
             kill(process)
-            outcome.add(project, row_of(marked.stdout))
+            outcome.add(project, row_of(marked.printed))
         outcome.again = works(project, *arguments)
         print(outcome.row(), flush=True)
 

@@ -84,13 +84,7 @@ def read_clips(data: Path) -> tuple[list[StoredClip], list[str]]:
 
 
 def draw_evenly(classes: Int64, count: int, seed: int) -> Int64:
-    """Draw `count` of some clips by seed, equally many of each class; indices, ascending.
-
-    Raises
-    ------
-    LabeltoolError
-        When a class has too few for that.
-    """
+    """Draw `count` of some clips by seed, equally many of each class; indices, ascending."""
     rng = np.random.default_rng([seed, 7])
     members = [rng.permutation(np.flatnonzero(classes == number)) for number in np.unique(classes)]
     each = count // len(members)

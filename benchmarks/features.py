@@ -25,9 +25,6 @@ os.environ.update({name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREA
 
 import argparse
 import csv
-import json
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +35,7 @@ import librosa
 import numpy as np
 import scipy.fft
 import soundfile
+from commands import finished, labeltool
 
 from labeltool.audio.files import read_pcm
 from labeltool.audio.frontend import LogMelFrontend
@@ -157,42 +155,27 @@ def plain_script(folder: Path, model: Path, inner: bool) -> None:
         )
 
 
-def timed(*commands: list[str], folder: Path) -> tuple[float, float]:
-    """Run commands one after the other; return wall-clock seconds and processor seconds of all their processes."""
-    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    for command in commands:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{' '.join(command)}: {done.stderr}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - begun, used
-
-
 def compare_pipelines(data: Path, model: Path, classes: Path, count: int) -> None:
     """Print the times of both, and how far their suggestions agree."""
     with tempfile.TemporaryDirectory() as name:
         folder, project = Path(name), Path(name) / "project"
         write_clips(data, folder / "clips", count)
-        tool = [sys.executable, "-m", "labeltool"]
-        timed([*tool, "init", str(project)], folder=folder)
-        timed([*tool, "model", "add", str(model), "--labels", str(classes)], folder=project)
-        imports = (
-            [*tool, "import", "folders", str(folder / "clips" / "labelled")],
-            [*tool, "import", "audio", str(folder / "clips" / "others")],
-        )
-        spent = np.array([timed(*imports, folder=project), timed([*tool, "suggest"], folder=project)])
-        for part, (wall_s, used_s) in zip(("import", "features and suggestions"), spent, strict=True):
-            print(f"labeltool: {part:<26} {wall_s:>7.1f} s, processor {used_s:>7.1f} s")
-        listed = subprocess.run(
-            [*tool, "clips", "--limit", str(count), "--json"], cwd=project, capture_output=True, text=True, check=True
-        )
-        ours = {Path(one["file"]).name: one["suggestion"] for one in json.loads(listed.stdout)["clips"]}
+        labeltool("init", project)
+        labeltool("model", "add", model, "--labels", classes, project=project)
+        folders = labeltool("import", "folders", folder / "clips" / "labelled", project=project)
+        others = labeltool("import", "audio", folder / "clips" / "others", project=project)
+        suggest = labeltool("suggest", project=project)
+        wall_s, processor_s = folders.wall_s + others.wall_s, folders.processor_s + others.processor_s
+        print(f"labeltool: {'import':<26} {wall_s:>7.1f} s, processor {processor_s:>7.1f} s")
+        print(f"labeltool: {'suggestions':<26} {suggest.wall_s:>7.1f} s, processor {suggest.processor_s:>7.1f} s")
+        wall_s, processor_s = wall_s + suggest.wall_s, processor_s + suggest.processor_s
+        listed = labeltool("clips", "--limit", count, "--json", project=project).json()
+        ours = {Path(one["file"]).name: one["suggestion"] for one in listed["clips"]}
         script = [sys.executable, __file__, str(data), "--plain", str(folder / "clips"), "--pretrained", str(model)]
         for kind in ("embedding", "scores"):
-            wall_s, used_s = timed([*script, "--by", kind], folder=folder)
-            print(f"plain script by {kind}: {wall_s:.1f} s, processor {used_s:.1f} s")
-            print(f"  by labeltool's: {wall_s / spent[:, 0].sum():.2f}, processor {used_s / spent[:, 1].sum():.2f}")
+            plain = finished([*script, "--by", kind], folder=folder)
+            print(f"plain script by {kind}: {plain.wall_s:.1f} s, processor {plain.processor_s:.1f} s")
+            print(f"  by labeltool's: {plain.wall_s / wall_s:.2f}, processor {plain.processor_s / processor_s:.2f}")
             with (folder / "clips" / "suggestions.csv").open(newline="") as file:
                 theirs = dict(csv.reader(file))
             both = [name for name in theirs if ours.get(name)]

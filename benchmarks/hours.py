@@ -33,10 +33,11 @@ from typing import Any
 
 import numpy as np
 import soxr
+from commands import command_line, labeltool
 from detect import RATE as CLIP_RATE
 from detect import Events, read_sounds, write_recording
 from pyarrow import dataset
-from reviewed_detections import is_right, labeltool, review
+from reviewed_detections import is_right, review
 
 from labeltool.cli.detection.detect_parts import sound_files
 
@@ -47,6 +48,7 @@ LOW = 0.1
 SAMPLE_S = 0.5
 MB = 1 << 20
 TICKS = os.sysconf("SC_CLK_TCK")
+BY = ("--by", "site", "--by", "hour")
 
 
 def write_hours(data: Path, folder: Path, hours: int) -> dict[str, Events]:
@@ -108,7 +110,7 @@ def threshold_for(model: str) -> list[str]:
 
 def detect(project: Path, folder: Path, model: str, hours: int, kills: int) -> dict[str, Any]:
     """Run `labeltool detect` on all recordings, killed some times; return what it cost."""
-    command = [sys.executable, "-m", "labeltool", "--project", str(project), "detect", str(folder), "--model", model]
+    command = command_line("detect", folder, "--model", model, project=project)
     kept = project / "exports" / "detect"
     tree, began, memory_mb = Tree(), time.monotonic(), dict[int, float]()
 
@@ -147,7 +149,7 @@ def size_mb(folder: Path) -> float:
 
 def compare(project: Path, model: str, truths: dict[str, Events]) -> dict[str, Any]:
     """Return the catalogue's counts beside the true ones, by label."""
-    density = labeltool(project, "density", "--model", model, "--by", "site", "--by", "hour")
+    density = labeltool("density", "--model", model, *BY, "--json", project=project).json()
     kept = sorted((project / "exports" / "detect").glob(f"*.{model}.*.parquet"))
     rows = (
         dataset.dataset([str(one) for one in kept]).to_table(["path", "label", "start_s", "end_s", "score"]).to_pylist()
@@ -212,20 +214,18 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         project, folder = Path(name) / "project", Path(name) / "recorders"
-        subprocess.run([sys.executable, "-m", "labeltool", "init", str(project)], check=True, capture_output=True)
-        labeltool(project, "import", "esc50", options.data, "--subset", "esc10")
-        labeltool(project, "retrain", "--test-fold", 4, "--budget", options.budget)
-        labeltool(project, "model", "add", options.yamnet, "--name", "yamnet", "--labels", options.classes)
+        labeltool("init", project)
+        labeltool("import", "esc50", options.data, "--subset", "esc10", project=project)
+        labeltool("retrain", "--test-fold", 4, "--budget", options.budget, project=project)
+        labeltool("model", "add", options.yamnet, "--name", "yamnet", "--labels", options.classes, project=project)
         truths = write_hours(options.data, folder, options.hours)
         recordings_mb = size_mb(folder) / options.hours
-        labeltool(project, "import", "audio", *sound_files([folder]))
+        labeltool("import", "audio", *sound_files([folder]), project=project)
         for model in options.models:
             before_mb, scores_mb = size_mb(project / "labels.db"), size_mb(project / "cache" / "detect")
             kept_mb = size_mb(project / "exports")
             cost = detect(project, folder, model, options.hours, options.kills)
-            began = time.monotonic()
-            labeltool(project, "detect", folder, "--model", model, *threshold_for(model))
-            again_s = time.monotonic() - began
+            again_s = labeltool("detect", folder, "--model", model, *threshold_for(model), project=project).wall_s
             disk = {
                 "recordings": recordings_mb,
                 "scores": (size_mb(project / "cache" / "detect") - scores_mb) / options.hours,
@@ -233,7 +233,7 @@ def main() -> None:
                 "database": (size_mb(project / "labels.db") - before_mb) / options.hours,
             }
             review(project, truths, options.precision, 0.2, options.most)
-            labeltool(project, "evaluate", "--detections", "--precision", options.precision, "--save")
+            labeltool("evaluate", "--detections", "--precision", options.precision, "--save", project=project)
             about = {
                 "model": model,
                 "hours": options.hours,

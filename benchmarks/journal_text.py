@@ -15,17 +15,16 @@ from __future__ import annotations
 import argparse
 import filecmp
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from commands import labeltool  # noqa: E402
 
 from helpers.journal_rows import WHO, fill_with_everything  # noqa: E402
 from labeltool import project as projects  # noqa: E402
@@ -36,16 +35,11 @@ from labeltool.store import clips, journal  # noqa: E402
 
 def run(project: Project, *arguments: str | Path) -> dict[str, float]:
     """Run a command on a project; return its seconds and its largest memory."""
-    started = time.monotonic()
-    command = [sys.executable, "-m", "labeltool", "--project", str(project.directory), "journal", *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, command
+    taken = labeltool("journal", *arguments, project=project.directory)
     return {
-        "seconds": round(time.monotonic() - started, 1),
-        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "memory_mb": round(usage.ru_maxrss / 1024),
+        "seconds": round(taken.wall_s, 1),
+        "processor_seconds": round(taken.processor_s, 1),
+        "memory_mb": round(taken.peak_mb),
     }
 
 

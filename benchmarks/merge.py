@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from commands import labeltool  # noqa: E402
 
 from helpers.journal_rows import act, fill_with_everything  # noqa: E402
 from labeltool import project as projects  # noqa: E402
@@ -48,12 +48,7 @@ def made(directory: Path, rows: int, seed: int, common: Project | None) -> Proje
 
 def merge(project: Project, other: Project) -> float:
     """Merge one into the other by the command; return the processor's seconds."""
-    command = [sys.executable, "-m", "labeltool", "--project", str(project.directory), "merge", str(other.directory)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, command
-    return round(usage.ru_utime + usage.ru_stime, 1)
+    return round(labeltool("merge", other.directory, project=project.directory).processor_s, 1)
 
 
 def truth(project: Project) -> tuple[bytes, list[str]]:

@@ -14,16 +14,14 @@ counts too. `retrain` is stopped by its budget and needs TensorFlow's memory: it
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from commands import Taken, command_line, measured
 
 CLIP_S = 0.05
 CLIPS_PER_RECORDING = 1000
@@ -79,17 +77,6 @@ COMMANDS = (
     ("retrain, what it reads", "", "linear"),
     ("retrain --budget", "retrain --budget 20 --json", ""),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What a process took: processor and wall seconds, most memory of one process, and how it ended."""
-
-    cpu_s: float
-    wall_s: float
-    peak_mb: float
-    failed: str
-    printed: str
 
 
 def write_sources(folder: Path, clips: int) -> None:
@@ -183,41 +170,29 @@ def arguments(folder: Path, command: str) -> list[str]:
     return (filled if command.startswith("--project") else f"--project {places['project']} {filled}").split()
 
 
-def run(command: list[str]) -> Taken:
-    """Run a process and return what it and its children took."""
-    before = time.perf_counter()
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
-        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
-    ):
-        process = subprocess.Popen(command, stdout=out, stderr=errors)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall_s = time.perf_counter() - before
-        for file in (out, errors):
-            file.seek(0)
-        message = errors.read()[-300:].strip().replace("\n", " ") if process.returncode else ""
-        return Taken(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss / 1000, message, out.read())
+def failed(taken: Taken) -> str:
+    """Return the end of what a process that failed wrote; "" where it did not fail."""
+    return taken.errors[-300:].strip().replace("\n", " ") if taken.code else ""
 
 
 def measure(folder: Path, clips: int, only: list[str]) -> dict[str, Taken]:
     """Make a project of a number of clips and run the commands on it; print each row as soon as it is there."""
     python, here = sys.executable, str(Path(__file__).resolve())
-    run([python, here, "--child", "sources", "--folder", str(folder), "--clips", str(clips)])
+    measured([python, here, "--child", "sources", "--folder", str(folder), "--clips", str(clips)])
     (folder / "out").mkdir()
     taken = {}
     for name in ("project", "other"):
-        run([python, "-m", "labeltool", "init", str(folder / name)])
+        measured(command_line("init", folder / name))
     for name, command, _ in COMMANDS:
         if only and name not in only and not name.startswith(("import", "plant")):
             continue
         if name in STEPS:
-            one = run([python, here, "--child", name, "--folder", str(folder)])
+            one = measured([python, here, "--child", name, "--folder", str(folder)])
         else:
-            one = run([python, "-m", "labeltool", *arguments(folder, command)])
+            one = measured(command_line(*arguments(folder, command)))
         taken[name] = one
-        stages = json.loads(one.printed)["stages"] if name.startswith("retrain") and not one.failed else ""
-        print(f"{clips}  {name}: {one.cpu_s:.2f} s, {one.peak_mb:.0f} MB {one.failed}{stages}", file=sys.stderr)
+        stages = one.json()["stages"] if name.startswith("retrain") and not one.code else ""
+        print(f"{clips}  {name}: {one.processor_s:.2f} s, {one.peak_mb:.0f} MB {failed(one)}{stages}", file=sys.stderr)
     return taken
 
 
@@ -232,9 +207,10 @@ def print_table(sizes: dict[int, dict[str, Taken]]) -> bool:
         rows = [one[name] for one in sizes.values() if name in one]
         if len(rows) < len(sizes) or name == "plant":
             continue
-        cells = [one.failed or f"{one.cpu_s:.2f} ({one.wall_s:.2f} wall), {one.peak_mb:.0f}" for one in rows]
-        slope = math.log(rows[-1].cpu_s / rows[0].cpu_s) / math.log(largest / smallest) if len(sizes) > 1 else 0.0
-        faults = ["failed"] * any(one.failed for one in rows) + ["memory"] * (rows[-1].peak_mb > MOST_MB)
+        cells = [failed(one) or f"{one.processor_s:.2f} ({one.wall_s:.2f} wall), {one.peak_mb:.0f}" for one in rows]
+        growth = rows[-1].processor_s / rows[0].processor_s
+        slope = math.log(growth) / math.log(largest / smallest) if len(sizes) > 1 else 0.0
+        faults = ["failed"] * any(one.code for one in rows) + ["memory"] * (rows[-1].peak_mb > MOST_MB)
         faults += ["grows"] * (bool(grows) and slope > SLOPES[grows])
         fits &= not faults
         print(f"| {name} | {' | '.join(cells)} | {slope:.2f} | {', '.join(faults)} |", flush=True)

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import soundfile
+from commands import labeltool
 
 COLUMNS, ROWS, PANEL = 120, 40, 41
 SOCKET = f"newcomer-{os.getpid()}"  # of tmux; another run has its own
@@ -133,11 +134,6 @@ class App:
         """Wait until another clip is on the screen, and return its file; "" where none is left.
 
         With `refused`, None where a notice says that the key was refused.
-
-        Raises
-        ------
-        TimeoutError
-            When nothing happens.
         """
         began = time.monotonic()
         while time.monotonic() < began + DEADLINE_S:
@@ -326,17 +322,12 @@ def make_project(arguments: argparse.Namespace, folder: Path) -> dict[str, str]:
         name = f"clip_{place:03d}.wav"
         soundfile.write(folder / "audio" / name, samples, rate_hz)
         truth[name] = category
-    run("init", str(folder / "project"))
-    at = ("--project", str(folder / "project"))
-    run(*at, "import", "audio", str(folder / "audio"))
+    project = folder / "project"
+    labeltool("init", project)
+    labeltool("import", "audio", folder / "audio", project=project)
     if arguments.pretrained:
-        run(*at, "model", "add", str(arguments.pretrained))
+        labeltool("model", "add", arguments.pretrained, project=project)
     return truth
-
-
-def run(*arguments: str) -> None:
-    """Run a command of labeltool."""
-    subprocess.run([sys.executable, "-m", "labeltool", *arguments], check=True, capture_output=True)
 
 
 def main() -> None:

@@ -21,7 +21,6 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import threading
@@ -31,6 +30,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from commands import command_line, labeltool
 
 from labeltool.cli.demo.sounds import make_world
 
@@ -133,8 +134,8 @@ def run(what: str, ending: str, project: Path, temporary: Path, wait_s: float, r
         **os.environ,
         **{MARK: mark, "LABELTOOL_AUDIO": "null", "LABELTOOL_ANNOTATOR": "ann", "TMPDIR": str(temporary)},
     }
-    program = [sys.executable, "-m", "labeltool", "--project", str(project)]
-    command = program + {"app": ["label"], "retrain": ["retrain"], "serve": ["label", "--serve"]}[what]
+    words = {"app": ["label"], "retrain": ["retrain"], "serve": ["label", "--serve"]}[what]
+    command = command_line(*words, project=project)
     with contextlib.ExitStack() as stack:
         if what == "serve":
             command = ["sh", "-c", 'exec "$@" 2>"$0"', str(temporary / "serve.log"), *command]
@@ -192,9 +193,9 @@ def main() -> None:
         project, temporary = Path(folder) / "project", Path(folder) / "tmp"
         temporary.mkdir()
         world = make_world(Path(folder) / "sounds")
-        for arguments in (["init"], ["import", "esc50", world.esc_style], ["import", "audio", world.pool]):
-            at = [project] if arguments == ["init"] else ["--project", project]
-            subprocess.run([sys.executable, "-m", "labeltool", *arguments, *at], check=True, stderr=subprocess.DEVNULL)
+        labeltool("init", project)
+        labeltool("import", "esc50", world.esc_style, project=project)
+        labeltool("import", "audio", world.pool, project=project)
         print(f"{'what':<8} {'ending':<16} {'runs':>5} {'longest s':>9} {'left at 3 s':>13}   {'exit codes':<22} files")
         for what in options.only:
             for ending in options.endings:

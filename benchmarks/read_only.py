@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from commands import command_line, labeltool
+
 from labeltool.cli.demo.sounds import make_world
 
 # {out} is a folder elsewhere, {sound} a recording of the project, {other} one that is not.
@@ -82,7 +84,7 @@ os.kill(os.getpid(), 9)
 def run(project: Path, command: str, places: dict[str, Path], as_user: bool) -> tuple[int, float, str]:
     """Run a command and return its exit code, its seconds and its first line."""
     words = [word.format(**places) for word in command.split()]
-    program = [sys.executable, "-m", "labeltool", "--project", str(project), *words]
+    program = command_line(*words, project=project)
     if as_user:
         # Without the rights of root over other people's files.
         program = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", *program]
@@ -166,13 +168,10 @@ def beside(project: Path, at: Path, pragma: str) -> Iterator[None]:
 def make_project(project: Path, sounds: Path) -> Path:
     """Make a project with labels and a model; return a recording that is not part of it."""
     world = make_world(sounds)
-    for arguments in (
-        ("init", project),
-        ("--project", project, "import", "esc50", world.esc_style),
-        ("--project", project, "import", "audio", world.recording, "--clip-seconds", "5"),
-        ("--project", project, "retrain", "--budget", "5"),
-    ):
-        subprocess.run([sys.executable, "-m", "labeltool", *map(str, arguments)], check=True, capture_output=True)
+    labeltool("init", project)
+    labeltool("import", "esc50", world.esc_style, project=project)
+    labeltool("import", "audio", world.recording, "--clip-seconds", 5, project=project)
+    labeltool("retrain", "--budget", 5, project=project)
     shutil.rmtree(project / "cache")
     return next(world.pool.iterdir())
 

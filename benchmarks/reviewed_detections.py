@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from commands import labeltool
 from detect import Events, read_sounds, write_recording
 
 from labeltool import project as projects
@@ -31,14 +30,10 @@ LOW = 0.05
 AT_ONCE = 10
 
 
-def labeltool(project: Path, *arguments: object) -> dict[str, Any]:
-    """Run a command of the project and return its JSON."""
-    command = [sys.executable, "-m", "labeltool", "--project", str(project), *map(str, arguments), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}: {done.stderr}")
-    values: dict[str, Any] = json.loads(done.stdout)
-    return values
+def found(project: Path, paths: Sequence[Path], *options: object) -> dict[str, Any]:
+    """Return what YAMNet detects in recordings."""
+    detected = labeltool("detect", *paths, "--model", "yamnet", *options, "--json", project=project).json()
+    return dict(detected)
 
 
 def is_right(truth: Events, label: str, start_s: float, end_s: float) -> bool:
@@ -52,7 +47,7 @@ def review(project: Path, truths: dict[str, Events], precision: float, width: fl
     reviewed = 0
     while True:
         options = ["--precision", precision, "--width", width, "--limit", AT_ONCE]
-        result = labeltool(project, "evaluate", "--detections", *options)
+        result = labeltool("evaluate", "--detections", *options, "--json", project=project).json()
         chosen = {one["label"]: one["threshold"] for one in result["operating_points"]}
         is_narrow = [
             row["precision"] is not None and row["precision"]["high"] - row["precision"]["low"] <= width
@@ -103,9 +98,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         project = folder / "project"
-        subprocess.run([sys.executable, "-m", "labeltool", "init", str(project)], check=True, capture_output=True)
-        labeltool(project, "import", "esc50", options.data, "--subset", "esc10")
-        labeltool(project, "model", "add", options.yamnet, "--name", "yamnet", "--labels", options.classes)
+        labeltool("init", project)
+        labeltool("import", "esc50", options.data, "--subset", "esc10", project=project)
+        labeltool("model", "add", options.yamnet, "--name", "yamnet", "--labels", options.classes, project=project)
         truths: dict[str, Events] = {}
         paths: dict[str, list[Path]] = {"reviewed": [], "rest": []}
         for kind, folds in (("reviewed", (1, 2)), ("rest", (3, 4))):
@@ -114,11 +109,10 @@ def main() -> None:
                 path = folder / f"{kind}-{hour}.flac"
                 truths[path.name] = write_recording(path, sounds, 3600.0, seed=100 * folds[0] + hour)
                 paths[kind].append(path)
-        labeltool(project, "import", "audio", *paths["reviewed"], *paths["rest"])
-        low = ("--model", "yamnet", "--threshold", LOW)
-        detected = labeltool(project, "detect", *paths["reviewed"], *low)
+        labeltool("import", "audio", *paths["reviewed"], *paths["rest"], project=project)
+        detected = found(project, paths["reviewed"], "--threshold", LOW)
         result = review(project, truths, options.precision, options.width, options.most)
-        labeltool(project, "evaluate", "--detections", "--precision", options.precision, "--save")
+        labeltool("evaluate", "--detections", "--precision", options.precision, "--save", project=project)
         truth = shares_right(detected, truths)
         covered = [
             row["precision"]["low"] - 1e-9
@@ -127,8 +121,7 @@ def main() -> None:
             for row in result["thresholds"]
             if row["precision"] is not None
         ]
-        again = labeltool(project, "detect", *paths["reviewed"], "--model", "yamnet")
-        rest = labeltool(project, "detect", *paths["rest"], "--model", "yamnet")
+        again, rest = (found(project, paths[kind]) for kind in ("reviewed", "rest"))
         on_reviewed, on_rest = (shares_right(one, truths) for one in (again, rest))
         for point in result["operating_points"]:
             label, threshold = point["label"], point["threshold"]

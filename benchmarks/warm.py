@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,8 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # records as the tests read them
+
+from commands import labeltool
 
 from helpers.records import one_by_one, read_esc50
 from labeltool import project as projects
@@ -73,32 +72,26 @@ def first_clips(records: Iterator[Imported], max_clips: int) -> Iterator[Importe
         yield record
 
 
-def labeltool(project: Project, *arguments: object) -> str:
-    """Run a command as a person would and return its output."""
-    command = [sys.executable, "-m", "labeltool", "--project", str(project.directory), *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
 def label_clips(project: Project, true_labels: TrueLabels, count: int) -> None:
     """Label the first clips of the queue whose true label is known."""
     with project.open_store() as store:
         queued = next_clips(store, 10 * count, annotator=ANNOTATOR)
     for clip in [clip for clip in queued if (clip.sha256, clip.start_s) in true_labels][:count]:
-        labeltool(project, "mark", clip.id, true_labels[clip.sha256, clip.start_s], "--annotator", ANNOTATOR)
+        label = true_labels[clip.sha256, clip.start_s]
+        labeltool("mark", clip.id, label, "--annotator", ANNOTATOR, project=project.directory)
 
 
 def timed_retrain(project: Project, *options: str) -> dict[str, Any]:
     """Retrain as a process of its own; return seconds, processor seconds, stages and the accuracies."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    result = json.loads(labeltool(project, "retrain", "--json", *options))
-    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken = labeltool("retrain", "--json", *options, project=project.directory)
+    result = taken.json()
     stages = dict(result["stages"])
     # No stage includes the start and the end of two interpreters.
-    stages["processes"] = round(seconds - sum(stages.values()), 2)
+    stages["processes"] = round(taken.wall_s - sum(stages.values()), 2)
     names = ("arch", "labels_seen", "pool_clips", "suggestions", "warm", "clip_accuracy", "int8_clip_accuracy")
     return {
-        "seconds": round(seconds, 1),
-        "processor_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
+        "seconds": round(taken.wall_s, 1),
+        "processor_seconds": round(taken.processor_s, 1),
         "stages": stages,
         **{name: result[name] for name in names},
     }
@@ -122,12 +115,12 @@ def main() -> None:
             Path(folder) / "project", options.data, options.more, options.clips, options.labelled
         )
         if options.trunk is None:
-            labeltool(project, "retrain", "--budget", options.first_budget)
+            labeltool("retrain", "--budget", options.first_budget, project=project.directory)
             arch = ()
         else:
-            labeltool(project, "model", "add", options.trunk)
+            labeltool("model", "add", options.trunk, project=project.directory)
             arch = ("--arch", "yamnet256")
-            labeltool(project, "retrain", *arch)
+            labeltool("retrain", *arch, project=project.directory)
         label_clips(project, true_labels, options.new_labels)
         print(json.dumps(timed_retrain(project, *arch)), flush=True)
 
