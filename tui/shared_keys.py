@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
@@ -19,25 +19,33 @@ class Key:
         The action's name in `[keys]` of the settings.
     keys
         Textual's names of the keys, separated by commas; "" for an action that only the list of commands has.
-    action
-        The Textual action.
-    group
-        The heading on the help page.
     shown
         The key on the help page; "" where the line of another key includes it.
     description
         The line on the help page and in the command palette.
     hint
         The word in the key hints at the bottom; "" where there is none.
+    action
+        The Textual action; "" where it is that of the name.
+    group
+        The heading on the help page.
     """
 
     name: str
     keys: str
-    action: str
-    group: str
-    shown: str
-    description: str
+    shown: str = ""
+    description: str = ""
     hint: str = ""
+    action: str = ""
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "action", self.action or self.name)
+
+
+def keys_of(group: str, *keys: Key) -> tuple[Key, ...]:
+    """Return keys under one heading of the help page."""
+    return tuple(replace(key, group=group) for key in keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,144 +86,116 @@ class View:
         return [named[name] for name in self.hints]
 
 
-LABELLING = (
+LABELLING = keys_of(
+    "Label",
     *(
         Key(
             f"label_{key}",
             key,
-            f"label_key({key!r})",
-            "Label",
             "1-9" if key == "1" else "",
             "give the label that has this key: 1-9, 0 and letters",
             "label",
+            action=f"label_key({key!r})",
         )
         for key in LABEL_KEYS
     ),
-    Key("find_label", "slash", "find_label", "Label", "/", "find a label, or make a new one", "find"),
-    Key("none_of_these", "n", "none_of_these", "Label", "n", "none of the labels is present", "none"),
-    Key("unsure", "d", "unsure", "Label", "d", "unsure: you do not know the label", "unsure"),
-    Key("bad_audio", "b", "bad_audio", "Label", "b", "bad audio: never show this clip again", "bad"),
-    Key(
-        "add_label",
-        "m",
-        "add_label",
-        "Label",
-        "m",
-        "add a label: this key, then the label's; the clip stays",
-        "add label",
-    ),
-    Key(
-        "reject_label",
-        "x",
-        "reject_label",
-        "Label",
-        "x",
-        "reject a label: this key, then the label's; the clip stays",
-        "reject label",
-    ),
-    Key("note", "N", "note", "Label", "N", "write a note on the clip", "note"),
-    Key("undo", "u", "undo", "Label", "u", "undo the last action", "undo"),
-    Key("redo", "U", "redo", "Label", "U", "redo what was undone last", "redo"),
-    Key("cancel", "escape", "cancel", "Label", "Esc", "cancel adding or rejecting; dismiss a warning"),
+    Key("find_label", "slash", "/", "find a label, or make a new one", "find"),
+    Key("none_of_these", "n", "n", "none of the labels is present", "none"),
+    Key("unsure", "d", "d", "unsure: you do not know the label", "unsure"),
+    Key("bad_audio", "b", "b", "bad audio: never show this clip again", "bad"),
+    Key("add_label", "m", "m", "add a label: this key, then the label's; the clip stays", "add label"),
+    Key("reject_label", "x", "x", "reject a label: this key, then the label's; the clip stays", "reject label"),
+    Key("note", "N", "N", "write a note on the clip", "note"),
+    Key("undo", "u", "u", "undo the last action", "undo"),
+    Key("redo", "U", "U", "redo what was undone last", "redo"),
+    Key("cancel", "escape", "Esc", "cancel adding or rejecting; dismiss a warning"),
 )
 
-ACCEPT_FIRST = Key("accept_first", "enter", "accept_first", "Label", "Enter", "accept the first suggestion", "accept")
+ACCEPT_FIRST = Key("accept_first", "enter", "Enter", "accept the first suggestion", "accept", group="Label")
 
-PLAYBACK = (
-    Key("play", "space", "toggle_play", "Playback", "Space", "play or pause", "play"),
-    Key("replay", "r", "replay", "Playback", "r", "play from the start", "replay"),
-    Key("loop", "l", "loop", "Playback", "l", "loop without a gap", "loop"),
-    Key("back", "left", "seek(-1)", "Playback", "← →", "back and forward"),
-    Key("forward", "right", "seek(1)", "Playback", "", ""),
-    Key("slower", "left_square_bracket", "faster(-1)", "Playback", "[ ]", "slower and faster, 0.5 to 2"),
-    Key("faster", "right_square_bracket", "faster(1)", "Playback", "", ""),
-    Key("quieter", "minus", "louder(-1)", "Playback", "- +", "quieter and louder, by 3 dB"),
-    Key("louder", "plus,equals_sign", "louder(1)", "Playback", "", ""),
-    Key("autoplay", "p", "autoplay", "Playback", "p", "play each clip when it appears: on, off"),
+PLAYBACK = keys_of(
+    "Playback",
+    Key("play", "space", "Space", "play or pause", "play", action="toggle_play"),
+    Key("replay", "r", "r", "play from the start", "replay"),
+    Key("loop", "l", "l", "loop without a gap", "loop"),
+    Key("back", "left", "← →", "back and forward", action="seek(-1)"),
+    Key("forward", "right", action="seek(1)"),
+    Key("slower", "left_square_bracket", "[ ]", "slower and faster, 0.5 to 2", action="faster(-1)"),
+    Key("faster", "right_square_bracket", action="faster(1)"),
+    Key("quieter", "minus", "- +", "quieter and louder, by 3 dB", action="louder(-1)"),
+    Key("louder", "plus,equals_sign", action="louder(1)"),
+    Key("autoplay", "p", "p", "play each clip when it appears: on, off"),
 )
 
-DISPLAY = (
-    Key("zoom_time_in", "ctrl+up", "zoom_time(1)", "Display", "Ctrl+↑ ↓", "zoom in time, in and out", "zoom"),
-    Key("zoom_time_out", "ctrl+down", "zoom_time(-1)", "Display", "", ""),
-    Key("pan_back", "ctrl+left", "pan(-1)", "Display", "Ctrl+← →", "show an earlier or a later part"),
-    Key("pan_forward", "ctrl+right", "pan(1)", "Display", "", ""),
-    Key("zoom_frequency_in", "shift+up", "zoom_frequency(1)", "Display", "⇧↑ ⇧↓", "zoom in frequency, in and out"),
-    Key("zoom_frequency_out", "shift+down", "zoom_frequency(-1)", "Display", "", ""),
-    Key("pan_up", "alt+up", "pan_frequency(1)", "Display", "Alt+↑ ↓", "show higher or lower frequencies"),
-    Key("pan_down", "alt+down", "pan_frequency(-1)", "Display", "", ""),
-    Key("show_whole", "ctrl+0", "show_whole", "Display", "Ctrl+0", "show all of the sound, all frequencies"),
-    Key(
-        "colour_map", "f5", "colour_map", "Display", "F5", "spectrogram colours: teal, viridis, magma, grey", "colours"
-    ),
-    Key(
-        "db_range",
-        "f6,c",
-        "db_range",
-        "Display",
-        "F6",
-        "spectrogram dB range: 40, 60, 80, down to the noise",
-        "dB range",
-    ),
-    Key("darker", "comma", "brighten(-1)", "Display", ", .", "spectrogram darker, brighter (faint sounds)"),
-    Key("brighter", "full_stop", "brighten(1)", "Display", "", ""),
-    Key("pixels", "f7", "pixels", "Display", "F7", "spectrogram as pixels or as half blocks"),
-    Key("theme", "T", "app.theme", "Display", "T", "dark or light theme"),
+DISPLAY = keys_of(
+    "Display",
+    Key("zoom_time_in", "ctrl+up", "Ctrl+↑ ↓", "zoom in time, in and out", "zoom", action="zoom_time(1)"),
+    Key("zoom_time_out", "ctrl+down", action="zoom_time(-1)"),
+    Key("pan_back", "ctrl+left", "Ctrl+← →", "show an earlier or a later part", action="pan(-1)"),
+    Key("pan_forward", "ctrl+right", action="pan(1)"),
+    Key("zoom_frequency_in", "shift+up", "⇧↑ ⇧↓", "zoom in frequency, in and out", action="zoom_frequency(1)"),
+    Key("zoom_frequency_out", "shift+down", action="zoom_frequency(-1)"),
+    Key("pan_up", "alt+up", "Alt+↑ ↓", "show higher or lower frequencies", action="pan_frequency(1)"),
+    Key("pan_down", "alt+down", action="pan_frequency(-1)"),
+    Key("show_whole", "ctrl+0", "Ctrl+0", "show all of the sound, all frequencies"),
+    Key("colour_map", "f5", "F5", "spectrogram colours: teal, viridis, magma, grey", "colours"),
+    Key("db_range", "f6,c", "F6", "spectrogram dB range: 40, 60, 80, down to the noise", "dB range"),
+    Key("darker", "comma", ", .", "spectrogram darker, brighter (faint sounds)", action="brighten(-1)"),
+    Key("brighter", "full_stop", action="brighten(1)"),
+    Key("pixels", "f7", "F7", "spectrogram as pixels or as half blocks"),
+    Key("theme", "T", "T", "dark or light theme", action="app.theme"),
 )
 
-APP = (
-    Key("label", "A", "app.view('label')", "App", "A", "Label: the most informative unlabelled clip", "Label"),
+APP = keys_of(
+    "App",
+    Key("label", "A", "A", "Label: the most informative unlabelled clip", "Label", action="app.view('label')"),
     Key(
         "batch_review",
         "S",
-        "app.view('batch_review')",
-        "App",
         "S",
         "Batch review: a page of clips predicted as one label",
         "Batch review",
+        action="app.view('batch_review')",
     ),
-    Key("clusters", "C", "app.view('clusters')", "App", "C", "Clusters: similar unlabelled clips", "Clusters"),
-    Key("review", "R", "app.view('review')", "App", "R", "Review: suspicious labels", "Review"),
-    Key("browse", "B", "app.view('browse')", "App", "B", "Browse: every clip, with filters", "Browse"),
-    Key("similar", "L", "app.similar", "App", "L", "Similar: the clips most similar to this one", "Similar"),
-    Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
-    Key("find_events", "E", "app.view('find')", "App", "E", "Find: the events of a label, from a few examples", "Find"),
-    Key("class_mapping", "M", "app.view('class_mapping')", "App", "M", "Class mapping: classes of a pretrained model"),
-    Key("labels", "f3", "app.labels", "App", "F3", "labels: keys, colours; rename, split, retire, define"),
-    Key("definitions", "f9", "app.definitions", "App", "F9", "what the labels mean, and examples to listen to"),
-    Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
-    Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
-    Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),
-    Key("export", "ctrl+e", "app.export", "App", "Ctrl+e", "export: data sets, label tracks, tables, STM32 package"),
-    Key("evaluate", "f8", "app.evaluate", "App", "F8", "evaluate the newest model on clips it was not trained on"),
+    Key("clusters", "C", "C", "Clusters: similar unlabelled clips", "Clusters", action="app.view('clusters')"),
+    Key("review", "R", "R", "Review: suspicious labels", "Review", action="app.view('review')"),
+    Key("browse", "B", "B", "Browse: every clip, with filters", "Browse", action="app.view('browse')"),
+    Key("similar", "L", "L", "Similar: the clips most similar to this one", "Similar", action="app.similar"),
+    Key("regions", "w", "w", "Regions: label regions of the whole recording", "Regions", action="app.regions"),
+    Key("find_events", "E", "E", "Find: the events of a label, from a few examples", "Find", action="app.view('find')"),
+    Key("class_mapping", "M", "M", "Class mapping: classes of a pretrained model", action="app.view('class_mapping')"),
+    Key("labels", "f3", "F3", "labels: keys, colours; rename, split, retire, define", action="app.labels"),
+    Key("definitions", "f9", "F9", "what the labels mean, and examples to listen to", action="app.definitions"),
+    Key("train", "t", "t", "train a model now, in the background", "train", action="app.train"),
+    Key("cancel_training", "ctrl+t", "Ctrl+t", "stop the training that runs", action="app.cancel_training"),
+    Key("progress", "P", "P", "progress: speed, goals, learning curves, confusions", action="app.progress"),
+    Key("export", "ctrl+e", "Ctrl+e", "export: data sets, label tracks, tables, STM32 package", action="app.export"),
+    Key("evaluate", "f8", "F8", "evaluate the newest model on clips it was not trained on", action="app.evaluate"),
     Key(
-        "fetch_pretrained", "f4", "app.fetch_pretrained", "App", "F4", "fetch yamnet, a pretrained model that suggests"
+        "fetch_pretrained", "f4", "F4", "fetch yamnet, a pretrained model that suggests", action="app.fetch_pretrained"
     ),
-    Key("settings", "f2", "app.settings", "App", "F2", "settings: theme, sound output, keys, training"),
-    Key("commands", "colon,ctrl+p", "commands", "App", ":", "find a command by its name"),
-    Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
-    Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
-    Key("open_project", "", "app.open_project", "App", "", "open another project"),
-    Key("tour", "", "app.tour", "App", "", "tour: the keys that matter, in one minute"),
+    Key("settings", "f2", "F2", "settings: theme, sound output, keys, training", action="app.settings"),
+    Key("commands", "colon,ctrl+p", ":", "find a command by its name"),
+    Key("help", "question_mark,f1", "?", "this page", "keys"),
+    Key("quit", "q,ctrl+c", "q", "quit; every label is on the disk already", "quit", action="app.quit"),
+    Key("open_project", "", "", "open another project", action="app.open_project"),
+    Key("tour", "", "", "tour: the keys that matter, in one minute", action="app.tour"),
 )
 
-MARKS = (
-    Key(
-        "mark",
-        "v",
-        "mark",
-        "List",
-        "v *",
-        "mark clips from here on, or all: keys are for all of them",
-        "mark",
-    ),
-    Key("mark_all", "asterisk", "mark_all", "List", "", ""),
+WITH_SOUND = (*PLAYBACK, *DISPLAY, *APP)
+
+MARKS = keys_of(
+    "List",
+    Key("mark", "v", "v *", "mark clips from here on, or all: keys are for all of them", "mark"),
+    Key("mark_all", "asterisk"),
 )
 
-LIST = (
-    Key("up", "up", "move(-1)", "List", "↑ ↓", "previous clip, next clip", "clip"),
-    Key("down", "down", "move(1)", "List", "", ""),
-    Key("page_up", "pageup", "page(-1)", "List", "PgUp PgDn", "page up, page down"),
-    Key("page_down", "pagedown", "page(1)", "List", "", ""),
-    Key("first", "home", "end(False)", "List", "Home End", "first clip, last clip"),
-    Key("last", "end", "end(True)", "List", "", ""),
+LIST = keys_of(
+    "List",
+    Key("up", "up", "↑ ↓", "previous clip, next clip", "clip", action="move(-1)"),
+    Key("down", "down", action="move(1)"),
+    Key("page_up", "pageup", "PgUp PgDn", "page up, page down", action="page(-1)"),
+    Key("page_down", "pagedown", action="page(1)"),
+    Key("first", "home", "Home End", "first clip, last clip", action="end(False)"),
+    Key("last", "end", action="end(True)"),
 )
