@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -48,10 +49,12 @@ class ProductList(SelectList):
         self.refresh()
 
     def line(self, place: int, width: int) -> Content:
-        """Return whether a product is chosen, its name, and what it is."""
+        """Return whether a product is chosen, its name, and what it is, where there is space for that of all."""
         one = self._products[place]
         mark = "✓" if one.name in self._chosen else " "
-        text = fit(f" {mark} {fit(one.name, _NAME_CELLS)} {one.help}", width)
+        start = f" {mark} {fit(one.name, _NAME_CELLS)} "
+        fits = cell_len(start) + max(cell_len(each.help) for each in self._products) <= width
+        text = fit(start + one.help if fits else start, width)  # that of the selected one is below, too
         return Content.styled(text, "bold reverse $accent" if place == self.place else "$foreground")
 
 

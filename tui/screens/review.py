@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.cells import cell_len
+
 from labeltool.annotation import review
 from labeltool.annotation.label_errors import read_list
 from labeltool.annotation.listing import ListedClip
@@ -17,11 +19,13 @@ from labeltool.store import Store
 from labeltool.tui.keys import REVIEW
 from labeltool.tui.screens.list_base import ListResult, ListScreen, clip_parts
 from labeltool.tui.services import Services
-from labeltool.tui.text import fit
+from labeltool.tui.text import fit, one_line
 from labeltool.tui.widgets.lists.clip_list import Part
 
 # After these, which ones narrow the intervals most is computed anew.
 _DETECTIONS = 10
+# Of most reasons, and of what a narrow line keeps for file and labels.
+_REASON_CELLS, _LINE_CELLS = 46, 30
 
 
 class ReviewScreen(ListScreen):
@@ -32,7 +36,7 @@ class ReviewScreen(ListScreen):
     def __init__(self, services: Services, *, repeat_s: float) -> None:
         super().__init__(services, REVIEW, repeat_s=repeat_s)
         self._issues: dict[int, LabelIssue] = {}
-        self._compared_with = ""
+        self._about = self._compared_with = ""
         self._detected: set[int] = set()
 
     def find(self, store: Store) -> ListResult:
@@ -40,13 +44,21 @@ class ReviewScreen(ListScreen):
         errors = read_list(self.services.project.cache)
         self._issues = {issue.clip_id: issue for issue in review.label_issues(store, errors)}
         self._compared_with = "" if self._issues else review.compared_with(store, errors)
-        title = "suspicious labels, the most suspicious first"
+        self._about = "suspicious labels, the most suspicious first"
         detected = detections_to_review(self.services.project, store, limit=_DETECTIONS)
         for one in detected:
             reason = f"detected as {one.label!r} ({one.score:.0%})"
             self._issues.setdefault(one.clip, LabelIssue(one.clip, one.label, Value.PRESENT, reason, 0.0))
         self._detected = {one.clip for one in detected}
-        return ListResult(list(self._issues), f"{title}; then detections" if detected else title)
+        self._about += "; then detections" if detected else ""
+        return ListResult(list(self._issues), self._about)
+
+    def show_title(self) -> None:
+        """Show what the list is, or the reason for the selected clip where its line has no space for it."""
+        issue = self._issues.get(self.clips.clip_id or 0)
+        is_cut = issue is not None and cell_len(issue.reason) > _reason_cells(self.clips.size.width - 2)
+        self._list_title = one_line(issue.reason) if issue is not None and is_cut else self._about
+        super().show_title()
 
     def show_next(self, clip_id: int) -> None:
         """Select the next clip, or read which detections are next."""
@@ -76,10 +88,10 @@ class ReviewScreen(ListScreen):
 
     def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
         """Return a clip's line with the reason why it is suspicious."""
-        half = width // 2
+        cells = _reason_cells(width)
         issue = self._issues.get(listed.clip.id)
         reason = issue.reason if issue is not None else ""
-        return [*clip_parts(listed, width - half - 1), (" ", ""), (fit(reason, half), "$warning")]
+        return [*clip_parts(listed, width - cells - 1), (" ", ""), (fit(reason, cells), "$warning")]
 
     def command_titles(self) -> Mapping[str, str | None]:
         """Return which label is kept."""
@@ -99,3 +111,8 @@ class ReviewScreen(ListScreen):
         if self.current is None or (issue := self._issues.get(self.current.clip.id)) is None:
             return
         await self.annotate("reject", issue.label, Value.ABSENT, replaces=False)
+
+
+def _reason_cells(width: int) -> int:
+    """Return the cells of the reason on a line of some cells: half of it, and more where that is few."""
+    return max(width // 2, min(_REASON_CELLS, width - _LINE_CELLS))
