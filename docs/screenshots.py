@@ -115,7 +115,7 @@ def works(app: LabelApp) -> bool:
     """Return whether something is computed that the view shows."""
     view, services = app.current_view, app.services
     searching = isinstance(view, FindScreen) and (view._embedding.busy or view.busy)
-    return services.comparer.busy or services.class_agreement._task.busy or searching
+    return services.comparer.busy or services.class_agreement.busy or searching
 
 
 async def draw(app: LabelApp, pilot: Pilot[None], name: str, steps: Steps, path: Path) -> None:

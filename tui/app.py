@@ -17,11 +17,10 @@ from labeltool.store import Store, recordings
 from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
-from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
+from labeltool.tasks.registry import AGREEMENT, EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
 from labeltool.tui.app_export import ExportApp
 from labeltool.tui.app_similar import SimilarApp
-from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.daily_backup import DailyBackup
 from labeltool.tui.background.live import LiveSuggestions
@@ -33,6 +32,7 @@ from labeltool.tui.dialogs.definitions import DefinitionsScreen
 from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
+from labeltool.tui.dialogs.prompts import ask
 from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW, SPLIT
 from labeltool.tui.media.graphics import Graphics
@@ -131,13 +131,15 @@ class LabelApp(SimilarApp, ExportApp):
             ),
             fetcher=self.make_fetcher(project),
             comparer=Comparer(project, lambda comparison: self.post_from_thread(SimilarityChanged(comparison))),
-            class_agreement=ClassAgreementTask(
-                project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
+            class_agreement=BackgroundTask(
+                project,
+                AGREEMENT,
+                on_result=lambda result: self.post_from_thread(AgreementMeasured(result)),
+                on_failure=lambda reason: self.post_from_thread(AgreementMeasured(None, reason)),
             ),
             evaluation=BackgroundTask(
                 project,
                 EVALUATE,
-                on_progress=lambda *_: None,
                 on_result=lambda result: self.post_from_thread(Evaluated(result)),
                 on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
             ),
@@ -224,12 +226,11 @@ class LabelApp(SimilarApp, ExportApp):
             self.notify_view("no other project was opened lately: `labeltool --project DIR label`")
             return
 
-        def leave(path: str | None) -> None:
-            if path is not None:
-                self.next_project = path
-                self.exit()
+        def leave(path: str) -> None:
+            self.next_project = path
+            self.exit()
 
-        self.push_screen(Palette("Open which project?", others, allows_new=False), leave)
+        ask(self, Palette("Open which project?", others, allows_new=False), leave)
 
     def action_settings(self) -> None:
         """Show the settings."""

@@ -92,5 +92,9 @@ class SimilarApp(PretrainedApp):
     def on_agreement_measured(self, message: AgreementMeasured) -> None:
         """Show how a pretrained model's classes agree with the labels."""
         # Measured while the view was open; it may have been left meanwhile.
-        if isinstance(self.current_view, ClassMappingScreen):
-            self.current_view.show_agreement(message.agreement)
+        if not isinstance(self.current_view, ClassMappingScreen):
+            return
+        if message.result is not None:
+            self.current_view.show_agreement(message.result)
+        else:
+            self.warn_view(message.failure)

@@ -194,7 +194,6 @@ def _order_queue_in_background(project: Project) -> BackgroundTask[SuggestResult
     ordering = BackgroundTask(
         project,
         SUGGEST,
-        on_progress=lambda *_: None,
         on_result=lambda _: None,
         # Random order will do: what went wrong is in the log, and is reported when a model is trained.
         on_failure=lambda _: None,

@@ -10,7 +10,6 @@ import numpy as np
 
 from labeltool.pretrained.registry import AddResult
 from labeltool.project import Project
-from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
@@ -24,6 +23,7 @@ from labeltool.tui.state import State
 from labeltool.type_aliases import Int16
 
 if TYPE_CHECKING:
+    from labeltool.pretrained.project_classes import AgreementResult
     from labeltool.tasks.evaluate import EvaluateResult
 
 
@@ -41,7 +41,7 @@ class Services:
     suggester: Trainer
     fetcher: BackgroundTask[AddResult]
     comparer: Comparer
-    class_agreement: ClassAgreementTask
+    class_agreement: BackgroundTask[AgreementResult]
     evaluation: BackgroundTask[EvaluateResult]
     exporter: BackgroundTask[Any]  # its result: `Exported`
     keymap: Keymap

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 # Of category Cf, which changes the writing direction, only the joiners that build emoji and Arabic or Indic ligatures
 # are kept.
@@ -31,13 +31,7 @@ def truncate(text: str, width: int) -> str:
     text = one_line(text)
     if cell_len(text) <= width:
         return text
-    cells, kept = 0, []
-    for letter in text:
-        cells += cell_len(letter)
-        if cells > width - 1:
-            break
-        kept.append(letter)
-    return "".join(kept) + "…" if width > 0 else ""
+    return set_cell_size(text, width - 1) + "…" if width > 0 else ""
 
 
 def truncate_left(text: str, width: int) -> str:
@@ -45,13 +39,7 @@ def truncate_left(text: str, width: int) -> str:
     text = one_line(text)
     if cell_len(text) <= width:
         return text
-    cells, kept = 0, []
-    for letter in reversed(text):
-        cells += cell_len(letter)
-        if cells > width - 1:
-            break
-        kept.append(letter)
-    return "…" + "".join(reversed(kept)) if width > 0 else ""
+    return "…" + set_cell_size(text[::-1], width - 1)[::-1] if width > 0 else ""
 
 
 def bar(share: float, width: int) -> str:

@@ -14,10 +14,9 @@ from labeltool.records import Event, Suggestion, Value
 from labeltool.similarity import search
 from labeltool.store import Store, clips, journal, models, recordings
 from labeltool.store.detections.replacing import DetectionScan, replace_detections
-from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import Confirm, TextPrompt
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.screens.review import ReviewScreen
@@ -195,7 +194,7 @@ async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_pr
         await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
         await pilot.press(*"high", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
-        question = str(app.screen._text)
+        question = str(app.screen._widget.render())
         assert "Label 3 clips with high?" in question and "1 of them have other labels" in question
         await pilot.press("escape")
         assert not verdicts(reading) and len(screen.clips.marked_ids) == 3

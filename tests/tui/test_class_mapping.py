@@ -15,11 +15,10 @@ from textual.pilot import Pilot
 from helpers.app import opened, text_of, until
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.card import CARD, PretrainedCard
-from labeltool.pretrained.class_mapping import LabelMapping
+from labeltool.pretrained.project_classes import AgreementResult, LabelAgreement
 from labeltool.project import Project
 from labeltool.store import journal
 from labeltool.tui.app import AgreementMeasured, LabelApp
-from labeltool.tui.background.class_agreement import Agreement, LabelAgreement
 from labeltool.tui.dialogs.help import Help
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
@@ -47,16 +46,16 @@ async def mapped(
 ) -> AsyncIterator[tuple[LabelApp, ClassMappingScreen, Pilot[None]]]:
     """Open the app and the class mapping, with made-up agreement: four clips of each label."""
     async with opened(project, size=(110, 30)) as (app, _, pilot):
-        app.services.class_agreement.start = lambda pretrained: True  # type: ignore[method-assign]
+        app.services.class_agreement.start = lambda **_: True  # type: ignore[method-assign]
         await pilot.press("M")
         await until(pilot, lambda: isinstance(app.screen, ClassMappingScreen), "the mapping")
         screen = app.screen
         assert isinstance(screen, ClassMappingScreen)
         await until(pilot, lambda: "high" in text_of(screen.lines), "the labels")
         if figures:
-            low = LabelAgreement(4, [4, 0, 1, 0, 1], LabelMapping("low", (0,), "by name"))
-            high = LabelAgreement(4, [1, 4, 0, 3, 1], LabelMapping("high", (1, 3), "by answers"))
-            app.post_message(AgreementMeasured(Agreement(8, [5, 4, 1, 3, 2], {"low": low, "high": high})))
+            low = LabelAgreement(4, (4, 0, 1, 0, 1), (0,), "by name")
+            high = LabelAgreement(4, (1, 4, 0, 3, 1), (1, 3), "by answers")
+            app.post_message(AgreementMeasured(AgreementResult(8, (5, 4, 1, 3, 2), {"low": low, "high": high}, ())))
             await until(pilot, lambda: "compared with 8 labelled clips" in text_of(screen._title), "the figures")
         yield app, screen, pilot
 
@@ -72,8 +71,8 @@ async def test_each_class_is_listed_under_its_label_with_its_agreement_and_names
         await until(pilot, lambda: "predicting" in text_of(screen._title), "the agreement being measured")
         lines = [" ".join(line.strip("▸ ").split()) for line in text_of(screen.lines).splitlines() if line.strip()]
         assert lines == ["low by name", "Low hum", "high no class suggests it"]
-        high = LabelAgreement(1, [0, 1, 0, 1, 0], LabelMapping("high", (1, 2), "by answers"))
-        app.post_message(AgreementMeasured(Agreement(3, [2, 1, 0, 3, 0], {"high": high})))
+        high = LabelAgreement(1, (0, 1, 0, 1, 0), (1, 2), "by answers")
+        app.post_message(AgreementMeasured(AgreementResult(3, (2, 1, 0, 3, 0), {"high": high}, ())))
         await until(pilot, lambda: "[red]Bell[/red]" in text_of(screen.lines), "what answers propose")
         content = text_of(screen.lines)
         assert "high" in content and "by agreement · 1 clips" in content and "a[/]b" in content

@@ -16,9 +16,9 @@ from labeltool.project import Project
 from labeltool.store import Store, clips, journal, labels
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.commands import commands
-from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
 from labeltool.tui.dialogs.palette import Choices, Palette, _Names
+from labeltool.tui.dialogs.prompts import Confirm
 from labeltool.tui.dialogs.settings import KeyPrompt
 from labeltool.tui.keymap import is_label_key
 from labeltool.tui.keys import VIEWS
@@ -157,7 +157,7 @@ async def test_labels_that_another_annotator_merges_leave_the_page_of_labels(app
         await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the page")
         screen.services.state.labels = screen.services.state.labels[:1]
         selected = app.screen.query_one(LabelRows).selected
-        assert selected is not None and selected.name == screen.services.state.labels[0].name
+        assert selected.name == screen.services.state.labels[0].name
 
 
 async def test_a_key_of_a_proposal_that_another_annotator_took_labels_nothing_at_once(
@@ -289,7 +289,7 @@ async def test_labels_get_other_keys_and_colours_and_are_renamed_in_the_app(
         assert text_of(rows).splitlines()[0].split()[:2] == ["1", "▌low"]
         await pilot.press("k", "Z")
         await until(pilot, lambda: labels.project_labels(reading)[0].key == "Z", "the key")
-        await until(pilot, lambda: rows.selected is not None and rows.selected.key == "Z", "the label selected")
+        await until(pilot, lambda: rows.count and rows.selected.key == "Z", "the label selected")
         await pilot.press("c")
         await until(pilot, lambda: labels.project_labels(reading)[0].colour == "orange", "the colour")
         await pilot.press("k", "x")
@@ -314,7 +314,7 @@ async def test_a_merge_is_confirmed_and_the_prompt_for_a_key_names_the_label(
         rows = app.screen.query_one(LabelRows)
         await until(pilot, lambda: len(rows._labels) == 3, "the labels")
         await pilot.press("end")
-        assert rows.selected is not None and rows.selected.name == "lwo"
+        assert rows.count and rows.selected.name == "lwo"
         await pilot.press("home", "k")
         await until(pilot, lambda: isinstance(app.screen, KeyPrompt) and app.screen.query(Static), "the prompt")
         await until(pilot, lambda: "Press the new key of low; it has 1." in text_of(app.screen.query_one(Static)), "it")
@@ -333,7 +333,7 @@ async def test_a_merge_is_confirmed_and_the_prompt_for_a_key_names_the_label(
         assert "lwo" in clips.label_names(reading)
         await pilot.press("a")
         await until(pilot, lambda: "lwo" not in clips.label_names(reading), "the merge")
-        await until(pilot, lambda: rows.selected is not None and rows.selected.name == "low", "the label it is now")
+        await until(pilot, lambda: rows.count and rows.selected.name == "low", "the label it is now")
 
 
 async def test_a_mistyped_label_is_retired_and_comes_back(app_project: Project, reading: Store) -> None:

@@ -9,10 +9,9 @@ from helpers.store import current
 from labeltool.project import Project
 from labeltool.store import Store, clips, labels
 from labeltool.store.label_acts import surgery
-from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.definitions import DefinitionsScreen
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import Confirm, TextPrompt
 
 
 async def test_a_label_is_defined_and_deleted_and_both_are_undone(app_project: Project, reading: Store) -> None:
@@ -21,7 +20,7 @@ async def test_a_label_is_defined_and_deleted_and_both_are_undone(app_project: P
         await pilot.press("f3")
         await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
         dialog, rows = app.screen, app.screen.query_one(LabelRows)
-        await until(pilot, lambda: rows.selected is not None and rows.selected.name == "low", "the label")
+        await until(pilot, lambda: rows.count and rows.selected.name == "low", "the label")
         await pilot.press("d")
         await until(pilot, lambda: isinstance(app.screen, TextPrompt) and app.screen.query(Input), "the question")
         await pilot.press(*"deep", "enter")

@@ -20,7 +20,7 @@ from helpers.app import fill, opened, until, verdicts
 from helpers.batch_review import hold
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import CARD, PretrainedCard
-from labeltool.pretrained.class_mapping import LabelMapping
+from labeltool.pretrained.project_classes import AgreementResult, LabelAgreement
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.similarity.search import FeatureSource, SimilarClips
@@ -29,7 +29,6 @@ from labeltool.store.spans import Region
 from labeltool.tasks import registry as tasks
 from labeltool.tasks.registry import Task
 from labeltool.tui.app import AgreementMeasured, LabelApp, SimilarityChanged
-from labeltool.tui.background.class_agreement import Agreement, LabelAgreement
 from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.dialogs.commands import Command, commands
@@ -107,10 +106,10 @@ async def ready(app: LabelApp, pilot: Pilot[None], name: str) -> ViewScreen:
         await until(pilot, lambda: view._spans_read and view.current is not None, "the region")
     elif isinstance(view, ClassMappingScreen):
         await until(pilot, lambda: view._shown, "the labels")
-        if view._agreement.labels is None:
-            owl = LabelAgreement(3, [3, 0, 1], LabelMapping("owl", (0,), "by name"))
-            fox = LabelAgreement(1, [0, 1, 0], LabelMapping("fox", (1,), "by answers"))
-            app.post_message(AgreementMeasured(Agreement(4, [3, 1, 1], {"owl": owl, "fox": fox})))
+        if view._agreement is None:
+            owl = LabelAgreement(3, (3, 0, 1), (0,), "by name")
+            fox = LabelAgreement(1, (0, 1, 0), (1,), "by answers")
+            app.post_message(AgreementMeasured(AgreementResult(4, (3, 1, 1), {"owl": owl, "fox": fox}, ())))
         await until(pilot, lambda: len(view._shown) > 3, "the classes")
         view.lines.move_to(1)
     else:

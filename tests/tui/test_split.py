@@ -21,9 +21,8 @@ from labeltool.store.journal_rows import append
 from labeltool.store.label_acts import split_queue, surgery
 from labeltool.tui.app import LabelApp, SimilarityChanged
 from labeltool.tui.background.comparer import Comparison
-from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import Confirm, TextPrompt
 from labeltool.tui.screens.pages.split import SplitScreen
 
 CLIPS = 40
@@ -64,7 +63,7 @@ async def splitting(project: Project, *, is_sorted: bool = True) -> AsyncIterato
         await keys.press("f3")
         await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
         rows = app.screen.query_one(LabelRows)
-        await until(pilot, lambda: rows.selected is not None and rows.selected.name == "bird", "the label")
+        await until(pilot, lambda: rows.count and rows.selected.name == "bird", "the label")
         await keys.press("s")
         await until(pilot, lambda: isinstance(app.screen, TextPrompt) and app.screen.query(Input), "the new names")
         await keys.press(*"robin,owl", "enter")
@@ -189,7 +188,7 @@ async def test_a_split_goes_on_after_the_app_was_closed_and_bounds_are_kept(bird
             await pilot.press("f3")
             await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
             rows = app.screen.query_one(LabelRows)
-            await until(pilot, lambda: rows.selected is not None and rows.selected.name == "bird", "the label")
+            await until(pilot, lambda: rows.count and rows.selected.name == "bird", "the label")
             await pilot.press("s")
             await until(pilot, lambda: isinstance(app.screen, SplitScreen), "the view")
             again = app.screen

@@ -6,7 +6,7 @@ from helpers.app import STRANGE_LABELS, list_opened, opened, text_of, until, who
 from labeltool.project import Project
 from labeltool.records import Segment, Transcript
 from labeltool.store import Store, clips, recordings, transcripts
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import TextPrompt
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.widgets.transcript import TranscriptText
 

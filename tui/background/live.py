@@ -120,13 +120,7 @@ class LiveSuggestions:
         return ()
 
     def map_class(self, label: str, class_name: str) -> None:
-        """Let a class suggest a label from now on; nothing is written where the label's name does so already.
-
-        Raises
-        ------
-        LabeltoolError
-            When the mapping cannot be read or written.
-        """
+        """Let a class suggest a label from now on; nothing is written where the label's name does so already."""
         name, classes = self.pretrained, self.class_names()
         if name is None or class_name not in classes:
             return

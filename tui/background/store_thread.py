@@ -35,13 +35,7 @@ class StoreThread:
         self._check = self._executor.submit(self._with_store, Store.require_same_files)
 
     async def do(self, function: Callable[[Store], _T]) -> _T:
-        """Run a function and return its result.
-
-        Raises
-        ------
-        LabeltoolError
-            As raised by the function, and if the store cannot be opened.
-        """
+        """Run a function and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._with_store, function)
 
     def check(self) -> None:

@@ -43,7 +43,7 @@ class BackgroundTask(Generic[R]):
         project: Project,
         task: Task[R],
         *,
-        on_progress: Progress,
+        on_progress: Progress = lambda *_: None,
         on_result: Callable[[R], None],
         on_failure: Callable[[str], None],
         on_cancelled: Callable[[], None] = lambda: None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import ClassVar, TypeVar
 
 from rich.cells import cell_len
 from textual import work
@@ -22,10 +22,8 @@ from labeltool.store import labels as stored
 from labeltool.store.label_acts import split_queue, surgery
 from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.labels import COLOURS, LABEL_KEYS, ProjectLabel
-from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.settings import KeyPrompt
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import Confirm, KeyPrompt, TextPrompt, ask
 from labeltool.tui.keymap import action_on, label_key_names, remapped
 from labeltool.tui.keys import LABEL
 from labeltool.tui.services import Services
@@ -37,6 +35,8 @@ from labeltool.util.counted import counted
 _HELP = "k key  c colour  r rename  m merge  s split  d define  x retire  Del delete  u undo"
 _LABEL_CELLS, _OTHER_CELLS = 30, 16
 _KEYS = "1-9 0 e h j y z D G H J Q V W X Y Z"
+
+_T = TypeVar("_T")
 
 
 class LabelsScreen(ModalScreen[bool]):
@@ -73,6 +73,10 @@ class LabelsScreen(ModalScreen[bool]):
         self.split: Split | None = None  # to go on with after closing
         self._acts = 0  # rows of the journal that were made here and not undone
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether a key does something: most need a label."""
+        return self._rows.count > 0 or action in ("close", "move", "undo")
+
     def compose(self) -> ComposeResult:
         """Lay out the page."""
         with Vertical(id="labels") as page:
@@ -87,13 +91,9 @@ class LabelsScreen(ModalScreen[bool]):
     def action_set_key(self) -> None:
         """Let the next key be that of the selected label."""
         selected = self._rows.selected
-        if selected is None:
-            return
         name, view = truncate(selected.name, _LABEL_CELLS), remapped(LABEL, self._services.keymap)
 
-        def set_key(key: str | None) -> None:
-            if key is None:
-                return
+        def set_key(key: str) -> None:
             if key not in LABEL_KEYS or key not in label_key_names(view):
                 used = action_on(view, key)
                 what = f"is for {used.name.replace('_', ' ')}" if used is not None else "is no key of a label"
@@ -111,61 +111,43 @@ class LabelsScreen(ModalScreen[bool]):
             "A label that has the key already gets this one's.",
             f"Keys of labels: {_KEYS}.",
         )
-        self.app.push_screen(KeyPrompt(*lines), set_key)
+        ask(self.app, KeyPrompt(*lines), set_key)
 
     def action_next_colour(self) -> None:
         """Give the selected label the next colour."""
         selected = self._rows.selected
-        if selected is not None:
-            place = COLOURS.index(selected.colour) + 1 if selected.colour else 0
-            colour = COLOURS[place % len(COLOURS)]
-            self._change(lambda store: stored.set_colour(store, selected.name, colour), selected.name, _HELP)
+        place = COLOURS.index(selected.colour) + 1 if selected.colour else 0
+        colour = COLOURS[place % len(COLOURS)]
+        self._change(lambda store: stored.set_colour(store, selected.name, colour), selected.name, _HELP)
 
     def action_rename(self) -> None:
         """Rename the selected label; it keeps its key."""
         selected = self._rows.selected
-        if selected is None:
-            return
 
-        def rename(name: str | None) -> None:
-            if name is not None and name.strip() not in ("", selected.name):
-                other = next(
-                    (label.name for label in self._services.state.labels if label.name == label_name(name)), ""
-                )
-                change = self._merge if other else self._rename
-                change(selected.name, other or name)
+        def rename(name: str) -> None:
+            if name.strip() not in ("", selected.name):
+                known = label_name(name) in [label.name for label in self._services.state.labels]
+                change = self._merge if known else self._rename
+                change(selected.name, label_name(name) if known else name)
 
         title = f"New name of {truncate(selected.name, _LABEL_CELLS)}"
-        self.app.push_screen(TextPrompt(title, selected.name), rename)
+        ask(self.app, TextPrompt(title, selected.name), rename)
 
     def action_merge(self) -> None:
         """Merge the selected label into another, which keeps its key."""
-        selected = self._rows.selected
-        if selected is None:
-            return
-
-        def merge(name: str | None) -> None:
-            if name is not None:
-                self._merge(selected.name, name)
-
-        others = [label.name for label in self._services.state.labels if label.name != selected.name]
-        title = f"Merge {truncate(selected.name, _LABEL_CELLS)} into which label?"
-        self.app.push_screen(Palette(title, others, allows_new=False), merge)
+        old = self._rows.selected.name
+        others = [label.name for label in self._services.state.labels if label.name != old]
+        title = f"Merge {truncate(old, _LABEL_CELLS)} into which label?"
+        ask(self.app, Palette(title, others, allows_new=False), lambda new: self._merge(old, new))
 
     def action_retire(self) -> None:
         """Retire the selected label, after its clips were shown where it has some."""
-        selected = self._rows.selected
-        if selected is None:
-            return
-        label, name = selected.name, truncate(selected.name, _LABEL_CELLS)
-        annotator, count = self._services.session.annotator, self._services.state.label_counts.get(selected.name, 0)
+        label, annotator = self._rows.selected.name, self._services.session.annotator
+        name, count = truncate(label, _LABEL_CELLS), self._services.state.label_counts.get(label, 0)
+        done = f"{name} is retired; u brings it back"
 
         def retire() -> None:
-            self._act(
-                lambda store: surgery.retire(store, label, annotator=annotator),
-                "",
-                f"{name} is retired; u brings it back",
-            )
+            self._act(lambda store: surgery.retire(store, label, annotator=annotator), "", done)
 
         if count:
             text = f"Retire {name}? It is no longer offered, nor trained on; {counted(count, 'clip')} keep it."
@@ -176,73 +158,57 @@ class LabelsScreen(ModalScreen[bool]):
     @work(group="labels")
     async def action_delete(self) -> None:
         """Undo every annotation with the selected label, after they were counted."""
-        selected = self._rows.selected
-        if selected is None:
-            return
-        label, name = selected.name, truncate(selected.name, _LABEL_CELLS)
-        annotator = self._services.session.annotator
-        try:
-            use = await self._services.reader.do(lambda store: use_of(store, label))
-        except LabeltoolError as error:
-            self._show(str(error))
+        label, annotator = self._rows.selected.name, self._services.session.annotator
+        name = truncate(label, _LABEL_CELLS)
+        use = await self._attempt(self._services.reader.do(lambda store: use_of(store, label)))
+        if use is None:
             return
         people = truncate(", ".join(use.annotators) or "nobody", _LABEL_CELLS)
-        self._ask(
-            "Delete a label",
-            f"Delete {name}? {counted(use.annotations, 'annotation')} by {people} no longer count.",
-            lambda: self._act(
-                lambda store: surgery.delete(store, label, annotator=annotator), "", f"{name} is deleted; u undoes it"
-            ),
-        )
+        text = f"Delete {name}? {counted(use.annotations, 'annotation')} by {people} no longer count."
+        done = f"{name} is deleted; u undoes it"
+
+        def delete() -> None:
+            self._act(lambda store: surgery.delete(store, label, annotator=annotator), "", done)
+
+        self._ask("Delete a label", text, delete)
 
     def action_define(self) -> None:
         """Say in a sentence what the selected label means."""
-        selected = self._rows.selected
-        if selected is None:
-            return
-        label, annotator = selected.name, self._services.session.annotator
+        selected, annotator = self._rows.selected, self._services.session.annotator
+        label = selected.name
 
-        def define(text: str | None) -> None:
-            if text is not None and text.strip() != selected.definition:
+        def define(text: str) -> None:
+            if text.strip() != selected.definition:
                 self._act(lambda store: surgery.define(store, label, text, annotator=annotator), label, _HELP)
 
-        self.app.push_screen(
-            TextPrompt(f"What is {truncate(label, _LABEL_CELLS)}, in a sentence?", selected.definition, selected=False),
-            define,
-        )
+        title = f"What is {truncate(label, _LABEL_CELLS)}, in a sentence?"
+        ask(self.app, TextPrompt(title, selected.definition, selected=False), define)
 
     @work(group="labels")
     async def action_split(self) -> None:
         """Go on with the split of the selected label, or begin one."""
-        selected = self._rows.selected
-        if selected is None:
-            return
-        label, name = selected.name, truncate(selected.name, _LABEL_CELLS)
-        try:
-            split = await self._services.reader.do(lambda store: split_queue.find_split(store, label))
-        except LabeltoolError as error:
-            self._show(str(error))
-            return
+        label = self._rows.selected.name
+        name = truncate(label, _LABEL_CELLS)
+        splits = await self._attempt(self._services.reader.do(split_queue.splits))
+        split = next((one for one in splits or () if one.label == label), None)
         if split is not None and split.left:
             self._open(split)
+        if splits is None or (split is not None and split.left):
             return
 
-        def ask(text: str | None) -> None:
+        def confirm(text: str) -> None:
             try:
-                names = surgery.new_names((text or "").split(",")) if text is not None else []
+                names = surgery.new_names(text.split(","))
             except LabeltoolError as error:
                 self._show(str(error))
                 return
             if names:
                 count = self._services.state.label_counts.get(label, 0)
                 into = truncate(", ".join(names), 2 * _LABEL_CELLS)
-                self._ask(
-                    "Split a label",
-                    f"Label {counted(count, 'clip')} of {name} again as {into}?",
-                    lambda: self._split(label, names),
-                )
+                text = f"Label {counted(count, 'clip')} of {name} again as {into}?"
+                self._ask("Split a label", text, lambda: self._split(label, names))
 
-        self.app.push_screen(TextPrompt(f"New names in place of {name}, with commas between"), ask)
+        ask(self.app, TextPrompt(f"New names in place of {name}, with commas between"), confirm)
 
     @work(group="labels")
     async def _split(self, label: str, names: Sequence[str]) -> None:
@@ -253,14 +219,7 @@ class LabelsScreen(ModalScreen[bool]):
             surgery.split(store, label, names, annotator=annotator)
             found.append(split_queue.find_split(store, label))
 
-        try:
-            labels, counts = await self._services.session.change_labels(split)
-        except LabeltoolError as error:
-            self._show(str(error))
-            return
-        self._changed, self._services.state.labels = True, labels
-        self._services.state.set_counts(counts)
-        if found and found[0] is not None:
+        if await self._write(split) and found[0] is not None:
             self._open(found[0])
 
     def _open(self, split: Split) -> None:
@@ -269,12 +228,7 @@ class LabelsScreen(ModalScreen[bool]):
 
     def _ask(self, title: str, text: str, act: Callable[[], object]) -> None:
         """Do something where that is wanted."""
-
-        def decide(wanted: bool | None) -> None:
-            if wanted:
-                act()
-
-        self.app.push_screen(Confirm(title, (text, "u undoes it.")), decide)
+        ask(self.app, Confirm(title, (text, "u undoes it.")), lambda _: act())
 
     def action_undo(self) -> None:
         """Undo what was done here last to a label."""
@@ -312,22 +266,31 @@ class LabelsScreen(ModalScreen[bool]):
     @work(group="labels")
     async def _change(self, change: Callable[[Store], None], selected: str, done: str) -> None:
         """Change labels, and select one."""
-        state = self._services.state
+        if await self._write(change):
+            self._rows.select(selected)
+            self._show(done)
+
+    async def _write(self, change: Callable[[Store], None]) -> bool:
+        state, session = self._services.state, self._services.session
 
         def change_and_read(store: Store) -> None:
             change(store)
             self._rows.left = {split.label: len(split.left) for split in split_queue.splits(store) if split.left}
 
+        changed = await self._attempt(session.change_labels(change_and_read))
+        if changed is not None:
+            labels, counts = changed
+            self._changed |= list(labels) != list(state.labels)
+            state.labels = labels
+            state.set_counts(counts)
+        return changed is not None
+
+    async def _attempt(self, work: Awaitable[_T]) -> _T | None:
         try:
-            labels, counts = await self._services.session.change_labels(change_and_read)
+            return await work
         except LabeltoolError as error:
             self._show(str(error))
-            return
-        self._changed |= list(labels) != list(state.labels)
-        state.labels = labels
-        state.set_counts(counts)
-        self._rows.select(selected)
-        self._show(done)
+            return None
 
     def _show(self, text: str) -> None:
         self._status.update(Content(text))
@@ -362,10 +325,9 @@ class LabelRows(SelectList):
         return len(self._state.labels)
 
     @property
-    def selected(self) -> ProjectLabel | None:
-        """The selected label; None where there is none."""
-        labels = self._labels
-        return labels[self.place] if labels else None
+    def selected(self) -> ProjectLabel:
+        """The selected label, where there is one."""
+        return self._labels[self.place]
 
     def select(self, name: str) -> None:
         """Select a label; one of no such name leaves the place selected."""

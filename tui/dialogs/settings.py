@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Key as KeyPressed
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -23,16 +22,16 @@ from labeltool.settings import ColourMap, Pixels, Settings, ThemeName
 from labeltool.tui import keymap
 from labeltool.tui.dialogs.commands import title_of
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import KeyPrompt, TextPrompt, ask
 from labeltool.tui.keymap import is_label_key
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.media.player import Player, output_names
 from labeltool.tui.services import Services
-from labeltool.tui.text import fit, truncate
+from labeltool.tui.text import fit
 from labeltool.util.user_state import change_user_state, read_user_state
 
-_TITLE_CELLS, _VALUE_CELLS, _PROMPT_CELLS = 36, 18, 60
+_TITLE_CELLS, _VALUE_CELLS = 36, 18
 _SYSTEM = "the system's"
 _RESTART = "after a restart"
 _KEYS, _OUTPUT = "keys", "output"
@@ -179,37 +178,26 @@ class SettingsScreen(ModalScreen[None]):
         self._list.replace_option_prompt(name, self._line(name))
 
     def _ask_number(self, setting: _Setting) -> None:
-        async def write(text: str | None) -> None:
-            if text is not None:
-                number = text.strip()
-                await self._write(setting.table, setting.name, int(number) if number.isdecimal() else text)
+        async def write(text: str) -> None:
+            number = text.strip()
+            await self._write(setting.table, setting.name, int(number) if number.isdecimal() else text)
 
-        self.app.push_screen(TextPrompt(setting.title, _shown(setting.value(self._settings))), write)
+        ask(self.app, TextPrompt(setting.title, _shown(setting.value(self._settings))), write)
 
     def _choose_strategy(self) -> None:
         from labeltool.active_learning.strategies import STRATEGIES, SUMMARIES  # only where it is asked for
 
         names = sorted(STRATEGIES, key=lambda name: name != "default")
         lines = {f"{name}: {SUMMARIES[name]}" if name in SUMMARIES else name: name for name in names}
-
-        async def write(line: str | None) -> None:
-            if line is not None:
-                await self._write("learning", "query_strategy", lines[line])
-
-        title = "Query strategy: which clips come first"
-        self.app.push_screen(Palette(title, list(lines), allows_new=False), write)
+        palette = Palette("Query strategy: which clips come first", list(lines), allows_new=False)
+        ask(self.app, palette, lambda line: self._write("learning", "query_strategy", lines[line]))
 
     # -- the sound output
 
     @work(exclusive=True, group="output")
     async def _choose_output(self) -> None:
-        names = await asyncio.to_thread(output_names)
-
-        def use(name: str | None) -> None:
-            if name is not None:
-                self._use_output("" if name == _SYSTEM else name)
-
-        self.app.push_screen(Palette("Sound output", [_SYSTEM, *names], allows_new=False), use)
+        palette = Palette("Sound output", [_SYSTEM, *await asyncio.to_thread(output_names)], allows_new=False)
+        ask(self.app, palette, lambda name: self._use_output("" if name == _SYSTEM else name))
 
     @work(exclusive=True, group="output")
     async def _use_output(self, name: str) -> None:
@@ -230,40 +218,11 @@ class SettingsScreen(ModalScreen[None]):
             if key.keys and title_of(key) and not is_label_key(key)
         }
 
-        def ask(description: str | None) -> None:
-            if description is None:
-                return
+        def ask_key(description: str) -> None:
+            prompt, name = KeyPrompt(f"Press the new key: {description}"), actions[description].name
+            ask(self.app, prompt, lambda pressed: self._write(_KEYS, name, pressed))
 
-            async def write(pressed: str | None) -> None:
-                if pressed is not None:
-                    await self._write(_KEYS, actions[description].name, pressed)
-
-            self.app.push_screen(KeyPrompt(f"Press the new key: {description}"), write)
-
-        self.app.push_screen(Palette("Another key for which action?", list(actions), allows_new=False), ask)
-
-
-class KeyPrompt(ModalScreen[str | None]):
-    """Waits for a key and returns its name in `[keys]`; None on Escape."""
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__()
-        self._text = Content("\n").join(Content(f" {truncate(line, _PROMPT_CELLS)}") for line in lines)
-
-    def compose(self) -> ComposeResult:
-        """Lay out the box."""
-        with Vertical(id="text-prompt") as box:
-            box.border_title = Content("The new key")
-            box.border_subtitle = "Esc cancels"
-            yield Static(self._text)
-
-    def on_key(self, event: KeyPressed) -> None:
-        """Return the key."""
-        event.stop()
-        if event.key == "escape":
-            self.dismiss(None)
-        else:
-            self.dismiss(event.character if event.is_printable and event.character else event.key)
+        ask(self.app, Palette("Another key for which action?", list(actions), allows_new=False), ask_key)
 
 
 def _shown(value: object) -> str:

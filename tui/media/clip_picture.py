@@ -86,26 +86,14 @@ class ClipPicture(Picture):
 
 
 def read_mono(clip: StoredClip) -> tuple[Float32, int]:
-    """Return up to `MAX_CLIP_S` of a clip, `(n,) float32` at the file's rate, and that rate; empty past the file's end.
-
-    Raises
-    ------
-    LabeltoolError
-        If the file cannot be read.
-    """
+    """Return up to `MAX_CLIP_S` of a clip, `(n,) float32`, and its rate; none of it where the file ends before it."""
     if is_url(clip.path):  # costs nothing, and another sound of that URL must not get the label
         files.require_content(clip.path, clip.sha256, clip.samples_sha256)
     return files.read_mono(clip.path, clip.start_s, min(clip.end_s, clip.start_s + MAX_CLIP_S))
 
 
 def load_clip(clip: StoredClip) -> ClipPicture:
-    """Decode a clip and compute what the screen shows of it.
-
-    Raises
-    ------
-    LabeltoolError
-        If the file cannot be read or ends before the clip.
-    """
+    """Decode a clip and compute what the screen shows of it."""
     mono, rate = read_mono(clip)
     if not len(mono):
         raise LabeltoolError("ends before this clip begins", file=clip.path, remedy="was it cut or replaced?")

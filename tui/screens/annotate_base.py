@@ -13,7 +13,7 @@ from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.dialogs.commands import Command
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import TextPrompt, ask
 from labeltool.tui.keymap import label_key_names
 from labeltool.tui.label_choices import (
     ENTER,
@@ -39,10 +39,6 @@ class AnnotateScreen(UndoScreen):
 
     Parameters
     ----------
-    services
-        The session, the player, the background work and the state.
-    view
-        The view's keys, before `[keys]` of the settings changes them.
     repeat_s
         The same label key again within this time is a key that repeats or bounces, and is ignored.
     """
@@ -52,7 +48,7 @@ class AnnotateScreen(UndoScreen):
         self.label_keys = label_key_names(self.view)
         self.panel = Suggestions(self.label_keys, id="suggestions")
         self._repeat_s, self._unseen_s = repeat_s, _REACTIONS * repeat_s
-        self._choices: tuple[LabelChoice, ...] = ()
+        self.choices: tuple[LabelChoice, ...] = ()  # the labels that one key gives
         self._mode = LabelMode.LABEL
         self._annotated_here = False
         self._new_keys: dict[str, str] = {}
@@ -77,11 +73,6 @@ class AnnotateScreen(UndoScreen):
     # -- the screen
 
     @property
-    def choices(self) -> tuple[LabelChoice, ...]:
-        """The labels that one key gives."""
-        return self._choices
-
-    @property
     def awaits_clip(self) -> bool:
         """Whether a clip is being read: what is typed meanwhile is no key for it."""
         return False
@@ -89,21 +80,21 @@ class AnnotateScreen(UndoScreen):
     @property
     def first_choice(self) -> LabelChoice | None:
         """The label that Enter accepts; None where nothing is suggested."""
-        return first_choice(self._choices)
+        return first_choice(self.choices)
 
     def show_prepared(self, prepared: PreparedClip) -> None:
         """Put a clip on the screen."""
         self._mode, self._annotated_here = LabelMode.LABEL, False
         self._new_keys.clear()
         self._changed_at.clear()
-        self._choices = self.choices_for(prepared)
+        self.choices = self.choices_for(prepared)
         self.show_clip(prepared)
         self.show_choices()
         self._shown_at = time.monotonic()
 
     def show_no_clip(self, *lines: str) -> None:
         """Show lines of text in place of a clip."""
-        self._choices, self._annotated_here = (), False
+        self.choices, self._annotated_here = (), False
         self.show_text(*lines)
         self.panel.clear()
 
@@ -111,9 +102,9 @@ class AnnotateScreen(UndoScreen):
         """Show the labels and the annotations of the clip."""
         if self.current is None:
             return
-        source = self.source if self._choices else "no labels yet: / makes one"
+        source = self.source if self.choices else "no labels yet: / makes one"
         self.panel.show(
-            self._choices,
+            self.choices,
             self.current.rows,
             first=self.first_choice,
             prompt=self.prompt,
@@ -147,11 +138,11 @@ class AnnotateScreen(UndoScreen):
     def update_choices(self) -> None:
         """Add the labels that were not known when the clip appeared."""
         if self.current is not None:
-            before = label_of_keys(self._choices)
-            self._choices = self.choices_for(self.current)
-            changed = label_of_keys(self._choices).items() - before.items()
+            before = label_of_keys(self.choices)
+            self.choices = self.choices_for(self.current)
+            changed = label_of_keys(self.choices).items() - before.items()
             # A label that appears at its own key is what the key was pressed for.
-            own = {one.key for one in self._choices if not one.is_new} - before.keys()
+            own = {one.key for one in self.choices if not one.is_new} - before.keys()
             self._changed_at |= {key: time.monotonic() for key, _ in changed if key not in own}
             self.show_choices()
 
@@ -173,7 +164,7 @@ class AnnotateScreen(UndoScreen):
 
     async def action_label_key(self, key: str) -> None:
         """Label with the label that has a key."""
-        choice = next((choice for choice in self._choices if choice.key == key), None)
+        choice = next((choice for choice in self.choices if choice.key == key), None)
         if choice is not None and time.monotonic() - self._changed_at.get(key, 0.0) < self._unseen_s:
             self.notice.show(f"this is the key of {choice.label} by now: again gives it")
         elif choice is not None:
@@ -251,9 +242,7 @@ class AnnotateScreen(UndoScreen):
         if prepared is None and not self.awaits_clip:
             return
 
-        async def choose(label: str | None) -> None:
-            if label is None:
-                return
+        async def choose(label: str) -> None:
             # The same clip may have been read again meanwhile, as after a training.
             if prepared is not None and self.current is not None and self.current.clip == prepared.clip:
                 await self.annotate(None, label)
@@ -261,9 +250,9 @@ class AnnotateScreen(UndoScreen):
                 self.notice.warn(f"another clip is on the screen by now: {label!r} was not written")
 
         labels, classes = by_usage(self.services.state.label_counts), self.services.live.class_names()
-        predicted = [choice.label for choice in by_probability(self._choices) if choice.is_new]
+        predicted = [choice.label for choice in by_probability(self.choices) if choice.is_new]
         predicted += prepared.likely if prepared is not None else ()
-        self.app.push_screen(Palette(self._mode.value, labels, new=classes, predicted=predicted), choose)
+        ask(self.app, Palette(self._mode.value, labels, new=classes, predicted=predicted), choose)
 
     def action_note(self) -> None:
         """Write a note on the clip."""
@@ -271,19 +260,14 @@ class AnnotateScreen(UndoScreen):
         if prepared is None:
             return
 
-        async def write(text: str | None) -> None:
-            if not text:
-                return
-            try:
-                row = await self.write_note(prepared, text)
-            except LabeltoolError as error:
-                self.notice.warn(str(error))
-                return
-            self.notice.show(describe_row(row))
-            self._add_row(prepared, row)
-            self.show_choices()
+        async def write(text: str) -> None:
+            row = await self.attempt(self.write_note(prepared, text)) if text else None
+            if row is not None:
+                self.notice.show(describe_row(row))
+                self._add_row(prepared, row)
+                self.show_choices()
 
-        self.app.push_screen(TextPrompt("Note on this clip"), write)
+        ask(self.app, TextPrompt("Note on this clip"), write)
 
     async def annotate(
         self,
@@ -348,7 +332,7 @@ class AnnotateScreen(UndoScreen):
 
     def key_of_new(self, label: str | None) -> str:
         """Return the key that is shown for a class of a pretrained model which becomes a label; "" for other names."""
-        return next((choice.key for choice in self._choices if choice.is_new and choice.label == label), "")
+        return next((choice.key for choice in self.choices if choice.is_new and choice.label == label), "")
 
     def _count_annotation(self, prepared: PreparedClip, annotation: Annotation) -> None:
         state = self.services.state

@@ -23,15 +23,7 @@ _SEEKS_A_CLIP = 20
 
 
 class AudioScreen(PictureScreen):
-    """Shows and plays one sound.
-
-    Parameters
-    ----------
-    services
-        The session, the player, the background work and the state.
-    view
-        The view's keys, before `[keys]` of the settings changes them.
-    """
+    """Shows and plays one sound."""
 
     def __init__(self, services: Services, view: View) -> None:
         super().__init__(services, view)

@@ -14,7 +14,7 @@ from labeltool.similarity.search import SimilarClips
 from labeltool.store import Store
 from labeltool.store.clips import current_names, label_names
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import TextPrompt, ask
 from labeltool.tui.keys import BROWSE
 from labeltool.tui.label_choices import by_usage
 from labeltool.tui.screens.bulk_relabel import BulkRelabelScreen
@@ -159,23 +159,17 @@ class BrowseScreen(BulkRelabelScreen):
         self._edit_filter(f"{filter_line.line_of(replace(self._filter, transcript=''))} transcript:".lstrip())
 
     def _edit_filter(self, text: str) -> None:
-        def apply(line: str | None) -> None:
-            if line is not None:
-                self._set_filter(filter_line.parsed(line))
-            if unknown := filter_line.unknown_names(line or ""):
+        def apply(line: str) -> None:
+            self._set_filter(filter_line.parsed(line))
+            if unknown := filter_line.unknown_names(line):
                 self.notice.show(f"{', '.join(unknown)}: looked for in the path; names are file: label: transcript:")
 
-        self.app.push_screen(TextPrompt(_FILTER_HINT, text, selected=False), apply)
+        ask(self.app, TextPrompt(_FILTER_HINT, text, selected=False), apply)
 
     def action_filter_label(self) -> None:
         """Filter by a label."""
-
-        def apply(label: str | None) -> None:
-            if label is not None:
-                self._set_filter(replace(self._filter, label=label))
-
-        labels = by_usage(self.services.state.label_counts)
-        self.app.push_screen(Palette("Clips with which label?", labels, allows_new=False), apply)
+        palette = Palette("Clips with which label?", by_usage(self.services.state.label_counts), allows_new=False)
+        ask(self.app, palette, lambda label: self._set_filter(replace(self._filter, label=label)))
 
     def action_filter_labelled(self) -> None:
         """Show unlabelled clips, labelled clips, or both."""

@@ -12,7 +12,7 @@ from labeltool.annotation.auto_accept import MAX_CLIPS
 from labeltool.annotation.listing import ListedClip
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
-from labeltool.tui.dialogs.confirm import Confirm
+from labeltool.tui.dialogs.prompts import Confirm, ask
 from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.widgets.suggestions import LabelMode
 
@@ -71,15 +71,10 @@ class BulkRelabelScreen(ListScreen):
         if listed is None:
             return
         wanted = _relabelling(listed, label, value, replaces=replaces)
-        if not wanted.replaced:
+        if wanted.replaced:
+            ask(self.app, Confirm("Label the marked clips", wanted.question()), lambda _: self._relabel(wanted))
+        else:
             self.notice.show(f"all {len(marked):,} marked clips have it already")
-            return
-
-        def decide(confirmed: bool | None) -> None:
-            if confirmed:
-                self._relabel(wanted)
-
-        self.app.push_screen(Confirm("Label the marked clips", wanted.question()), decide)
 
     @work(group="relabel")
     async def _relabel(self, wanted: _Relabelling) -> None:

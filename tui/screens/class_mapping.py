@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
@@ -17,13 +18,16 @@ from labeltool.pretrained.card import read_card
 from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.store import Store, clips
-from labeltool.tui.background.class_agreement import Agreement, LabelAgreement
 from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.prompts import ask
 from labeltool.tui.keys import CLASS_MAPPING
 from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.tui.widgets.lists.clip_list import ClipList, Part
+
+if TYPE_CHECKING:
+    from labeltool.pretrained.project_classes import AgreementResult, LabelAgreement
 
 _RETRY_S = 0.5
 # A class agrees with a label when it is predicted in half of the label's clips, and three times as often as elsewhere.
@@ -77,7 +81,7 @@ class ClassMappingScreen(ViewScreen):
         self._names: Sequence[str] = ()
         self._mapped: dict[str, LabelMapping] = {}
         self._shown: list[_Line] = []
-        self._agreement = Agreement()
+        self._agreement: AgreementResult | None = None  # before it was measured
         self._start_later = True
         self._changed = False
 
@@ -120,15 +124,16 @@ class ClassMappingScreen(ViewScreen):
 
     def _start_if_free(self) -> None:
         if self._start_later and self._pretrained:
-            self._start_later = not self.services.class_agreement.start(self._pretrained)
+            self._start_later = not self.services.class_agreement.start(name=self._pretrained)
 
-    def show_agreement(self, agreement: Agreement) -> None:
+    def show_agreement(self, agreement: AgreementResult) -> None:
         """Show how the classes agree with the labels."""
-        if agreement.failure:
-            self.notice.warn(agreement.failure)
-            return
         self._agreement = agreement
         self._read()
+
+    @property
+    def _figures(self) -> Mapping[str, LabelAgreement]:
+        return self._agreement.labels if self._agreement is not None else {}
 
     # -- the screen
 
@@ -143,9 +148,10 @@ class ClassMappingScreen(ViewScreen):
             labels = clips.label_names(store)
             change(labels)
             by_hand = class_mapping.read_mapping(self._folder, self._names)
-            figures = self._agreement.labels or {}
+            figures = self._figures
             by_name = class_mapping.propose_mapping(self._names, [name for name in labels if name not in figures])
-            proposed = {one.label: one for one in by_name} | {name: one.proposed for name, one in figures.items()}
+            proposed = {one.label: one for one in by_name}
+            proposed |= {name: LabelMapping(name, one.proposed, one.source) for name, one in figures.items()}
             return [
                 LabelMapping(name, by_hand[name], "by hand") if name in by_hand else proposed[name] for name in labels
             ]
@@ -161,8 +167,8 @@ class ClassMappingScreen(ViewScreen):
         return True
 
     def _lines_of(self, one: LabelMapping) -> list[_Line]:
-        figures = (self._agreement.labels or {}).get(one.label)
-        proposed = figures.proposed.classes if figures is not None else ()
+        figures = self._figures.get(one.label)
+        proposed = figures.proposed if figures is not None else ()
         return [
             _Line(one.label),
             *(_Line(one.label, place) for place in one.classes),
@@ -182,7 +188,7 @@ class ClassMappingScreen(ViewScreen):
         pretrained, count = truncate(self._pretrained, 24), len(self._names)
         if not self._mapped:
             status = "no labels yet: label a few clips first"
-        elif self._agreement.labels is None:
+        elif self._agreement is None:
             status = "predicting the labelled clips …"
         else:
             status = f"compared with {self._agreement.clips:,} labelled clips"
@@ -193,7 +199,7 @@ class ClassMappingScreen(ViewScreen):
         if at >= len(self._shown):
             return [(" " * width, "")]
         line = self._shown[at]
-        figures = (self._agreement.labels or {}).get(line.label)
+        figures = self._figures.get(line.label)
         name_cells = max(12, width * 2 // 5)
         if line.place is None:
             one = self._mapped[line.label]
@@ -212,21 +218,23 @@ class ClassMappingScreen(ViewScreen):
         """Return in how many clips of a label and of others a class is predicted, and the text's colour."""
         if figures is None:
             return "", "$quiet"
-        predicted, others = figures.predicted[place], self._agreement.clips - figures.clips
-        elsewhere = self._agreement.predicted[place] - predicted
-        text = f"predicted in {predicted:,} of its {figures.clips:,}, in {elsewhere:,} of {others:,} others"
+        elsewhere, others = self._elsewhere(place, figures)
+        predicted = f"predicted in {figures.detections[place]:,} of its {figures.clips:,}"
+        text = f"{predicted}, in {elsewhere:,} of {others:,} others"
         if not figures.clips:
             return text, "$quiet"
-        return text, "$success" if self._agrees(place, figures) else "$warning"
+        share, share_elsewhere = self._shares(place, figures)
+        agrees = share >= _MIN_RECALL and share >= _MIN_LIFT * share_elsewhere
+        return text, "$success" if agrees else "$warning"
 
-    def _agrees(self, place: int, figures: LabelAgreement) -> bool:
-        share, elsewhere = self._shares(place, figures)
-        return share >= _MIN_RECALL and share >= _MIN_LIFT * elsewhere
+    def _elsewhere(self, place: int, figures: LabelAgreement) -> tuple[int, int]:
+        """Return in how many clips without a label a class is predicted, and how many there are."""
+        assert self._agreement is not None
+        return self._agreement.detections[place] - figures.detections[place], self._agreement.clips - figures.clips
 
     def _shares(self, place: int, figures: LabelAgreement) -> tuple[float, float]:
-        predicted = figures.predicted[place]
-        others = max(1, self._agreement.clips - figures.clips)
-        return predicted / max(1, figures.clips), (self._agreement.predicted[place] - predicted) / others
+        elsewhere, others = self._elsewhere(place, figures)
+        return figures.detections[place] / max(1, figures.clips), elsewhere / max(1, others)
 
     # -- changes
 
@@ -237,26 +245,21 @@ class ClassMappingScreen(ViewScreen):
             return
         label, mapped = line.label, self._mapped[line.label].classes
 
-        def choose(name: str | None) -> None:
-            if name is not None:
-                self._put(label, (*mapped, self._names.index(name)))
-
         names = dict.fromkeys(self._names[place] for place in self._ranked_classes(label) if place not in mapped)
-        self.app.push_screen(
-            Palette(f"Which class suggests {truncate(label, 24)}?", list(names), allows_new=False), choose
-        )
+        palette = Palette(f"Which class suggests {truncate(label, 24)}?", list(names), allows_new=False)
+        ask(self.app, palette, lambda name: self._put(label, (*mapped, self._names.index(name))))
 
     def _ranked_classes(self, label: str) -> Sequence[int]:
         """Return all classes: those proposed, those predicted most in the label's clips, then in the model's order."""
         places = range(len(self._names))
-        figures = (self._agreement.labels or {}).get(label)
+        figures = self._figures.get(label)
         if figures is None:
             named = class_names.classes_by_name(self._names, label)
             return sorted(places, key=lambda place: place not in named)
 
         def order(place: int) -> tuple[bool, float]:
             share, elsewhere = self._shares(place, figures)
-            return place not in figures.proposed.classes, min(0.0, elsewhere - share)
+            return place not in figures.proposed, min(0.0, elsewhere - share)
 
         return sorted(places, key=order)
 
@@ -274,11 +277,11 @@ class ClassMappingScreen(ViewScreen):
         if line is None:
             return
         mapped = self._mapped[line.label]
-        figures = (self._agreement.labels or {}).get(line.label)
+        figures = self._figures.get(line.label)
         if line.proposed and line.place is not None:
             self._put(line.label, (*mapped.classes, line.place))
-        elif figures is not None and figures.proposed.classes:
-            self._put(line.label, figures.proposed.classes)
+        elif figures is not None and figures.proposed:
+            self._put(line.label, figures.proposed)
         elif mapped.classes:
             self._put(line.label, mapped.classes)
         else:

@@ -22,6 +22,7 @@ from labeltool.store.spans import Region
 from labeltool.tasks.registry import FIND as FIND_TASK
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.prompts import ask
 from labeltool.tui.keys import FIND
 from labeltool.tui.label_choices import by_usage
 from labeltool.tui.screens.regions import RegionsScreen
@@ -34,12 +35,13 @@ _LABEL_CELLS = 28
 _SEARCHING = "The recordings are searched; the first candidate opens by itself."
 
 
+@dataclass
 class SearchChanged(Message):
     """The recordings are being embedded, or were: then there is a result, or a failure."""
 
-    def __init__(self, progress: str = "", result: FindResult | None = None, failure: str = "") -> None:
-        super().__init__()
-        self.progress, self.result, self.failure = progress, result, failure
+    progress: str = ""
+    result: FindResult | None = None
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,7 @@ class FindScreen(RegionsScreen):
 
     def action_choose_label(self) -> None:
         """Choose the label whose events are wanted."""
-
-        def choose(label: str | None) -> None:
-            if label is not None:
-                self.search(label)
-
-        self.app.push_screen(Palette("Find the events of which label?", self._labels(), allows_new=False), choose)
+        ask(self.app, Palette("Find the events of which label?", self._labels(), allows_new=False), self.search)
 
     def search(self, label: str) -> None:
         """Embed the recordings where that was not done yet, then show the candidates of a label."""

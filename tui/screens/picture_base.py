@@ -31,15 +31,7 @@ _WHEEL_SHARE = 0.1
 
 
 class PictureScreen(ViewScreen):
-    """Shows a stretch of a sound, to zoom, pan and point at.
-
-    Parameters
-    ----------
-    services
-        The session, the player, the background work and the state.
-    view
-        The view's keys, before `[keys]` of the settings changes them.
-    """
+    """Shows a stretch of a sound, to zoom, pan and point at."""
 
     def __init__(self, services: Services, view: View) -> None:
         super().__init__(services, view)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
@@ -24,12 +26,11 @@ _SEEKS_PER_WINDOW = 20
 _PIXEL_COLUMNS = 4
 
 
+@dataclass
 class RecordingRead(Message):
     """More of the recording was read, or it cannot be read."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__()
-        self.problem = problem
+    problem: str
 
 
 class RecordingScreen(AnnotateScreen):
@@ -40,7 +41,7 @@ class RecordingScreen(AnnotateScreen):
         self.overview = Overview(services.state, id="overview")
         self.lanes = SpanLanes(id="lanes")
         self.bar = LabelBar(self.label_keys, id="labelbar")
-        self._opened: OpenRecording | None = None
+        self.opened: OpenRecording | None = None
         self._position_s = 0.0
         self._stale = False
 
@@ -67,8 +68,8 @@ class RecordingScreen(AnnotateScreen):
 
     def on_unmount(self) -> None:
         """End the recording's threads."""
-        if self._opened is not None:
-            self._opened.close()
+        if self.opened is not None:
+            self.opened.close()
 
     def on_resize(self, event: Resize) -> None:
         """Draw the same window in the new size."""
@@ -78,14 +79,9 @@ class RecordingScreen(AnnotateScreen):
     # -- the recording
 
     @property
-    def opened(self) -> OpenRecording | None:
-        """The recording on the screen."""
-        return self._opened
-
-    @property
     def viewport(self) -> Viewport | None:
         """The window of the recording on the screen."""
-        return self._opened.viewport if self._opened is not None else None
+        return self.opened.viewport if self.opened is not None else None
 
     @property
     def part(self) -> Region | None:
@@ -97,16 +93,16 @@ class RecordingScreen(AnnotateScreen):
 
     def open(self, recording: StoredRecording, region: Region | None = None) -> None:
         """Show a recording, with a region of it in view."""
-        if self._opened is None or self._opened.recording != recording:
-            if self._opened is not None:
-                self._opened.close()
-            self._opened = OpenRecording(recording, self._post_read)
+        if self.opened is None or self.opened.recording != recording:
+            if self.opened is not None:
+                self.opened.close()
+            self.opened = OpenRecording(recording, self._post_read)
             self._position_s = 0.0
             self.clear()
             self._transport.file = recording.path.rpartition("/")[2]
             self._transport.duration_s = recording.duration_s
         if region is not None:
-            self._opened.viewport.show(region.start_s, region.end_s)
+            self.opened.viewport.show(region.start_s, region.end_s)
             self._position_s = region.start_s
         self.services.player.loop = False
         self.take_player()
@@ -115,8 +111,8 @@ class RecordingScreen(AnnotateScreen):
 
     def take_player(self, *, play: bool = False) -> None:
         """Load the recording into the player, at its last position."""
-        if self._opened is not None:
-            self.services.player.put(self._opened.stream, play=play)
+        if self.opened is not None:
+            self.services.player.put(self.opened.stream, play=play)
             self.services.player.seek(self._position_s)
 
     def _post_read(self, problem: str) -> None:
@@ -138,17 +134,17 @@ class RecordingScreen(AnnotateScreen):
 
     def update_window(self) -> None:
         """Draw the window and start to read what is missing."""
-        if self._opened is not None and self.columns > 0:
-            self._opened.request_tiles(self._analysed_columns)
+        if self.opened is not None and self.columns > 0:
+            self.opened.request_tiles(self._analysed_columns)
             self.draw()
 
     def draw(self) -> None:
         """Draw the part of the window that was read."""
         self._stale = False
-        if self._opened is None or self.columns <= 0:
+        if self.opened is None or self.columns <= 0:
             return
-        viewport, duration_s = self._opened.viewport, self._opened.recording.duration_s
-        whole, picture = self._opened.pictures(self._analysed_columns)
+        viewport, duration_s = self.opened.viewport, self.opened.recording.duration_s
+        whole, picture = self.opened.pictures(self._analysed_columns)
         box = self.box()
         self.overview.show_window(whole, viewport.start_s / duration_s, viewport.end_s / duration_s)
         self._spectrogram.show(self._bands.cut(picture), box)
@@ -157,7 +153,7 @@ class RecordingScreen(AnnotateScreen):
         self._update_playhead()
 
     def _update_playhead(self) -> None:
-        opened, player = self._opened, self.services.player
+        opened, player = self.opened, self.services.player
         if opened is None or not self.owns_player:
             return
         if opened.stream.failure and player.playing:
@@ -181,27 +177,27 @@ class RecordingScreen(AnnotateScreen):
 
     def go(self, moment_s: float) -> None:
         """Move the playhead, and keep it in view."""
-        if self._opened is None:
+        if self.opened is None:
             return
         player = self.services.player
         player.loop = False
         player.clear_limits()
         player.seek(moment_s)
         self._position_s = player.position_s
-        if self._opened.viewport.follow(self._position_s):
+        if self.opened.viewport.follow(self._position_s):
             self.update_window()
         else:
             self._update_playhead()
 
     def action_seek(self, steps: int) -> None:
         """Go back or forward by a twentieth of the window."""
-        if self._opened is not None:
-            self.go(self.services.player.position_s + steps * self._opened.viewport.span_s / _SEEKS_PER_WINDOW)
+        if self.opened is not None:
+            self.go(self.services.player.position_s + steps * self.opened.viewport.span_s / _SEEKS_PER_WINDOW)
 
     def action_page(self, steps: int) -> None:
         """Go back or forward by a window."""
-        if self._opened is not None:
-            viewport = self._opened.viewport
+        if self.opened is not None:
+            viewport = self.opened.viewport
             moment_s = self.services.player.position_s + steps * viewport.span_s
             viewport.put(viewport.start_s + steps * viewport.span_s, viewport.span_s)
             self.go(moment_s)
@@ -209,8 +205,8 @@ class RecordingScreen(AnnotateScreen):
 
     def action_end(self, last: bool) -> None:
         """Go to the start or the end of the recording."""
-        if self._opened is not None:
-            self.go(self._opened.recording.duration_s if last else 0.0)
+        if self.opened is not None:
+            self.go(self.opened.recording.duration_s if last else 0.0)
 
     # -- playback
 
@@ -235,6 +231,6 @@ class RecordingScreen(AnnotateScreen):
 
     def limit_playback(self) -> None:
         """Limit the player to the region, or to the window."""
-        if self._opened is not None:
-            limits = self.selected_region or self._opened.viewport
+        if self.opened is not None:
+            limits = self.selected_region or self.opened.viewport
             self.services.player.limit_to(limits.start_s, limits.end_s)

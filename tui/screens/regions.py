@@ -181,7 +181,7 @@ class RegionsScreen(RecordingScreen):
         self._update_labels()
 
     def _update_labels(self) -> None:
-        self._choices = self.with_keys(self._current.probabilities if self._current else {})
+        self.choices = self.with_keys(self._current.probabilities if self._current else {})
         self.show_choices()
 
     def action_set_start(self) -> None:
@@ -248,7 +248,7 @@ class RegionsScreen(RecordingScreen):
     def show_choices(self) -> None:
         """Show the region and the labels that one key gives."""
         present = self.present_on(self._current) if self._current else ()
-        self.bar.show(self.selection, self._choices, self._mode, present, first=self.first_choice)
+        self.bar.show(self.selection, self.choices, self._mode, present, first=self.first_choice)
 
     def update_choices(self) -> None:
         """Add the labels that were not known before."""

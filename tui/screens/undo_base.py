@@ -16,7 +16,7 @@ from labeltool.store import clips
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.dialogs.prompts import TextPrompt
 from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Change, LabelledElsewhere
@@ -25,15 +25,7 @@ from labeltool.tui.widgets.suggestions import describe_rows
 
 
 class UndoScreen(AudioScreen):
-    """Undoes and redoes the actions of the annotator; a subclass shows the clips of what was undone.
-
-    Parameters
-    ----------
-    services
-        The session, the player, the background work and the state.
-    view
-        The view's keys, before `[keys]` of the settings changes them.
-    """
+    """Undoes and redoes the actions of the annotator; a subclass shows the clips of what was undone."""
 
     def __init__(self, services: Services, view: View) -> None:
         super().__init__(services, view)

@@ -14,8 +14,8 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal import JournalRow
-from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.prompts import Confirm, ask
 from labeltool.tui.screens.list_base import ListResult
 from labeltool.tui.screens.pages.page_base import PageScreen, page_result
 
@@ -53,13 +53,9 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
             for one in found
         }
 
-        def choose(chosen: str | None) -> None:
-            if chosen is not None:
-                self._draw_sample(choices[chosen])
-
         title = f"Sample of {label}, to exclude an error above {max_error:.1%}"
         palette = Palette(title, list(choices), allows_new=False, placeholder="a probability, or ↑ ↓ and Enter")
-        self.app.push_screen(palette, choose)
+        ask(self.app, palette, lambda chosen: self._draw_sample(choices[chosen]))
 
     def _draw_sample(self, of: Candidates) -> None:
         annotator = self.services.session.annotator
@@ -129,12 +125,7 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
             f"Label the other {of.rest:,} with {of.label}, without listening to them?",
             "It is one action: u undoes all of it. Exports have these labels as auto-accepted.",
         ]
-
-        def decide(accepted: bool | None) -> None:
-            if accepted:
-                self._accept_rest(of)
-
-        self.app.push_screen(Confirm("Accept automatically", lines), decide)
+        ask(self.app, Confirm("Accept automatically", lines), lambda _: self._accept_rest(of))
 
     @work(group="auto-accept")
     async def _accept_rest(self, of: Candidates) -> None:

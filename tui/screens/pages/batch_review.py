@@ -18,6 +18,7 @@ from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.prompts import ask
 from labeltool.tui.keys import BATCH_REVIEW
 from labeltool.tui.screens.list_base import ListResult
 from labeltool.tui.screens.pages.auto_accept import AutoAcceptScreen
@@ -205,14 +206,9 @@ class BatchReviewScreen(AutoAcceptScreen):
     async def action_choose_label(self) -> None:
         """Find the label to review."""
         labels = await self.attempt(self.services.reader.do(self._read_labels))
-        if labels is None:
-            return
-
-        def choose(label: str | None) -> None:
-            if label is not None:
-                self.turn_over(lambda store: self._change_label(store, label))
-
-        self.app.push_screen(Palette("Review which label?", labels, allows_new=False), choose)
+        if labels is not None:
+            palette = Palette("Review which label?", labels, allows_new=False)
+            ask(self.app, palette, lambda label: self.turn_over(lambda store: self._change_label(store, label)))
 
     def _change_label(self, store: Store, label: str) -> ListResult:
         self.release_page(store)

@@ -240,7 +240,7 @@ class ClustersScreen(PageScreen[GroupPage]):
     def first_choice(self) -> LabelChoice | None:
         """The label that Enter accepts: the last label of the cluster, else the most probable one."""
         last = self._last_labels.get(self._page.group)
-        return next((choice for choice in self._choices if choice.label == last), super().first_choice)
+        return next((choice for choice in self.choices if choice.label == last), super().first_choice)
 
     def _accepted(self) -> list[int]:
         return [clip_id for clip_id in self.clips.ids if clip_id not in self._rejected]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual import work
@@ -25,12 +26,12 @@ _MAX_THUMBNAILS = 1000
 _MIN_NAME_CELLS = 18  # of the file's name beside a thumbnail
 
 
+@dataclass
 class ThumbnailReady(Message):
     """A thumbnail was drawn."""
 
-    def __init__(self, clip_id: int, levels: Levels) -> None:
-        super().__init__()
-        self.clip_id, self.levels = clip_id, levels
+    clip_id: int
+    levels: Levels
 
 
 class PlayedListScreen(ListScreen):

@@ -15,7 +15,7 @@ from labeltool.store.label_acts import split_queue, surgery
 from labeltool.store.label_acts.split_queue import Split
 from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.background.prefetch import PreparedClip
-from labeltool.tui.dialogs.confirm import Confirm
+from labeltool.tui.dialogs.prompts import Confirm, ask
 from labeltool.tui.keys import SPLIT
 from labeltool.tui.label_choices import LabelChoice
 from labeltool.tui.screens.list_base import ListResult
@@ -119,13 +119,9 @@ class SplitScreen(ClustersScreen):
             self._offer_to_retire(self._split.label)
 
     def _offer_to_retire(self, label: str) -> None:
-        def decide(wanted: bool | None) -> None:
-            if wanted:
-                self._retire(label)
-
         name = truncate(label, _LABEL_CELLS)
         lines = (f"No clip is left of {name}: retire it? It is no longer offered, nor trained on.", "u undoes it.")
-        self.app.push_screen(Confirm("The split is done", lines), decide)
+        ask(self.app, Confirm("The split is done", lines), lambda _: self._retire(label))
 
     @work(group="retire")
     async def _retire(self, label: str) -> None:

@@ -41,44 +41,34 @@ class ClipList(Widget):
         self._lines = lines
         # Where the marked range starts: it ends at the selected clip. "all": every clip is marked.
         self._mark: int | Literal["all"] | None = None
-        self._ids: Sequence[int] = ()
-        self._at = 0
+        self.ids: Sequence[int] = ()
+        self.place = 0  # of the selected clip in the list
         self._first = 0
-
-    @property
-    def ids(self) -> Sequence[int]:
-        """The ids of the clips of the list."""
-        return self._ids
-
-    @property
-    def place(self) -> int:
-        """The place of the selected clip in the list, from 0."""
-        return self._at
 
     @property
     def clip_id(self) -> int | None:
         """The id of the selected clip; None in an empty list."""
-        return self._ids[self._at] if self._at < len(self._ids) else None
+        return self.ids[self.place] if self.place < len(self.ids) else None
 
     @property
     def visible_ids(self) -> Sequence[int]:
         """The ids of the clips whose lines are on the screen."""
-        return self._ids[self._first : self._first + self._fitting]
+        return self.ids[self._first : self._first + self._fitting]
 
     @property
     def marked_ids(self) -> Sequence[int]:
         """The ids of the marked clips, in their order; none without a mark."""
         first, last = self._marked_places
-        return self._ids[first : last + 1]
+        return self.ids[first : last + 1]
 
     def mark(self) -> None:
         """Start a range of marked clips at the selected one; with a mark, remove it."""
-        self._mark = self._at if self._mark is None and self._ids else None
+        self._mark = self.place if self._mark is None and self.ids else None
         self.refresh()
 
     def mark_all(self) -> None:
         """Mark every clip."""
-        self._mark = "all" if self._ids else None
+        self._mark = "all" if self.ids else None
         self.refresh()
 
     def remove_mark(self) -> bool:
@@ -89,24 +79,24 @@ class ClipList(Widget):
 
     def following(self, count: int) -> Sequence[int]:
         """Return the ids of up to `count` clips after the selected one."""
-        return self._ids[self._at + 1 : self._at + 1 + count]
+        return self.ids[self.place + 1 : self.place + 1 + count]
 
     def show(self, ids: Sequence[int], *, at: int = 0) -> None:
         """Show another list, with the clip at a place of it selected, and none marked."""
-        self._ids, self._mark = ids, None
+        self.ids, self._mark = ids, None
         self._move_to(at)
 
     def move(self, lines: int) -> None:
         """Move the selection by some lines."""
-        self._move_to(self._at + lines)
+        self._move_to(self.place + lines)
 
     def move_pages(self, pages: int) -> None:
         """Move the selection by screen pages."""
-        self._move_to(self._at + pages * max(1, self._fitting - 1))
+        self._move_to(self.place + pages * max(1, self._fitting - 1))
 
     def move_to(self, clip_id: int) -> bool:
         """Select a clip; False if it is not in the list."""
-        place = index_of(clip_id, self._ids)
+        place = index_of(clip_id, self.ids)
         if place is None:
             return False
         self._move_to(place)
@@ -114,17 +104,17 @@ class ClipList(Widget):
 
     def move_to_end(self, *, last: bool) -> None:
         """Select the first or the last clip."""
-        self._move_to(len(self._ids) - 1 if last else 0)
+        self._move_to(len(self.ids) - 1 if last else 0)
 
     def _move_to(self, place: int) -> None:
-        self._at = min(max(0, place), max(0, len(self._ids) - 1))
+        self.place = min(max(0, place), max(0, len(self.ids) - 1))
         self._keep_visible()
         self.refresh()
         self.post_message(self.Moved())
 
     def _keep_visible(self) -> None:
-        first = min(max(self._first, self._at - self._fitting + 1), self._at)
-        self._first = max(0, min(first, len(self._ids) - self._fitting))
+        first = min(max(self._first, self.place - self._fitting + 1), self.place)
+        self._first = max(0, min(first, len(self.ids) - self._fitting))
 
     @property
     def _fitting(self) -> int:
@@ -135,8 +125,8 @@ class ClipList(Widget):
     def _marked_places(self) -> tuple[int, int]:
         """The first and the last marked place; the last before the first where none is marked."""
         if self._mark == "all":
-            return 0, len(self._ids) - 1
-        return (0, -1) if self._mark is None else (min(self._mark, self._at), max(self._mark, self._at))
+            return 0, len(self.ids) - 1
+        return (0, -1) if self._mark is None else (min(self._mark, self.place), max(self._mark, self.place))
 
     def on_resize(self, event: Resize) -> None:
         """Keep the selected line visible."""
@@ -161,7 +151,7 @@ class ClipList(Widget):
         first, last = self._marked_places
         lines = []
         for place, clip_id in enumerate(self.visible_ids, start=self._first):
-            selected, marked = place == self._at, first <= place <= last
+            selected, marked = place == self.place, first <= place <= last
             drawn = self._draw(clip_id, width) or [[(fit("…", width), "$quiet")]] * self._lines
             for number, parts in enumerate(drawn):
                 start = "▸" if selected and not number else "┃" if marked else " "

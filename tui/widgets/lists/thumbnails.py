@@ -22,13 +22,7 @@ LINES = 2
 
 
 def thumbnail(clip: StoredClip) -> Levels:
-    """Return the brightness levels of the halves of each cell, `(2 * LINES, COLUMNS) intp`, the highest band first.
-
-    Raises
-    ------
-    LabeltoolError
-        If the file cannot be read.
-    """
+    """Return the brightness levels of the halves of each cell, `(2 * LINES, COLUMNS) intp`, the highest band first."""
     mono, rate = read_mono(clip)
     if not len(mono):
         return np.zeros((2 * LINES, COLUMNS), np.intp)
