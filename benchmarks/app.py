@@ -35,7 +35,6 @@ import numpy as np
 import soundfile
 
 from labeltool import project as projects
-from labeltool import settings
 from labeltool.importers.audio_files import read
 from labeltool.project import Project
 from labeltool.records import Recording, Suggestion
@@ -46,6 +45,7 @@ from labeltool.store.journal_rows import append
 from labeltool.tasks.executor import Job, JobStopped, default_executor
 from labeltool.tasks.registry import RETRAIN
 from labeltool.tasks.retrain import RetrainResult
+from labeltool.util.files.project_names import SETTINGS_FILE
 
 RECORDINGS = 20
 SECONDS = 60.0
@@ -68,7 +68,7 @@ def make_project(folder: Path, clips: int, *, suggestions: bool, labelled: float
     _write_recordings(sounds)
     project = projects.create(folder / "project")
     # The app would train by itself after some labels; only the load that is asked for may run beside it.
-    (project.directory / settings.SETTINGS_FILE).write_text("[learning]\nretrain_after = 0\n")
+    (project.directory / SETTINGS_FILE).write_text("[learning]\nretrain_after = 0\n")
     order = (np.random.default_rng(1).permutation(clips) + 1).tolist()
     with project.open_store() as store:
         recordings = [record for record in read([sounds], None, None) if isinstance(record, Recording)]
