@@ -20,13 +20,7 @@ _GO_BACK = (REGIONS.name, CLASS_MAPPING.name)
 
 
 class AppBase(TypedKeysApp):
-    """Goes from view to view.
-
-    Attributes
-    ----------
-    services
-        The session, the player, the background work and the state.
-    """
+    """Goes from view to view."""
 
     services: Services
     tour: Tour | None = None

@@ -9,13 +9,7 @@ from labeltool.tui.background.prefetch import PreparedClip
 
 
 class ClipQueue:
-    """The order of the clips to show, without a screen or a thread.
-
-    Attributes
-    ----------
-    current
-        The clip on the screen.
-    """
+    """The order of the clips to show, without a screen or a thread."""
 
     def __init__(self) -> None:
         self.current: PreparedClip | None = None

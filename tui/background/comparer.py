@@ -64,13 +64,7 @@ class Comparison:
 
 
 class Comparer:
-    """Indexes and clusters clips.
-
-    Parameters
-    ----------
-    deliver
-        Gets the progress and the result; called in a thread.
-    """
+    """Indexes and clusters clips; `deliver` is called in a thread, with the progress and the result."""
 
     def __init__(self, project: Project, deliver: Callable[[Comparison], None]) -> None:
         self._deliver = deliver

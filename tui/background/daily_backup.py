@@ -12,13 +12,7 @@ _LOOK_EVERY_S = 600.0
 
 
 class DailyBackup:
-    """The thread.
-
-    Parameters
-    ----------
-    warn
-        Gets why no backup was written, in one line; called in the thread.
-    """
+    """The thread; `warn` is called in it, with why no backup was written, in one line."""
 
     def __init__(self, project: Project, warn: Callable[[str], None]) -> None:
         self._project = project

@@ -81,13 +81,7 @@ class TrainingProgress:
 
 
 class StageRate:
-    """Estimates how long a stage still takes, by its own rate.
-
-    Parameters
-    ----------
-    clock
-        Returns seconds.
-    """
+    """Estimates how long a stage still takes, by its own rate."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -59,15 +59,7 @@ class ProductList(SelectList):
 
 
 class ExportDialog(ModalScreen[list[str] | None]):
-    """Returns the names of the products to export; None on Escape.
-
-    Parameters
-    ----------
-    products
-        All products, one at least.
-    folder
-        Where they are written, in words.
-    """
+    """Returns the names of the products to export; None on Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "close", show=False),

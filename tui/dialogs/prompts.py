@@ -49,15 +49,7 @@ class Prompt(ModalScreen[_T]):
 
 
 class Confirm(Prompt[bool | None]):
-    """Returns whether `a` was pressed; not Enter or `y`, which may still be meant for what came before: to label.
-
-    Parameters
-    ----------
-    title
-        The title of the box.
-    lines
-        What will be done, and why.
-    """
+    """Returns whether `a` was pressed; not Enter or `y`, which may still be meant for what came before: to label."""
 
     BOX, SUBTITLE = "confirm", "a accept   Esc cancel"
 
@@ -75,10 +67,6 @@ class TextPrompt(Prompt[str | None]):
 
     Parameters
     ----------
-    title
-        The title of the box.
-    text
-        The text at first.
     selected
         Whether what is typed replaces it.
     """

@@ -64,13 +64,7 @@ _SETTINGS = (
 
 
 class SettingsScreen(ModalScreen[None]):
-    """Opened by F2; Escape closes it.
-
-    Parameters
-    ----------
-    on_change
-        Called with the settings after each change.
-    """
+    """Opened by F2; Escape closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,q", "dismiss(None)", "close", show=False),

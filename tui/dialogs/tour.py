@@ -41,13 +41,7 @@ _STEPS = (
 
 
 class Tour:
-    """The steps, with the keys of a view as the settings have them.
-
-    Parameters
-    ----------
-    view
-        The view that it starts in.
-    """
+    """The steps, with the keys of a view as the settings have them."""
 
     def __init__(self, view: View) -> None:
         self._keys = view.keys

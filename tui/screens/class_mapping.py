@@ -59,13 +59,7 @@ class _Line:
 
 
 class ClassMappingScreen(ViewScreen):
-    """Shows the labels, and below each the classes that suggest it.
-
-    Parameters
-    ----------
-    on_change
-        Called when the view is left after the mapping was changed.
-    """
+    """Shows the labels, and below each the classes that suggest it."""
 
     BINDINGS = CLASS_MAPPING.bindings()
 

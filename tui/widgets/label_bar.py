@@ -27,13 +27,7 @@ _MODES = {LabelMode.LABEL: "", LabelMode.ADD: "add: ", LabelMode.ABSENT: "reject
 
 
 class LabelBar(Widget):
-    """Shows two lines.
-
-    Parameters
-    ----------
-    key_names
-        The names to show for the keys of labels.
-    """
+    """Shows two lines."""
 
     auto_links = False
 

@@ -37,13 +37,7 @@ def label_action(choice: LabelChoice) -> str:
 
 
 class Suggestions(TextLines):
-    """Shows the labels and the annotations.
-
-    Parameters
-    ----------
-    key_names
-        The names to show for the keys of labels.
-    """
+    """Shows the labels and the annotations."""
 
     def __init__(self, key_names: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__(id=id)

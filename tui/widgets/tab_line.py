@@ -39,15 +39,7 @@ _SPACED = (3, 2)
 
 
 class TabLine(Widget):
-    """Shows one line.
-
-    Parameters
-    ----------
-    keymap
-        The keys that the settings change.
-    view
-        The name of the view it belongs to.
-    """
+    """Shows one line."""
 
     auto_links = False
 

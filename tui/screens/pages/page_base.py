@@ -34,13 +34,7 @@ class _PageResult(ListResult, Generic[_P]):
 
 
 class PageScreen(PlayedListScreen, Generic[_P]):
-    """Shows one page at a time; a subclass chooses its clips and labels them.
-
-    Parameters
-    ----------
-    empty_page
-        A page without clips.
-    """
+    """Shows one page at a time; a subclass chooses its clips and labels them."""
 
     def __init__(self, services: Services, view: View, *, repeat_s: float, empty_page: _P) -> None:
         super().__init__(services, view, repeat_s=repeat_s)

@@ -22,15 +22,7 @@ _WHEEL_CLIPS = 3
 
 
 class ClipList(Widget):
-    """Shows the visible lines of a list of clips, one of them selected, and a range of them marked.
-
-    Parameters
-    ----------
-    draw
-        Returns the lines of a clip.
-    lines
-        The lines of each clip.
-    """
+    """Shows the visible lines of a list of clips, one of them selected, and a range of them marked."""
 
     class Moved(Message):
         """Another clip was selected, or other lines are visible."""
