@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from labeltool.tasks.export_products import Product
+from labeltool.tui.dialogs.prompts import Box
 from labeltool.tui.text import fit
 from labeltool.tui.widgets.lists.select_list import SelectList
 
@@ -58,8 +56,10 @@ class ProductList(SelectList):
         return Content.styled(text, "bold reverse $accent" if place == self.place else "$foreground")
 
 
-class ExportDialog(ModalScreen[list[str] | None]):
+class ExportDialog(Box[list[str] | None]):
     """Returns the names of the products to export; None on Escape."""
+
+    BOX, SUBTITLE = "export", "Space choose   Enter export   Esc cancel"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "close", show=False),
@@ -70,18 +70,9 @@ class ExportDialog(ModalScreen[list[str] | None]):
     ]
 
     def __init__(self, products: Sequence[Product], folder: str) -> None:
-        super().__init__()
         self._list = ProductList(products, id="products")
         self._facts = Static(id="product-facts")
-        self._folder = folder
-
-    def compose(self) -> ComposeResult:
-        """Lay out the box."""
-        with Vertical(id="export") as box:
-            box.border_title = Content(f"Export to {self._folder}")
-            box.border_subtitle = "Space choose   Enter export   Esc cancel"
-            yield self._list
-            yield self._facts
+        super().__init__(f"Export to {folder}", self._list, self._facts)
 
     def on_mount(self) -> None:
         """Show what the first product is."""

@@ -7,11 +7,8 @@ from typing import ClassVar, TypeVar
 
 from rich.cells import cell_len
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from labeltool.annotation.label_overview import use_of
@@ -23,7 +20,7 @@ from labeltool.store.label_acts import split_queue, surgery
 from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.labels import COLOURS, LABEL_KEYS, ProjectLabel
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.prompts import Confirm, KeyPrompt, TextPrompt, ask
+from labeltool.tui.dialogs.prompts import Box, Confirm, KeyPrompt, TextPrompt, ask
 from labeltool.tui.keymap import action_on, label_key_names, remapped
 from labeltool.tui.keys import LABEL
 from labeltool.tui.services import Services
@@ -39,11 +36,13 @@ _KEYS = "1-9 0 e h j y z D G H J Q V W X Y Z"
 _T = TypeVar("_T")
 
 
-class LabelsScreen(ModalScreen[bool]):
+class LabelsScreen(Box[bool]):
     """Opened by F3; returns whether labels were changed.
 
     `k`, then a key, gives the selected label that key; the label that has it gets the former one.
     """
+
+    BOX = "labels"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f3,q", "close", "close", show=False),
@@ -65,10 +64,10 @@ class LabelsScreen(ModalScreen[bool]):
     ]
 
     def __init__(self, services: Services) -> None:
-        super().__init__()
-        self._services = services
         self._rows = LabelRows(services, id="labels-rows")
         self._status = Static(Content(_HELP), id="labels-status")
+        super().__init__("Labels", self._rows, self._status)
+        self._services = services
         self._changed = False
         self.split: Split | None = None  # to go on with after closing
         self._acts = 0  # rows of the journal that were made here and not undone
@@ -76,13 +75,6 @@ class LabelsScreen(ModalScreen[bool]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether a key does something: most need a label."""
         return self._rows.count > 0 or action in ("close", "move", "undo")
-
-    def compose(self) -> ComposeResult:
-        """Lay out the page."""
-        with Vertical(id="labels") as page:
-            page.border_title = "Labels"
-            yield self._rows
-            yield self._status
 
     def on_mount(self) -> None:
         """Read the labels: another annotator may have changed them."""

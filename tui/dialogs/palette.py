@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from labeltool.records import label_name
+from labeltool.tui.dialogs.prompts import Box
 from labeltool.tui.label_choices import is_name, search, starts_word
 from labeltool.tui.text import fit, truncate
 from labeltool.tui.widgets.lists.select_list import SelectList
@@ -89,7 +87,7 @@ class Choices(SelectList):
         return Content.styled("No labels yet: type a name" if self._names.allows_new else "No match", "$quiet")
 
 
-class Palette(ModalScreen[str | None]):
+class Palette(Box[str | None]):
     """Finds a name; returns the one chosen, None on Escape.
 
     Parameters
@@ -112,6 +110,8 @@ class Palette(ModalScreen[str | None]):
         What to type; "" for a few letters, and a new label where there can be one.
     """
 
+    BOX, SUBTITLE = "palette", "↑ ↓ choose   Enter accept   Esc cancel"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "close", show=False),
         Binding("down,ctrl+n", "move(1)", "next", show=False, priority=True),
@@ -132,18 +132,10 @@ class Palette(ModalScreen[str | None]):
         keys: Mapping[str, str] = _NONE,
         placeholder: str = "",
     ) -> None:
-        super().__init__()
-        self._placeholder = placeholder or ("a few letters, or a new label" if allows_new else "a few letters")
-        self._title = title
-        self._names = _Names(labels, new, predicted, allows_new, synonyms, keys)
-
-    def compose(self) -> ComposeResult:
-        """Lay out the box."""
-        with Vertical(id="palette") as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = "↑ ↓ choose   Enter accept   Esc cancel"
-            yield Input(placeholder=self._placeholder, id="palette-input")
-            yield Choices(self._names, id="palette-choices")
+        placeholder = placeholder or ("a few letters, or a new label" if allows_new else "a few letters")
+        names = _Names(labels, new, predicted, allows_new, synonyms, keys)
+        choices = Choices(names, id="palette-choices")
+        super().__init__(title, Input(placeholder=placeholder, id="palette-input"), choices)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Search again with every letter."""

@@ -30,25 +30,25 @@ def ask(app: App[Any], dialog: ModalScreen[_T | None], act: Callable[[_T], objec
     app.push_screen(dialog, answered)
 
 
-class Prompt(ModalScreen[_T]):
-    """A box with one widget."""
+class Box(ModalScreen[_T]):
+    """A dialog: widgets in a box, one below the other."""
 
     BOX = "text-prompt"
     SUBTITLE = ""
 
-    def __init__(self, title: str, widget: Widget) -> None:
+    def __init__(self, title: str, *widgets: Widget) -> None:
         super().__init__()
-        self._title, self._widget = title, widget
+        self._title, self._widgets = title, widgets
 
     def compose(self) -> ComposeResult:
         """Lay out the box."""
-        with Vertical(id=self.BOX) as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = self.SUBTITLE
-            yield self._widget
+        box = Vertical(*self._widgets, id=self.BOX)
+        box.border_title = Content(self._title)
+        box.border_subtitle = self.SUBTITLE
+        yield box
 
 
-class Confirm(Prompt[bool | None]):
+class Confirm(Box[bool | None]):
     """Returns whether `a` was pressed; not Enter or `y`, which may still be meant for what came before: to label."""
 
     BOX, SUBTITLE = "confirm", "a accept   Esc cancel"
@@ -62,7 +62,7 @@ class Confirm(Prompt[bool | None]):
         super().__init__(title, _text(lines))
 
 
-class TextPrompt(Prompt[str | None]):
+class TextPrompt(Box[str | None]):
     """Returns the line of text on Enter, None on Escape.
 
     Parameters
@@ -83,7 +83,7 @@ class TextPrompt(Prompt[str | None]):
         self.dismiss(event.value)
 
 
-class KeyPrompt(Prompt[str | None]):
+class KeyPrompt(Box[str | None]):
     """Waits for a key and returns its name in `[keys]`; None on Escape."""
 
     SUBTITLE = "Esc cancels"

@@ -8,11 +8,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -22,7 +19,7 @@ from labeltool.settings import ColourMap, Pixels, Settings, ThemeName
 from labeltool.tui import keymap
 from labeltool.tui.dialogs.commands import title_of
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.prompts import KeyPrompt, TextPrompt, ask
+from labeltool.tui.dialogs.prompts import Box, KeyPrompt, TextPrompt, ask
 from labeltool.tui.keymap import is_label_key
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.media.look import DB_RANGES
@@ -63,8 +60,10 @@ _SETTINGS = (
 )
 
 
-class SettingsScreen(ModalScreen[None]):
+class SettingsScreen(Box[None]):
     """Opened by F2; Escape closes it."""
+
+    BOX, SUBTITLE = "settings", "Enter or ← → change   Esc closes"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,q", "dismiss(None)", "close", show=False),
@@ -73,22 +72,14 @@ class SettingsScreen(ModalScreen[None]):
     ]
 
     def __init__(self, services: Services, on_change: Callable[[Settings], None]) -> None:
-        super().__init__()
+        self._list = OptionList(id="settings-list", markup=False)
+        self._notice = Static(id="settings-notice")
+        super().__init__("Settings of this project, in labeltool.toml", self._list, self._notice)
         self._services = services
         self._settings = services.state.settings
         self._on_change = on_change
         self._output = read_user_state().output_device
         self._selected = ""
-        self._list = OptionList(id="settings-list", markup=False)
-        self._notice = Static(id="settings-notice")
-
-    def compose(self) -> ComposeResult:
-        """Lay out the box."""
-        with Vertical(id="settings") as box:
-            box.border_title = "Settings of this project, in labeltool.toml"
-            box.border_subtitle = "Enter or ← → change   Esc closes"
-            yield self._list
-            yield self._notice
 
     def on_mount(self) -> None:
         """Show the settings."""
