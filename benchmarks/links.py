@@ -182,10 +182,7 @@ class World:
     def run(self, step: Step) -> tuple[int, str]:
         """Run a command; return the exit code and what it printed."""
         environment = {"HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / ".cache")}
-        with (
-            mock.patch.dict(os.environ, environment),
-            mock.patch.object(executor, "default_executor", InThisProcess),
-        ):
+        with mock.patch.dict(os.environ, environment), mock.patch.object(executor, "default_executor", InThisProcess):
             if not isinstance(step.run, tuple):
                 try:
                     step.run(self.project)

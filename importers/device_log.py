@@ -145,8 +145,7 @@ def _predictions(
     """Yield the clip of some patches and its prediction."""
     start_us = round(patches[0].start_s * MICROSECONDS)
     end_us = min(
-        round((patches[-1].start_s + log.patch_s) * MICROSECONDS),
-        length_us(recording.frames, recording.sample_rate_hz),
+        round((patches[-1].start_s + log.patch_s) * MICROSECONDS), length_us(recording.frames, recording.sample_rate_hz)
     )
     if start_us >= end_us:
         yield Skipped(str(file), None, f"the patch at {patches[0].start_s:g} s is after the end of the recording")

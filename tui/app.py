@@ -96,12 +96,7 @@ class LabelApp(SimilarApp, ExportApp):
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
-        self,
-        project: Project,
-        *,
-        annotator: str,
-        recording: StoredRecording | None = None,
-        repeat_s: float = 0.12,
+        self, project: Project, *, annotator: str, recording: StoredRecording | None = None, repeat_s: float = 0.12
     ) -> None:
         keys = keymap.read(project)
         # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out.

@@ -136,11 +136,7 @@ def by_usage(label_counts: Mapping[str, int]) -> list[str]:
 
 
 def search(
-    query: str,
-    names: Sequence[str],
-    synonyms: Mapping[str, Sequence[str]] | None = None,
-    *,
-    in_words: bool = False,
+    query: str, names: Sequence[str], synonyms: Mapping[str, Sequence[str]] | None = None, *, in_words: bool = False
 ) -> list[str]:
     """Return the names that match the typed letters, best first; all names for no letters.
 

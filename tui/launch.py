@@ -130,13 +130,7 @@ def label_command(directory: Path, annotator: str) -> list[str]:
 
 
 def serve(
-    project: Project,
-    *,
-    annotator: str,
-    host: str,
-    port: int | None,
-    sessions: int,
-    narrate: Callable[[str], None],
+    project: Project, *, annotator: str, host: str, port: int | None, sessions: int, narrate: Callable[[str], None]
 ) -> None:
     """Show the app in browsers until a signal ends it.
 

@@ -109,12 +109,7 @@ def check_fit(model: ModelFiles, network: Network) -> None:
 
 
 def report_json(
-    model_id: int,
-    model: ModelFiles,
-    network: Network,
-    ram: RamFigures,
-    export_check: ExportCheck,
-    chosen: Chosen,
+    model_id: int, model: ModelFiles, network: Network, ram: RamFigures, export_check: ExportCheck, chosen: Chosen
 ) -> dict[str, Any]:
     """Return the values of `report.json`; a value that was not measured is absent, and the reason is given."""
     accuracies = ("clip_accuracy", "int8_clip_accuracy", "validation_clips")

@@ -17,12 +17,7 @@ import numpy as np
 from labeltool.active_learning.live_classifier import MAX_CLIPS
 from labeltool.active_learning.live_model import embedding_of
 from labeltool.active_learning.proposals import ProposalPool, propose_classes
-from labeltool.active_learning.suggester_state import (
-    SuggesterState,
-    live_pretrained,
-    suggester_state,
-    write_estimate,
-)
+from labeltool.active_learning.suggester_state import SuggesterState, live_pretrained, suggester_state, write_estimate
 from labeltool.annotation.batch_review import GroupPage
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_mapping, registry

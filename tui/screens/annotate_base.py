@@ -104,12 +104,7 @@ class AnnotateScreen(UndoScreen):
             return
         source = self.source if self.choices else "no labels yet: / makes one"
         self.panel.show(
-            self.choices,
-            self.current.rows,
-            first=self.first_choice,
-            prompt=self.prompt,
-            source=source,
-            mode=self._mode,
+            self.choices, self.current.rows, first=self.first_choice, prompt=self.prompt, source=source, mode=self._mode
         )
 
     def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:

@@ -93,10 +93,7 @@ class Suggestions(TextLines):
             return []
         title = "bold $accent" if self._mode is not LabelMode.LABEL else "bold $foreground"
         blank: Line = ((), "")
-        lines: list[Line] = [
-            ([(fit(self._prompt, width), title)], ""),
-            ([(fit(self._source, width), "$quiet")], ""),
-        ]
+        lines: list[Line] = [([(fit(self._prompt, width), title)], ""), ([(fit(self._source, width), "$quiet")], "")]
         free = height - len(lines) - (_LINES_OF_A_ROW if self._rows else 0)
         shown = fitting(self._choices, free if len(self._choices) <= free else free - 1)
         spaced = height >= 2 + 2 * len(shown) + 4

@@ -107,11 +107,7 @@ def st_model(int8: bytes, frontend: LogMelFrontend) -> bytes:
     edit = _Edit(int8)
     operators, given = edit.from_decibels(graph, frontend) if logarithm_of(frontend) == "db" else ([], graph.input)
     output = edit.tensor("st_output", graph.tensors[graph.output].shape, None)
-    edit.graph.operators = [
-        *operators,
-        *edit.graph.operators,
-        edit.operator("DEQUANTIZE", [graph.output], output),
-    ]
+    edit.graph.operators = [*operators, *edit.graph.operators, edit.operator("DEQUANTIZE", [graph.output], output)]
     edit.graph.inputs, edit.graph.outputs = [given], [output]
     return edit.packed()
 

@@ -71,8 +71,7 @@ def validation_set(source: Source) -> ValidationSet:
     chosen = interleave_labels(candidates)[:MAX_PATCHES]
     cache = FeatureCache(source.project.features, model.frontend)
     failed = cache.compute(
-        [labelled.clip for labelled in chosen],
-        progress=lambda done, total: source.report("features", done, total),
+        [labelled.clip for labelled in chosen], progress=lambda done, total: source.report("features", done, total)
     )
     readable = [labelled for labelled in chosen if labelled.clip.key not in failed]
     if not readable:

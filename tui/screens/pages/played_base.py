@@ -102,11 +102,7 @@ class PlayedListScreen(ListScreen):
                 (name, "$quiet strike" if rejected else "$foreground"),
                 (" " * max(0, width - cell_len(name)), ""),
             ],
-            [
-                (" " * 4, ""),
-                *pictures[1],
-                (fit("played" if played else "", max(0, width)), "$quiet"),
-            ],
+            [(" " * 4, ""), *pictures[1], (fit("played" if played else "", max(0, width)), "$quiet")],
         ]
 
     # -- playing
