@@ -25,7 +25,7 @@ from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.daily_backup import DailyBackup
 from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
-from labeltool.tui.background.store_thread import StoreThread
+from labeltool.tui.background.store_thread import StoreThread, attempt
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.dialogs.definitions import DefinitionsScreen
@@ -283,13 +283,11 @@ class LabelApp(SimilarApp, ExportApp):
             await self.action_view(REGIONS.name)
             return
         clip = view.current.clip
-        try:
-            recording = await self.services.reader.do(lambda store: recordings.recording(store, clip.recording_id))
-        except LabeltoolError as error:
-            view.notice.warn(str(error))
-            return
-        part = view.part if isinstance(view, PictureScreen) else None
-        await self._open_regions(recording, part or Region(clip.start_s, clip.end_s), select=part is not None)
+        read = self.services.reader.do(lambda store: recordings.recording(store, clip.recording_id))
+        recording = await view.attempt(read)
+        if recording is not None:
+            part = view.part if isinstance(view, PictureScreen) else None
+            await self._open_regions(recording, part or Region(clip.start_s, clip.end_s), select=part is not None)
 
     async def _open_regions(
         self, recording: StoredRecording, region: Region | None = None, *, select: bool = False
@@ -319,12 +317,9 @@ class LabelApp(SimilarApp, ExportApp):
                 speed.labels_saved(project.own_cache),
             )
 
-        try:
-            facts = await self.services.reader.do(measure)
-        except LabeltoolError as error:
-            self.warn_view(str(error))
-            return
-        self.push_screen(ProgressScreen(facts, self.services.state))
+        facts = await attempt(self.services.reader.do(measure), self.warn_view)
+        if facts is not None:
+            self.push_screen(ProgressScreen(facts, self.services.state))
 
     # -- prefetched clips
 

@@ -6,7 +6,6 @@ import asyncio
 
 from textual import work
 
-from labeltool.errors import LabeltoolError
 from labeltool.similarity import search
 from labeltool.store import Store
 from labeltool.tui.app_pretrained import PretrainedApp
@@ -45,11 +44,10 @@ class SimilarApp(PretrainedApp):
             similar = search.similar_clips(project, store, source, clip, _MAX_SIMILAR)
             return similar, search.count_unindexed(project, store, source)
 
-        try:
-            similar, unindexed = await self.services.reader.do(find)
-        except LabeltoolError as error:
-            view.notice.warn(str(error))
+        found = await view.attempt(self.services.reader.do(find))
+        if found is None:
             return
+        similar, unindexed = found
         comparer.start(unindexed)
         if self.current_view is not view or view.current is None or view.current.clip.id != clip.id:
             return  # another clip is on the screen by now: the next key must not meet a list instead of it

@@ -96,23 +96,19 @@ class Session:
         self.start_row_id = new_row_id()
         # Of each clip labelled in this session, the time for each of its rows, by the row's id.
         self._response_ms: dict[int, dict[str, int | None]] = {}
-        self._clips_per_minute: float | None = None
+        # The speed of this session, as `annotation_statistics` has it; None before the second clip.
+        self.clips_per_minute: float | None = None
 
     @property
     def clips_done(self) -> int:
         """The number of clips that were labelled in this session; what was undone does not count."""
         return len(self._response_ms)
 
-    @property
-    def clips_per_minute(self) -> float | None:
-        """The annotation speed of this session, as `annotation_statistics` has it; None before the second clip."""
-        return self._clips_per_minute
-
     def _measure_speed(self) -> None:
         # Once an answer, over all clips of the session: the header is painted more often.
         times = [rows[min(rows)] for rows in self._response_ms.values()]
         timed = [each for each in times if each is not None]
-        self._clips_per_minute = speed.clips_per_minute(timed) if len(timed) > 1 else None
+        self.clips_per_minute = speed.clips_per_minute(timed) if len(timed) > 1 else None
 
     def _count(self, rows: Sequence[JournalRow]) -> None:
         for row in rows:
@@ -144,13 +140,12 @@ class Session:
             When there are newer labels than those on the screen; nothing is written then.
         """
 
-        def write(store: Store) -> JournalRow:
+        def write(store: Store) -> str:
             if seen is not None:
                 _require_seen(store, clip_id, seen)
             label, value, context = annotation.label, annotation.value, annotation.context
             _add_label(store, label, annotation.key)
-            row_id = journal.annotate(store, clip_id, label, value, annotator=self.annotator, context=context)
-            return journal.row(store, row_id)
+            return journal.annotate(store, clip_id, label, value, annotator=self.annotator, context=context)
 
         return await self._counted(write)
 
@@ -208,36 +203,29 @@ class Session:
 
     async def note(self, clip_id: int, text: str) -> JournalRow:
         """Write a note on a clip and return its row."""
-        return await self._writer.do(
-            lambda store: journal.row(store, journal.note(store, clip_id, text, annotator=self.annotator))
-        )
+        return await self._written(lambda store: journal.note(store, clip_id, text, annotator=self.annotator))
 
     async def annotate_region(self, recording: StoredRecording, region: Region, annotation: Annotation) -> JournalRow:
         """Write a verdict on a region of a recording and return its row."""
 
-        def write(store: Store) -> JournalRow:
+        def write(store: Store) -> str:
             label, value, context = annotation.label, annotation.value, annotation.context
             _add_label(store, label, annotation.key)
-            row_id = spans.annotate_region(
+            return spans.annotate_region(
                 store, recording, region, label, value, annotator=self.annotator, context=context
             )
-            return journal.row(store, row_id)
 
         return await self._counted(write)
 
     async def note_region(self, recording: StoredRecording, region: Region, text: str) -> JournalRow:
         """Write a note on a region and return its row."""
-        return await self._writer.do(
-            lambda store: journal.row(
-                store, spans.note_region(store, recording, region, text, annotator=self.annotator)
-            )
-        )
+        who = self.annotator
+        return await self._written(lambda store: spans.note_region(store, recording, region, text, annotator=who))
 
     async def mark_checked(self, recording: StoredRecording, region: Region | None) -> JournalRow:
         """Write that a recording, or a region of it, is checked, and return the row."""
-        return await self._writer.do(
-            lambda store: journal.row(store, checked.mark_checked(store, recording, region, annotator=self.annotator))
-        )
+        who = self.annotator
+        return await self._written(lambda store: checked.mark_checked(store, recording, region, annotator=who))
 
     async def labels(self) -> Sequence[ProjectLabel]:
         """Return the project's labels with their keys and colours."""
@@ -268,8 +256,12 @@ class Session:
         """Finish writing and close."""
         self._writer.close()
 
-    async def _counted(self, write: Callable[[Store], JournalRow]) -> JournalRow:
-        row = await self._writer.do(write)
+    async def _written(self, write: Callable[[Store], str]) -> JournalRow:
+        """Return the row that is written, in the same turn of the thread."""
+        return await self._writer.do(lambda store: journal.row(store, write(store)))
+
+    async def _counted(self, write: Callable[[Store], str]) -> JournalRow:
+        row = await self._written(write)
         self._count([row])
         return row
 

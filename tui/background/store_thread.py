@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store
 from labeltool.store.database import DatabaseExchanged
 
 _T = TypeVar("_T")
+
+
+async def attempt(work: Awaitable[_T], warn: Callable[[str], object]) -> _T | None:
+    """Return the result of what is done with the store; None where it fails, after a warning."""
+    try:
+        return await work
+    except LabeltoolError as error:
+        warn(str(error))
+        return None
 
 
 class StoreThread:

@@ -6,50 +6,42 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from labeltool.annotation.label_overview import LabelOverview, examples_to_play, label_overview
-from labeltool.errors import LabeltoolError
-from labeltool.tui.media.clip_picture import load_clip
+from labeltool.store import Store
+from labeltool.tui.background.store_thread import attempt
+from labeltool.tui.dialogs.prompts import Box
+from labeltool.tui.media.clip_picture import ClipPicture, load_clip
 from labeltool.tui.services import Services
 
 _HELP = "the key of a label plays an example, again the next   Esc closes"
 
 
-class DefinitionsScreen(ModalScreen[None]):
+class DefinitionsScreen(Box[None]):
     """Opened by F9. Plays the examples that a person named for a label, else clips that have it."""
+
+    BOX = "labels"
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f9,q", "dismiss(None)", "close", show=False)]
 
     def __init__(self, services: Services) -> None:
-        super().__init__()
-        self._services = services
         self._text = Static()
         self._status = Static(Content(_HELP), id="labels-status")
+        super().__init__("What the labels mean", VerticalScroll(self._text), self._status)
+        self._services = services
         self._labels: Sequence[LabelOverview] = ()
         self._played: dict[str, int] = {}
-
-    def compose(self) -> ComposeResult:
-        """Lay out the page."""
-        with Vertical(id="labels") as page:
-            page.border_title = "What the labels mean"
-            with VerticalScroll():
-                yield self._text
-            yield self._status
 
     @work
     async def on_mount(self) -> None:
         """Read the labels."""
-        try:
-            found = await self._services.reader.do(label_overview)
-        except LabeltoolError as error:
-            self._status.update(Content(str(error)))
+        found = await attempt(self._services.reader.do(label_overview), self._show)
+        if found is None:
             return
         self._labels = [label for label in found if label.retired_at is None]
         lines = [
@@ -73,15 +65,20 @@ class DefinitionsScreen(ModalScreen[None]):
     @work(exclusive=True, group="example")
     async def _play(self, label: str) -> None:
         number = self._played[label] = self._played.get(label, -1) + 1
-        try:
-            clips = await self._services.reader.do(lambda store: examples_to_play(store, label))
+
+        def read(store: Store) -> tuple[str, ClipPicture | None]:
+            clips = examples_to_play(store, label)
             if not clips:
-                self._status.update(Content(f"no clip has {label}"))
-                return
+                return f"no clip has {label}", None
             clip = clips[number % len(clips)]
-            sound = await self._services.reader.do(lambda _: load_clip(clip))
-        except LabeltoolError as error:
-            self._status.update(Content(str(error)))
-            return
-        self._services.player.put(sound.samples, play=True)
-        self._status.update(Content(f"{label}: {clip.path.rpartition('/')[2]}"))
+            return f"{label}: {clip.path.rpartition('/')[2]}", load_clip(clip)
+
+        found = await attempt(self._services.reader.do(read), self._show)
+        if found is not None:
+            text, sound = found
+            if sound is not None:
+                self._services.player.put(sound.samples, play=True)
+            self._show(text)
+
+    def _show(self, text: str) -> None:
+        self._status.update(Content(text))

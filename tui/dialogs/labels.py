@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import work
@@ -19,6 +19,7 @@ from labeltool.store import labels as stored
 from labeltool.store.label_acts import split_queue, surgery
 from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.labels import COLOURS, LABEL_KEYS, ProjectLabel
+from labeltool.tui.background.store_thread import attempt
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.prompts import Box, Confirm, KeyPrompt, TextPrompt, ask
 from labeltool.tui.keymap import action_on, label_key_names, remapped
@@ -32,8 +33,6 @@ from labeltool.util.counted import counted
 _HELP = "k key  c colour  r rename  m merge  s split  d define  x retire  Del delete  u undo"
 _LABEL_CELLS, _OTHER_CELLS = 30, 16
 _KEYS = "1-9 0 e h j y z D G H J Q V W X Y Z"
-
-_T = TypeVar("_T")
 
 
 class LabelsScreen(Box[bool]):
@@ -152,7 +151,7 @@ class LabelsScreen(Box[bool]):
         """Undo every annotation with the selected label, after they were counted."""
         label, annotator = self._rows.selected.name, self._services.session.annotator
         name = truncate(label, _LABEL_CELLS)
-        use = await self._attempt(self._services.reader.do(lambda store: use_of(store, label)))
+        use = await attempt(self._services.reader.do(lambda store: use_of(store, label)), self._show)
         if use is None:
             return
         people = truncate(", ".join(use.annotators) or "nobody", _LABEL_CELLS)
@@ -181,7 +180,7 @@ class LabelsScreen(Box[bool]):
         """Go on with the split of the selected label, or begin one."""
         label = self._rows.selected.name
         name = truncate(label, _LABEL_CELLS)
-        splits = await self._attempt(self._services.reader.do(split_queue.splits))
+        splits = await attempt(self._services.reader.do(split_queue.splits), self._show)
         split = next((one for one in splits or () if one.label == label), None)
         if split is not None and split.left:
             self._open(split)
@@ -269,20 +268,13 @@ class LabelsScreen(Box[bool]):
             change(store)
             self._rows.left = {split.label: len(split.left) for split in split_queue.splits(store) if split.left}
 
-        changed = await self._attempt(session.change_labels(change_and_read))
+        changed = await attempt(session.change_labels(change_and_read), self._show)
         if changed is not None:
             labels, counts = changed
             self._changed |= list(labels) != list(state.labels)
             state.labels = labels
             state.set_counts(counts)
         return changed is not None
-
-    async def _attempt(self, work: Awaitable[_T]) -> _T | None:
-        try:
-            return await work
-        except LabeltoolError as error:
-            self._show(str(error))
-            return None
 
     def _show(self, text: str) -> None:
         self._status.update(Content(text))

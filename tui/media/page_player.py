@@ -84,17 +84,6 @@ class PagePlayer(Player):
         """Load a sound in place of the last one, at its start."""
         self._sound_id = self._id_of(sound)
         super().put(sound, play=play)
-        self._send_state()
-
-    def limit_to(self, start_s: float, end_s: float) -> None:
-        """Limit playback and loop to a span of the sound, and go to its start."""
-        super().limit_to(start_s, end_s)
-        self._send_state()
-
-    def clear_limits(self) -> None:
-        """Play the whole sound again, from the position it is at."""
-        super().clear_limits()
-        self._send_state()
 
     @property
     def position_s(self) -> float:
@@ -115,7 +104,7 @@ class PagePlayer(Player):
     def loop(self, loop: bool) -> None:
         if loop != self._loop:
             self._loop = loop
-            self._send_state()
+            self._changed()
 
     def toggle(self) -> None:
         """Pause or go on; at the end, start again."""
@@ -126,27 +115,6 @@ class PagePlayer(Player):
         with self._lock:
             self._at = at
         super().toggle()
-        self._send_state()
-
-    def replay(self) -> None:
-        """Play from the start."""
-        super().replay()
-        self._send_state()
-
-    def seek(self, seconds: float) -> None:
-        """Go to a position in the sound, within the limits of playback."""
-        super().seek(seconds)
-        self._send_state()
-
-    def faster(self, steps: int) -> None:
-        """Change the speed by steps of `SPEEDS`; below zero, slower."""
-        super().faster(steps)
-        self._send_state()
-
-    def louder(self, steps: int) -> None:
-        """Change the gain by steps of `GAIN_STEP_DB`; below zero, quieter."""
-        super().louder(steps)
-        self._send_state()
 
     def _jump(self, place: float) -> None:
         super()._jump(place)
@@ -165,7 +133,7 @@ class PagePlayer(Player):
                 self._sounds.popitem(last=False)
             return sound_id
 
-    def _send_state(self) -> None:
+    def _changed(self) -> None:
         """Send all that the page needs to know; `at` only where the position is to change."""
         if not self._sounds:
             return

@@ -196,6 +196,7 @@ class Player:
             self._first, self._last = 0, len(sound)
             self._jump(0.0)
             self._playing = play and len(sound) > 0
+        self._changed()
 
     def limit_to(self, start_s: float, end_s: float) -> None:
         """Limit playback and loop to a span of the sound, and go to its start."""
@@ -204,11 +205,13 @@ class Player:
             self._first = min(max(0, round(start_s * PLAYBACK_RATE_HZ)), max(0, length - 1))
             self._last = min(max(self._first + 1, round(end_s * PLAYBACK_RATE_HZ)), length)
             self._jump(float(self._first))
+        self._changed()
 
     def clear_limits(self) -> None:
         """Play the whole sound again, from the position it is at."""
         with self._lock:
             self._first, self._last = 0, len(self._sound)
+        self._changed()
 
     @property
     def playing(self) -> bool:
@@ -229,32 +232,40 @@ class Player:
                 # What the device has got sounds on for a moment: playing goes on from where it was paused.
                 self._jump(self._audible())
                 self._playing = False
-                return
-            if self._at >= self._last:
-                self._jump(float(self._first))
-            self._fade_in = True
-            self._playing = len(self._sound) > 0
+            else:
+                if self._at >= self._last:
+                    self._jump(float(self._first))
+                self._fade_in = True
+                self._playing = len(self._sound) > 0
+        self._changed()
 
     def replay(self) -> None:
         """Play from the start."""
         with self._lock:
             self._jump(float(self._first))
             self._playing = len(self._sound) > 0
+        self._changed()
 
     def seek(self, seconds: float) -> None:
         """Go to a position in the sound, within the limits of playback."""
         with self._lock:
             self._jump(min(max(float(self._first), seconds * PLAYBACK_RATE_HZ), float(self._last)))
+        self._changed()
 
     def faster(self, steps: int) -> None:
         """Change the speed by steps of `SPEEDS`; below zero, slower."""
         with self._lock:
             place = min(max(0, SPEEDS.index(self.speed) + steps), len(SPEEDS) - 1)
             self.speed = SPEEDS[place]
+        self._changed()
 
     def louder(self, steps: int) -> None:
         """Change the gain by steps of `GAIN_STEP_DB`; below zero, quieter."""
         self.gain_db = min(max(-GAIN_LIMIT_DB, self.gain_db + steps * GAIN_STEP_DB), GAIN_LIMIT_DB)
+        self._changed()
+
+    def _changed(self) -> None:
+        """Do what a subclass needs after a change of what is to be played, or how."""
 
     def _device_on(self, backends: Any, device_id: Any = None) -> Any:
         import miniaudio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from labeltool.errors import LabeltoolError
@@ -32,6 +32,27 @@ from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_r
 
 # Nobody who presses a key within as many times `repeat_s` has seen that the label it gives changed.
 _REACTIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verdict that a key or a choice gives.
+
+    Attributes
+    ----------
+    key
+        A name of the key, to recognize one that repeats; None where the label was chosen in a palette.
+    accepted_from
+        The `uid` of the model whose suggestion is accepted.
+    replaces
+        Whether the label replaces those that the clip has.
+    """
+
+    key: str | None
+    label: str | None
+    value: Value = Value.PRESENT
+    accepted_from: str | None = None
+    replaces: bool = True
 
 
 class AnnotateScreen(UndoScreen):
@@ -182,7 +203,7 @@ class AnnotateScreen(UndoScreen):
         accepted = choice.is_suggested and self._mode is not LabelMode.ABSENT
         predicted = current is not None and choice.label in current.probabilities
         model_uid = current.model_uid if current is not None and accepted and predicted else None
-        await self.annotate(f"label {choice.label}", choice.label, accepted_from=model_uid)
+        await self.annotate(Answer(f"label {choice.label}", choice.label, accepted_from=model_uid))
 
     def command_titles(self) -> Mapping[str, str | None]:
         """Return what Enter does just now."""
@@ -192,17 +213,17 @@ class AnnotateScreen(UndoScreen):
     async def run_command(self, command: Command) -> None:
         """Run a command of the palette, or give the label that it names."""
         if command.label:
-            await self.annotate(None, command.label)
+            await self.annotate(Answer(None, command.label))
         else:
             await super().run_command(command)
 
     async def action_none_of_these(self) -> None:
         """Write that none of the project's labels is present."""
-        await self.annotate("none", None, Value.ABSENT)
+        await self.annotate(Answer("none", None, Value.ABSENT))
 
     async def action_unsure(self) -> None:
         """Write that the annotator is unsure."""
-        await self.annotate("unsure", None, Value.UNSURE)
+        await self.annotate(Answer("unsure", None, Value.UNSURE))
 
     async def action_bad_audio(self) -> None:
         """Exclude the clip for good."""
@@ -240,7 +261,7 @@ class AnnotateScreen(UndoScreen):
         async def choose(label: str) -> None:
             # The same clip may have been read again meanwhile, as after a training.
             if prepared is not None and self.current is not None and self.current.clip == prepared.clip:
-                await self.annotate(None, label)
+                await self.annotate(Answer(None, label))
             else:
                 self.notice.warn(f"another clip is on the screen by now: {label!r} was not written")
 
@@ -264,39 +285,20 @@ class AnnotateScreen(UndoScreen):
 
         ask(self.app, TextPrompt("Note on this clip"), write)
 
-    async def annotate(
-        self,
-        key: str | None,
-        label: str | None,
-        value: Value = Value.PRESENT,
-        *,
-        accepted_from: str | None = None,
-        replaces: bool = True,
-    ) -> None:
-        """Write a verdict on the clip on the screen and go on; after `m` or `x`, stay.
-
-        Parameters
-        ----------
-        key
-            A name of the key, to recognize one that repeats; None where the label was chosen in a palette.
-        accepted_from
-            The `uid` of the model whose suggestion is accepted.
-        replaces
-            Whether the label replaces those that the clip has.
-        """
-        current = self.current
+    async def annotate(self, answer: Answer) -> None:
+        """Write a verdict on the clip on the screen and go on; after `m` or `x`, stay."""
+        current, label = self.current, answer.label
         # First of all: a key that repeats while the screen is busy still repeats afterwards.
-        if self._is_repeat(key) or current is None or self.busy:
+        if self._is_repeat(answer.key) or current is None or self.busy:
             return
         mode = LabelMode.LABEL if label is None else self._mode
-        if mode is LabelMode.ABSENT:
-            value = Value.ABSENT
+        value = Value.ABSENT if mode is LabelMode.ABSENT else answer.value
         response_s = time.monotonic() - self._shown_at
         # Further labels are added with `m`.
-        replaces = replaces and mode is LabelMode.LABEL and value is Value.PRESENT and not self._annotated_here
+        replaces = answer.replaces and mode is LabelMode.LABEL and value is Value.PRESENT and not self._annotated_here
         was = [name for name in self.present_on(current) if name != label] if replaces or label is None else []
         context = AnnotationContext(
-            accepted_from=accepted_from,
+            accepted_from=answer.accepted_from,
             suggested=self._suggested,
             response_ms=round(response_s * 1000),
             instead_of=was if replaces else [],

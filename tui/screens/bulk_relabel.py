@@ -13,6 +13,7 @@ from labeltool.annotation.listing import ListedClip
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.dialogs.prompts import Confirm, ask
+from labeltool.tui.screens.annotate_base import Answer
 from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.widgets.suggestions import LabelMode
 
@@ -43,27 +44,19 @@ class _Relabelling:
 class BulkRelabelScreen(ListScreen):
     """Shows a list of which clips can be marked; the keys for labels are then for all of them."""
 
-    async def annotate(
-        self,
-        key: str | None,
-        label: str | None,
-        value: Value = Value.PRESENT,
-        *,
-        accepted_from: str | None = None,
-        replaces: bool = True,
-    ) -> None:
+    async def annotate(self, answer: Answer) -> None:
         """Label the marked clips after a question; without a mark, the selected clip."""
         marked = list(self.clips.marked_ids)
         if not marked:
-            await super().annotate(key, label, value, accepted_from=accepted_from, replaces=replaces)
+            await super().annotate(answer)
         elif len(marked) > MAX_CLIPS:
             self.notice.warn(f"{len(marked):,} clips are marked; one action is at most {MAX_CLIPS:,}: filter the list")
-        elif not self._is_repeat(key):
-            mode = LabelMode.LABEL if label is None else self._mode
+        elif not self._is_repeat(answer.key):
+            mode = LabelMode.LABEL if answer.label is None else self._mode
             self._set_mode(LabelMode.LABEL)
-            value = Value.ABSENT if mode is LabelMode.ABSENT else value
-            replaces = replaces and mode is LabelMode.LABEL and value is Value.PRESENT
-            self._ask_for_all(marked, label, value, replaces)
+            value = Value.ABSENT if mode is LabelMode.ABSENT else answer.value
+            replaces = answer.replaces and mode is LabelMode.LABEL and value is Value.PRESENT
+            self._ask_for_all(marked, answer.label, value, replaces)
 
     @work(exclusive=True, group="relabel")
     async def _ask_for_all(self, marked: Sequence[int], label: str | None, value: Value, replaces: bool) -> None:

@@ -25,6 +25,7 @@ from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.prompts import ask
 from labeltool.tui.keys import FIND
 from labeltool.tui.label_choices import by_usage
+from labeltool.tui.screens.annotate_base import Answer
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.services import Services
 from labeltool.tui.text import one_line, truncate
@@ -205,12 +206,12 @@ class FindScreen(RegionsScreen):
         """Accept the region as it is selected: the label is present."""
         uid = self.current.model_uid if self.current is not None else None
         if self._label:
-            await self.annotate("accept", self._label, accepted_from=uid, replaces=False)
+            await self.annotate(Answer("accept", self._label, accepted_from=uid, replaces=False))
 
     async def action_reject(self) -> None:
         """Reject the region: the label is absent."""
         if self._label:
-            await self.annotate("reject", self._label, Value.ABSENT, replaces=False)
+            await self.annotate(Answer("reject", self._label, Value.ABSENT, replaces=False))
 
     def action_skip_candidate(self) -> None:
         """Go to the next candidate without a label."""

@@ -11,8 +11,8 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from labeltool.errors import LabeltoolError
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.background.store_thread import attempt
 from labeltool.tui.dialogs.commands import Command, commands
 from labeltool.tui.dialogs.help import Help
 from labeltool.tui.dialogs.palette import Palette
@@ -116,11 +116,7 @@ class ViewScreen(Screen[None]):
 
     async def attempt(self, work: Awaitable[_T]) -> _T | None:
         """Return the result of what is done with the store; None, with a warning, where it fails."""
-        try:
-            return await work
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
-            return None
+        return await attempt(work, self.notice.warn)
 
     def on_screen_resume(self) -> None:
         """Tell the app that the view is at the top again."""

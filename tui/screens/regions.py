@@ -17,6 +17,7 @@ from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import REGIONS
 from labeltool.tui.media.selection import Selection
+from labeltool.tui.screens.annotate_base import Answer
 from labeltool.tui.screens.recording_base import RecordingScreen
 from labeltool.tui.screens.undo_base import present_labels
 from labeltool.tui.services import Services
@@ -282,18 +283,10 @@ class RegionsScreen(RecordingScreen):
         if self._has_region():
             super().action_note()
 
-    async def annotate(
-        self,
-        key: str | None,
-        label: str | None,
-        value: Value = Value.PRESENT,
-        *,
-        accepted_from: str | None = None,
-        replaces: bool = True,
-    ) -> None:
+    async def annotate(self, answer: Answer) -> None:
         """Write a verdict on the region, which stays selected."""
         if self._has_region():
-            await super().annotate(key, label, value, accepted_from=accepted_from, replaces=replaces)
+            await super().annotate(answer)
 
     async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
         """Write a verdict on the region."""

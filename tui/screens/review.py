@@ -17,6 +17,7 @@ from labeltool.evaluation.detections import detections_to_review
 from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.tui.keys import REVIEW
+from labeltool.tui.screens.annotate_base import Answer
 from labeltool.tui.screens.list_base import ListResult, ListScreen, clip_parts
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, one_line
@@ -104,13 +105,13 @@ class ReviewScreen(ListScreen):
         """Confirm the suspicious label."""
         if self.current is None or (issue := self._issues.get(self.current.clip.id)) is None:
             return
-        await self.annotate("keep", issue.label, issue.value, replaces=False)
+        await self.annotate(Answer("keep", issue.label, issue.value, replaces=False))
 
     async def action_reject(self) -> None:
         """Reject the suspicious label."""
         if self.current is None or (issue := self._issues.get(self.current.clip.id)) is None:
             return
-        await self.annotate("reject", issue.label, Value.ABSENT, replaces=False)
+        await self.annotate(Answer("reject", issue.label, Value.ABSENT, replaces=False))
 
 
 def _reason_cells(width: int) -> int:

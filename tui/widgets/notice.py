@@ -20,7 +20,7 @@ class Notice(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._message = ""
-        self._warning = ""
+        self.warning = ""  # empty if there is none
         self._timer: Timer | None = None
         self._lines = 1
         self._wraps = False
@@ -28,12 +28,7 @@ class Notice(Widget):
     @property
     def text(self) -> str:
         """The text that is shown now."""
-        return self._message or self._warning
-
-    @property
-    def warning(self) -> str:
-        """The warning; empty if there is none."""
-        return self._warning
+        return self._message or self.warning
 
     def show(self, message: str, *, seconds: float = _SECONDS, wraps: bool = False) -> None:
         """Show a message for a few seconds; one that `wraps` may take several lines."""
@@ -45,12 +40,12 @@ class Notice(Widget):
 
     def warn(self, warning: str) -> None:
         """Show a warning until `clear` or the next one."""
-        self._message, self._warning = "", one_line(warning)
+        self._message, self.warning = "", one_line(warning)
         self._changed()
 
     def clear(self) -> None:
         """Remove the message and the warning."""
-        self._message = self._warning = ""
+        self._message = self.warning = ""
         self._changed()
 
     def on_resize(self, event: Resize) -> None:

@@ -10,7 +10,6 @@ from textual import work
 from labeltool.annotation import auto_accept
 from labeltool.annotation.auto_accept import Candidates
 from labeltool.annotation.batch_review import LabelPage
-from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal import JournalRow
@@ -130,11 +129,7 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
     @work(group="auto-accept")
     async def _accept_rest(self, of: Candidates) -> None:
         self._turning = True
-        try:
-            rows = await self.services.session.auto_accept(of)
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
-            rows = []
+        rows = await self.attempt(self.services.session.auto_accept(of)) or []
         self._count_labels(rows)
         self.services.state.labelled += len(rows)
         self.header.refresh()

@@ -18,6 +18,7 @@ from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import CLUSTERS
 from labeltool.tui.label_choices import LabelChoice
+from labeltool.tui.screens.annotate_base import Answer
 from labeltool.tui.screens.list_base import ListResult
 from labeltool.tui.screens.pages.page_base import PageScreen, page_result
 from labeltool.tui.services import Services
@@ -252,20 +253,13 @@ class ClustersScreen(PageScreen[GroupPage]):
         super().action_reject()
         self.show_choices()
 
-    async def annotate(
-        self,
-        key: str | None,
-        label: str | None,
-        value: Value = Value.PRESENT,
-        *,
-        accepted_from: str | None = None,
-        replaces: bool = True,
-    ) -> None:
+    async def annotate(self, answer: Answer) -> None:
         """Label the clips of the page that are not rejected; after `m`, and when unsure, only the selected one."""
+        label, value = answer.label, answer.value
         if self._mode is not LabelMode.LABEL or value is Value.UNSURE:
-            await super().annotate(key, label, value, accepted_from=accepted_from, replaces=replaces)
+            await super().annotate(answer)
             return
-        if self._is_repeat(key) or self._turning or not self.clips.ids:
+        if self._is_repeat(answer.key) or self._turning or not self.clips.ids:
             return
         clip_ids = self._accepted()
         if not clip_ids:

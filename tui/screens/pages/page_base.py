@@ -11,7 +11,6 @@ from textual import work
 
 from labeltool.annotation import batch_review
 from labeltool.annotation.batch_review import Page
-from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal import AnnotationContext, JournalRow
@@ -147,12 +146,9 @@ class PageScreen(PlayedListScreen, Generic[_P]):
     @work(exclusive=True, group="remove")
     async def _remove_labelled(self) -> None:
         page = self._page
-        try:
-            unlabelled = await self.services.reader.do(lambda store: self.still_open(store, page.clip_ids))
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
-            return
-        if self._turning or self._page is not page:
+        read = self.services.reader.do(lambda store: self.still_open(store, page.clip_ids))
+        unlabelled = await self.attempt(read)
+        if unlabelled is None or self._turning or self._page is not page:
             return
         if self._annotated_here and self.clips.clip_id is not None:
             unlabelled.add(self.clips.clip_id)  # a label was added or rejected; the clip is not done
