@@ -17,18 +17,11 @@ from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL
 from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL
 from labeltool.networks.device_targets import DEVICE_TARGETS, DeviceTarget
 
+Placements = tuple[tuple[str, str], ...]
 Step = Literal["analyze", "validate", "generate"]
 
 ST_VALIDATION = "val_st.npz"
 """Name of the file in `validation/` with inputs and outputs of the models for ST's applications."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a file goes in the application."""
-
-    file: str
-    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +56,7 @@ class Application:
     zoo_tool_version, board, project
         Values of `user_config.yaml`.
     placements
-        Where its files go.
+        Its files, and where each goes.
     notes
         What else the application needs, as Markdown sentences.
     output
@@ -90,7 +83,7 @@ class Application:
     zoo_tool_version: str
     board: str
     project: str
-    placements: tuple[Placement, ...]
+    placements: Placements
     notes: tuple[str, ...]
     output: str
     firmware: str = ""
@@ -145,7 +138,7 @@ _U5_NOTES = (
 
 
 def _u5(
-    name: str, kind: str, placements: tuple[Placement, ...], defined_before: tuple[str, ...], note: str, output: str
+    name: str, kind: str, placements: Placements, defined_before: tuple[str, ...], note: str, output: str
 ) -> Application:
     return Application(
         target=DEVICE_TARGETS[name],
@@ -176,9 +169,9 @@ _FREERTOS = _u5(
     "u5-freertos",
     "free_rtos",
     (
-        Placement("ai_model_config.h", "Projects/Common/dpu/"),
-        Placement("user_mel_tables.{c,h}", "Projects/Common/dpu/"),
-        Placement("st_ai_output/network*", "Projects/Common/X-CUBE-AI/App/"),
+        ("ai_model_config.h", "Projects/Common/dpu/"),
+        ("user_mel_tables.{c,h}", "Projects/Common/dpu/"),
+        ("st_ai_output/network*", "Projects/Common/X-CUBE-AI/App/"),
     ),
     ("CTRL_AI_CLASS_DISTRIBUTION",),
     "Its sum for silence stays 0 with log-mels in dB: the header's threshold is negative, to report all patches.",
@@ -188,10 +181,10 @@ _THREADX = _u5(
     "u5-threadx",
     "thread_x",
     (
-        Placement("ai_model_config.h", "Projects/B-U585I-IOT02A/Applications/GS/Core/Inc/"),
-        Placement("user_mel_tables.c", "Projects/B-U585I-IOT02A/Applications/GS/Core/Src/"),
-        Placement("user_mel_tables.h", "Projects/B-U585I-IOT02A/Applications/GS/Core/Inc/"),
-        Placement("st_ai_output/network*", "Projects/B-U585I-IOT02A/Applications/GS/X-CUBE-AI/App/"),
+        ("ai_model_config.h", "Projects/B-U585I-IOT02A/Applications/GS/Core/Inc/"),
+        ("user_mel_tables.c", "Projects/B-U585I-IOT02A/Applications/GS/Core/Src/"),
+        ("user_mel_tables.h", "Projects/B-U585I-IOT02A/Applications/GS/Core/Inc/"),
+        ("st_ai_output/network*", "Projects/B-U585I-IOT02A/Applications/GS/X-CUBE-AI/App/"),
     ),
     (),
     "ST's README puts the header into `GS/Inc/`; its sources have it in `GS/Core/Inc/`, which the project searches.",
@@ -217,10 +210,10 @@ _U3 = Application(
     board="NUCLEO-U3C5ZI-Q",
     project='"FILL IN/STM32U3-GettingStarted-AudioEventDetection"',
     placements=(
-        Placement("ai_model_config.h", "Dpu/Inc/"),
-        Placement("user_mel_tables.c", "Dpu/Src/"),
-        Placement("user_mel_tables.h", "Dpu/Inc/"),
-        Placement("st_ai_output/*", "Model/"),
+        ("ai_model_config.h", "Dpu/Inc/"),
+        ("user_mel_tables.c", "Dpu/Src/"),
+        ("user_mel_tables.h", "Dpu/Inc/"),
+        ("st_ai_output/*", "Model/"),
     ),
     notes=(
         "**Remove `USE_HSP` from the project's symbols** and generate without `--hsp`: its features are others (462 "
@@ -251,9 +244,9 @@ _N6 = Application(
     board="STM32N6570-DK",
     project="../../application_code/audio/STM32N6",
     placements=(
-        Placement("ai_model_config.h", "Projects/Dpu/"),
-        Placement("user_mel_tables.{c,h}", "Projects/Dpu/"),
-        Placement("st_ai_output/*.c, *.h", "Projects/X-CUBE-AI/models/"),
+        ("ai_model_config.h", "Projects/Dpu/"),
+        ("user_mel_tables.{c,h}", "Projects/Dpu/"),
+        ("st_ai_output/*.c, *.h", "Projects/X-CUBE-AI/models/"),
     ),
     notes=("Program the script's file of weights at 0x70180000.",),
     output='14,400 baud; for each patch `{{"class":"dog"}}` or `{{"class":"unknown"}}`.',

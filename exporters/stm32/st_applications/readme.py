@@ -61,7 +61,7 @@ def application_readme(application: Application, model: ModelFiles, frontend: Lo
         origin=application.origin,
         tools=application.tools,
         generate="\n".join((intro, *commands)),
-        placements="\n".join(f"| `{one.file}` | `{one.place}` |" for one in application.placements),
+        placements="\n".join(f"| `{file}` | `{place}` |" for file, place in application.placements),
         notes="\n".join(f"- {note}" for note in notes).format(patch_s=frontend.patch_s),
         output=application.output.format(),
         answers=_answers(model),

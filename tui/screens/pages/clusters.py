@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import work
@@ -272,8 +272,9 @@ class ClustersScreen(PageScreen[GroupPage]):
             if clip_id in page.suggestions and page.suggestions[clip_id].probabilities
         }
         rejected = f", {len(page.rejected)} rejected" if page.rejected else ""
-        rows = await self.annotate_accepted(
-            label, value, clip_ids, contexts=contexts, summary=lambda rows: f"{_clip_count(rows)} clips{rejected}"
+        values = dict.fromkeys(clip_ids, value)
+        rows = await self.annotate_page(
+            label, values, contexts=contexts, summary=lambda rows: f"{_clip_count(rows)} clips{rejected}"
         )
         if rows is None:
             return
@@ -283,18 +284,6 @@ class ClustersScreen(PageScreen[GroupPage]):
         if label is not None:
             self._last_labels[page.group] = label
         self.turn()
-
-    async def annotate_accepted(
-        self,
-        label: str | None,
-        value: Value,
-        clip_ids: Sequence[int],
-        *,
-        contexts: Mapping[int, AnnotationContext],
-        summary: Callable[[Sequence[JournalRow]], str],
-    ) -> list[JournalRow] | None:
-        """Annotate the clips of the page that are not rejected, see `annotate_page`."""
-        return await self.annotate_page(label, dict.fromkeys(clip_ids, value), contexts=contexts, summary=summary)
 
 
 def _clip_count(rows: Sequence[JournalRow]) -> int:

@@ -168,11 +168,10 @@ class SplitScreen(ClustersScreen):
 
     # -- labels
 
-    async def annotate_accepted(
+    async def annotate_page(
         self,
         label: str | None,
-        value: Value,
-        clip_ids: Sequence[int],
+        values: Mapping[int, Value],
         *,
         contexts: Mapping[int, AnnotationContext],
         summary: Callable[[Sequence[JournalRow]], str],
@@ -181,16 +180,13 @@ class SplitScreen(ClustersScreen):
         split, session = self._split, self.services.session
         if split is None:
             return None
-        if label is None or value is not Value.PRESENT:
-            rows = await self.attempt(
-                session.annotate_batch(
-                    label, dict.fromkeys(clip_ids, value), contexts={}, response_ms=None, include_labelled=clip_ids
-                )
-            )
+        if label is None or set(values.values()) != {Value.PRESENT}:
+            write = session.annotate_batch(label, values, contexts={}, response_ms=None, include_labelled=list(values))
         else:
             response_s = max(0.0, time.monotonic() - self._began - self._single_s)
-            values = dict.fromkeys(clip_ids, label)
-            rows = await self.attempt(session.answer_split(split, values, response_ms=round(response_s * 1000)))
+            names = dict.fromkeys(values, label)
+            write = session.answer_split(split, names, response_ms=round(response_s * 1000))
+        rows = await self.attempt(write)
         if rows is None:
             return None
         await self.read_new_label(label)
