@@ -70,11 +70,11 @@ class FindScreen(RegionsScreen):
         self._embedding = BackgroundTask(
             services.project,
             FIND_TASK,
-            on_progress=lambda stage, done, total, text="": self._post(
+            on_progress=lambda stage, done, total, text="": self.post_from_thread(
                 SearchChanged(f"{stage}: {done:,} of {total:,} {text}" if total else stage)
             ),
-            on_result=lambda result: self._post(SearchChanged(result=result)),
-            on_failure=lambda reason: self._post(SearchChanged(failure=reason)),
+            on_result=lambda result: self.post_from_thread(SearchChanged(result=result)),
+            on_failure=lambda reason: self.post_from_thread(SearchChanged(failure=reason)),
         )
 
     # -- the label
@@ -132,12 +132,6 @@ class FindScreen(RegionsScreen):
         if message.result is not None:
             self._propose(message.result.by)
         self.show_title()
-
-    def _post(self, message: SearchChanged) -> None:
-        # Called in the task's thread, which may end a moment after the screen.
-        loop = self.app._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self.post_message, message)
 
     # -- the candidates
 

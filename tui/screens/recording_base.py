@@ -96,7 +96,7 @@ class RecordingScreen(AnnotateScreen):
         if self.opened is None or self.opened.recording != recording:
             if self.opened is not None:
                 self.opened.close()
-            self.opened = OpenRecording(recording, self._post_read)
+            self.opened = OpenRecording(recording, lambda problem: self.post_from_thread(RecordingRead(problem)))
             self._position_s = 0.0
             self.clear()
             self._transport.file = recording.path.rpartition("/")[2]
@@ -114,12 +114,6 @@ class RecordingScreen(AnnotateScreen):
         if self.opened is not None:
             self.services.player.put(self.opened.stream, play=play)
             self.services.player.seek(self._position_s)
-
-    def _post_read(self, problem: str) -> None:
-        # Called in the reading thread, which may end a moment after the screen.
-        loop = self.app._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self.post_message, RecordingRead(problem))
 
     def on_recording_read(self, message: RecordingRead) -> None:
         """Draw it with the next frame."""
