@@ -50,7 +50,7 @@ def evaluated(project: Project, measured: Measured, **values: Any) -> None:
     sha256 = hashlib.sha256(b"int8").hexdigest()
     result = EvaluateResult(**found, **{"int8_sha256": sha256, **values})
     name = report.evaluation_name(values["model"], values.get("fold"))
-    report.write(project, name, result, losses=(), models=())
+    report.write(project, name, result, losses=(), curve=())
 
 
 @pytest.fixture
