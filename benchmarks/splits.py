@@ -1,6 +1,6 @@
 """How near a drawn split comes to the wanted shares, label by label, and whether it parts copies that were planted.
 
-    python benchmarks/splits.py [--data ESC50] [--seeds 20] [--planted 5]
+    python benchmarks/splits.py [--data ESC50] [--seeds 20] [--planted 0 1 2]
 
 Two data sets are split by whole groups, 70, 15 and 15 per cent: the clips of ESC-10 in folds 1 to 4, as if they were in
 no folds (320 clips, one label each; only where `--data`, a folder of ESC-50, is given), and a generated one of 1,200
@@ -8,9 +8,10 @@ clips in 300 groups with eight labels, of which a clip has 1.7 on average and th
 as one JSON object: of each data set, the absolute deviation of each label's share in each part from the wanted one, in
 percentage points, as mean and largest over labels, parts and seeds; and the same of the clips as a whole.
 
-With `--planted N` (and `--data`) N projects are made of those clips as `check.py` does, with 20 re-encoded and 20 cut,
-shifted or mixed copies under other names and groups, and exported by `labeltool export --splits` with 20 seeds each and
-as five folds: how many of the pairs of a copy and its original are on two sides, beside those that groups alone part.
+With `--planted` (and `--data`) a project of each of those seeds is made of these clips as `check.py` does, with 20
+re-encoded and 20 cut, shifted or mixed copies under other names and groups, and exported by `labeltool export --splits`
+with `--seeds` seeds each and as five folds: how many of the pairs of a copy and its original are on two sides, beside
+those that groups alone part.
 """
 
 from __future__ import annotations
@@ -88,11 +89,11 @@ def deviations(labelled: Sequence[LabelledClip], seeds: int) -> dict[str, float]
     }
 
 
-def parted(data: Path, projects: int, seeds: int) -> dict[str, int]:
+def parted(data: Path, planted_seeds: Sequence[int], seeds: int) -> dict[str, int]:
     """Return how many pairs of a copy and its original are on two sides of splits and folds, in all."""
     counts: Counter[str] = Counter()
     sounds = [replace(one, fold=None) for one in read_sounds(data, [1, 2, 3, 4], "esc10")]
-    for number in range(projects):
+    for number in planted_seeds:
         with tempfile.TemporaryDirectory() as folder:
             changed, planted = plant_sound_faults(sounds, Path(folder) / "sounds", number)
             project = make_project(Path(folder) / "project", changed)
@@ -138,7 +139,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--planted", type=int, default=0)
+    parser.add_argument("--planted", type=int, nargs="+", default=[])
     options = parser.parse_args()
     found: dict[str, object] = {"generated": deviations(generated(), options.seeds)}
     if options.data is not None:
