@@ -162,7 +162,8 @@ async def test_ten_clips_are_labelled_by_keys_in_a_real_browser_that_plays_them(
             await tab.until(f"player.wanted.sound !== '{before}' && {_ENDED}")
             assert len(verdicts(reading)) == done + 1
             sound = await played_by(tab)
-            assert max(similarity(sound, source) for source in sources) > 0.95
+            # Most of its energy is one clip's (others correlate by 0.04): a busy browser may lose a part of it.
+            assert max(similarity(sound, source) for source in sources) > 0.5**0.5
         title, focused = await tab.value("[document.title, document.activeElement.className]")
         assert (title, focused) == ("labeltool: project", "xterm-helper-textarea")
         columns = await tab.value("document.querySelector('.xterm-screen').clientWidth")
