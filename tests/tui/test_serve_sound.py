@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,12 @@ def similarity(played: Float32, source: Float32) -> float:
     return float(np.max(products / np.maximum(norms, 1e-3)))
 
 
+def pieces_of(sound: Float32) -> list[Float32]:
+    """Return nine pieces of 50 ms, evenly from its first to its last."""
+    starts = np.linspace(0, len(sound) - PLAYBACK_RATE_HZ // 20, 9, dtype=int)
+    return [sound[start : start + PLAYBACK_RATE_HZ // 20] for start in starts]
+
+
 async def played_by(tab: Tab) -> Float32:
     """Return what was played since the last call, without zeros: a busy machine plays pauses between blocks."""
     samples = np.frombuffer(base64.b64decode(await tab.value("playedAsText()")), np.float32)
@@ -162,8 +169,9 @@ async def test_ten_clips_are_labelled_by_keys_in_a_real_browser_that_plays_them(
             await tab.until(f"player.wanted.sound !== '{before}' && {_ENDED}")
             assert len(verdicts(reading)) == done + 1
             sound = await played_by(tab)
-            # Most of its energy is one clip's (others correlate by 0.04): a busy browser may lose a part of it.
-            assert max(similarity(sound, source) for source in sources) > 0.5**0.5
+            source = max(sources, key=partial(similarity, sound))
+            # Of pieces: a busy browser may lose some quanta, after which the rest comes too early.
+            assert np.median([similarity(source, piece) for piece in pieces_of(sound)]) > 0.95
         title, focused = await tab.value("[document.title, document.activeElement.className]")
         assert (title, focused) == ("labeltool: project", "xterm-helper-textarea")
         columns = await tab.value("document.querySelector('.xterm-screen').clientWidth")
