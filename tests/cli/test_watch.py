@@ -22,7 +22,7 @@ from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from helpers.waits import DEADLINE_S
 from labeltool.cli.detection import detect_parts
-from labeltool.cli.detection.detect_parts import Since, parts_of, recorded_since
+from labeltool.cli.detection.detect_parts import LabelTracks, Since, parts_of, recorded_since
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import registry
 from labeltool.project import Project
@@ -141,6 +141,21 @@ def test_a_failure_that_is_not_the_files_is_tried_again(
     options = ["--model", "net", "--interval", "0.1", "--settle", "0"]
     done = labeltool_here("--project", searching.directory, "watch", path.parent, *options, check=130)
     assert tries == [[path]] * 3 and done.stderr.count("is locked; tried again") == 1
+
+
+def test_only_a_file_that_is_not_to_blame_is_tried_again(searching: Project, tmp_path: Path) -> None:
+    whole, damaged = recorded(tmp_path / "whole.wav"), written(tmp_path / "damaged.wav", b"RIFF but no sound at all")
+    no_folder = written(tmp_path / "events", b"a file in its place")  # which root could not write to either
+    tracks = LabelTracks(tmp_path / "tracks")
+
+    def tried(events: Path) -> tuple[bool, set[Path]]:
+        options = {"events": str(events), "is_part": True}
+        with click.Context(watch_command.watch):
+            is_failed, again = watch_command._import_and_detect(searching, [whole, damaged], "net", options, tracks)
+        return is_failed, again
+
+    assert tried(no_folder) == (True, {whole})
+    assert tried(searching.exports / "detect") == (True, set())
 
 
 def test_since_counts_by_the_recorders_time_else_by_the_files(project: Project, tmp_path: Path) -> None:
