@@ -111,6 +111,11 @@ def test_labels_that_begin_alike_stay_apart_on_a_chart() -> None:
     names = charts.short_names([long + "owl", long + "kite", "no label"], reserved=("no label",))
     assert len(set(names.values())) == 3 and all(name.startswith("the very long") for name in list(names.values())[:2])
     assert names["no label"] != "no label"
+    ones = np.ones((2, 2), np.float32)
+    labels, unseen = (long + "owl", long + "kite"), np.zeros(2, bool)
+    rows = threshold_table([ScoredClips(labels, "sigmoid", ones, ones, 0 * ones, ("a", "b"), unseen)])
+    values = of_model.thresholds(rows)["data"]["values"]
+    assert {value["label"] for value in values} == {names[label] for label in labels}
 
 
 def test_evaluations_on_different_clips_are_joined_by_no_line() -> None:
