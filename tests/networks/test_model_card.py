@@ -49,6 +49,8 @@ def test_a_clip_rule_of_before_there_were_heads_is_a_softmax() -> None:
 def test_a_card_with_metrics_is_read_as_it_was_written() -> None:
     card = replace(card_with(ClipRule()), measured=metrics(("cat", "dog"), 0.9, 0.7))
     assert card_from_json(card.to_json()) == card and (card.clip_accuracy, card.int8_clip_accuracy) == (0.9, 0.7)
+    with_a_part = {name: value for name, value in json.loads(card.to_json()).items() if name != "ece"}
+    assert card_from_json(json.dumps(with_a_part)).measured is None
 
 
 @pytest.mark.parametrize(
