@@ -89,9 +89,11 @@ async def test_the_rest_is_accepted_after_a_sample_that_was_right_and_undone_at_
         screen.services.player.silent = "no sound card"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
-        assert "There was no sound with the sample: no sound card." in str(app.screen._widgets[0].render())
+        assert "There was no sound with the sample: no sound card." in str(
+            app.screen.query_one("#confirm Static").render()
+        )
         rest = 12 - len(sample)
-        assert "0.0% to 25.0% of the 12 are wrong" in str(app.screen._widgets[0].render())
+        assert "0.0% to 25.0% of the 12 are wrong" in str(app.screen.query_one("#confirm Static").render())
         await pilot.press("enter")  # held down, say: no answer to the question
         assert len(verdicts(reading)) == len(sample)
         await pilot.press("a")

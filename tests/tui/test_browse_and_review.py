@@ -194,7 +194,7 @@ async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_pr
         await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
         await pilot.press(*"high", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
-        question = str(app.screen._widgets[0].render())
+        question = str(app.screen.query_one("#confirm Static").render())
         assert "Label 3 clips with high?" in question and "1 of them have other labels" in question
         await pilot.press("escape")
         assert not verdicts(reading) and len(screen.clips.marked_ids) == 3
