@@ -18,8 +18,7 @@ from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.commands import commands
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
 from labeltool.tui.dialogs.palette import Choices, Palette, _Names
-from labeltool.tui.dialogs.prompts import Confirm
-from labeltool.tui.dialogs.settings import KeyPrompt
+from labeltool.tui.dialogs.prompts import Confirm, KeyPrompt
 from labeltool.tui.keymap import is_label_key
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.label_choices import search

@@ -16,8 +16,8 @@ from labeltool.store import Store, journal
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs import settings as settings_dialog
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.dialogs.prompts import TextPrompt
-from labeltool.tui.dialogs.settings import KeyPrompt, SettingsScreen
+from labeltool.tui.dialogs.prompts import KeyPrompt, TextPrompt
+from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.theme import LIGHT
 from labeltool.util import user_state
