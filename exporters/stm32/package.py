@@ -33,7 +33,15 @@ MODEL_CARD = "docs/model_card.md"
 
 
 def write(source: Source, directory: Path) -> None:
-    """Write the package of a model, which the C on this machine must pass the checks of."""
+    """Write the package of a model; its C is compiled and checked on this machine first.
+
+    Raises
+    ------
+    LabeltoolError
+        When the package does not support the model (its frontend, input, outputs or operators), no labelled clip is
+        there for validation, an application that was chosen cannot run the model, or the C fails a check on this
+        machine.
+    """
     model = source.model
     check_frontend(model.frontend)
     frontend = require_log_mel(model.frontend)
