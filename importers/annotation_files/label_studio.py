@@ -36,7 +36,7 @@ _MAX_URL, _MAX_CHOICE, _MAX_COLUMNS, _MAX_NAMED = 4096, 200, 50, 3
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
-    """Read an export or tasks of Label Studio, of which one has a sound; the name of the control is the track."""
+    """Read an export or tasks of Label Studio, refused where no task has a sound; a control's name is the track."""
     document, notes = read_json(path, _KIND, _REMEDY, encoding)
     reader = _Tasks(LabelList(str(path), notes))
     for number, task in enumerate(items_of(document) or [document], start=1):
