@@ -31,7 +31,8 @@ def truncate(text: str, width: int) -> str:
     text = one_line(text)
     if cell_len(text) <= width:
         return text
-    return set_cell_size(text, width - 1) + "…" if width > 0 else ""
+    # Where a wide letter does not fit, `set_cell_size` has a space in its place.
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
 def truncate_left(text: str, width: int) -> str:
@@ -39,7 +40,9 @@ def truncate_left(text: str, width: int) -> str:
     text = one_line(text)
     if cell_len(text) <= width:
         return text
-    return "…" + set_cell_size(text[::-1], width - 1)[::-1] if width > 0 else ""
+    # Not within an emoji of several characters.
+    starts = (at for at in range(1, len(text)) if cell_len(text[at]) and text[at - 1] != "\u200d")
+    return "…" + text[next((at for at in starts if cell_len(text[at:]) < width), len(text)) :] if width > 0 else ""
 
 
 def bar(share: float, width: int) -> str:

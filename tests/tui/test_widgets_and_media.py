@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from labeltool.store.labels import ProjectLabel
 from labeltool.tui.label_choices import first_choice, fitting, label_choices, search
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, load_clip
 from labeltool.tui.media.player import Player
-from labeltool.tui.text import fit, format_time, one_line, truncate
+from labeltool.tui.text import fit, format_time, one_line, truncate, truncate_left
 from labeltool.tui.widgets.lists.thumbnails import COLUMNS, strips, thumbnail
 from labeltool.tui.widgets.time_axis import time_axis
 from labeltool.tui.widgets.waveform import braille
@@ -32,8 +33,27 @@ from labeltool.tui.widgets.waveform import braille
 def test_any_text_is_cut_to_its_cells(text: str, width: int) -> None:
     assert cell_len(fit(text, width)) == width
     assert cell_len(truncate(text, width)) <= width
+    assert cell_len(truncate_left(text, width)) <= width
     assert "\n" not in one_line(text)
     assert "\x1b" not in one_line(text)
+
+
+@pytest.mark.parametrize(
+    ("cut", "text", "width", "expected"),
+    [
+        (truncate, "日本語テキスト", 4, "日…"),
+        (truncate, "night owl", 7, "night…"),
+        (truncate, "owl", 0, ""),
+        (truncate_left, "日本語テキスト", 4, "…ト"),
+        (truncate_left, "x❤️x❤️x❤️x❤️", 11, "…x❤️x❤️x❤️"),
+        (truncate_left, "owl 👩‍👩‍👧", 2, "…"),
+        (truncate_left, "owl 👩‍👩‍👧", 3, "…👩‍👩‍👧"),
+        (truncate_left, "recorders/owl.wav", 8, "…owl.wav"),
+        (truncate_left, "owl", 0, ""),
+    ],
+)
+def test_a_cut_takes_no_letter_apart(cut: Callable[[str, int], str], text: str, width: int, expected: str) -> None:
+    assert cut(text, width) == expected
 
 
 def test_labels_are_found_by_a_few_letters_best_first() -> None:
