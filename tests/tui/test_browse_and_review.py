@@ -351,6 +351,18 @@ async def test_what_the_model_contradicts_is_shown_with_the_reason_and_corrected
         assert clips.verdicts_on(reading, [suspicious])[suspicious]["low"] is Value.ABSENT
 
 
+@pytest.mark.parametrize(("key", "kind", "height"), [("B", BrowseScreen, 1), ("R", ReviewScreen, 2)])
+@pytest.mark.usefixtures("suspicious")
+async def test_a_long_title_ends_in_an_ellipsis_and_a_reason_has_two_lines(
+    app_project: Project, key: str, kind: type[ListScreen], height: int
+) -> None:
+    async with list_opened(app_project, key, kind, size=(80, 24)) as (_, screen, pilot):
+        screen._title.update("owl " * 30)
+        await until(pilot, lambda: screen._title.size.height == height and "owl" in text_of(screen._title), "the title")
+        shown = text_of(screen._title)
+        assert (shown.count("owl") == 30, "…" in shown) == (height == 2, height == 1)
+
+
 async def test_a_label_that_is_kept_does_not_come_back(app_project: Project, suspicious: int, reading: Store) -> None:
     async with list_opened(app_project, "R", ReviewScreen) as (_, screen, pilot):
         await pilot.press("k")
