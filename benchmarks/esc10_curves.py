@@ -12,17 +12,17 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
 from esc10_results import KINDS, Row, folds_in_words, pooled
 
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.evaluation import charts, metrics
-from labeltool.evaluation.charts import of_model
+from labeltool.evaluation.charts import Spec, of_model
 
 # Okabe and Ito's colours, safe for colour-blind readers, without those too light for text.
 _COLOURS = ("#0072B2", "#D55E00", "#007A5A", "#8A4B78", "#000000")
-_STYLES = ("-", "--", ":")
-_SIZE = (7.2, 4.4)
+_DASHES = ([1, 0], [6, 3], [10, 2, 2, 2])
+_STROKE = {"symbolType": "stroke", "symbolSize": 400, "symbolOpacity": 1, "symbolStrokeWidth": 2}
+_LEGEND = {"title": None, "orient": "bottom", "columns": 1, "labelLimit": 0, **_STROKE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,11 @@ def draw(rows: Sequence[Row], simulated: Iterable[Path], folder: Path) -> list[P
         if any(row.configuration.labels for row in of_network):
             written.append(folder / f"labels-{_file_name(network)}.png")
             title = f"{network}, int8: clips right, mean of {folds_in_words(of_network[0].folds)}"
-            _draw(written[-1], title, by_labels(of_network))
+            charts.write_picture(_curves(title, by_labels(of_network)), written[-1])
     if simulations:
         written.append(folder / "query-strategies.png")
-        _draw(written[-1], "Accuracy of the suggestions for unlabelled clips", simulations)
+        title = "Accuracy of the suggestions for unlabelled clips"
+        charts.write_picture(_curves(title, simulations), written[-1])
     return written
 
 
@@ -149,32 +150,53 @@ def _reliability(row: Row, kind: str) -> tuple[str, list[tuple[float, float, int
     return f"{kind}, ECE {metrics.expected_calibration_error(confidence, right):.3f}", bins
 
 
-def _draw(path: Path, title: str, lines: Sequence[Line]) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=_SIZE, dpi=120, layout="constrained")
-    axis = figure.subplots()
-    axis.spines[["top", "right"]].set_visible(False)
-    for place, line in enumerate(lines):
-        colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
-        counts, means, spreads = np.array([(n, mean, spread or 0.0) for n, mean, spread in line.points]).T
-        if counts[0] == 0:
-            axis.axhline(means[0], color=colour, linestyle=":", label=line.legend)
-            continue
-        axis.plot(counts, means, "o", linestyle=style, color=colour, markersize=4, label=line.legend)
-        axis.fill_between(counts, means - spreads, means + spreads, color=colour, alpha=0.15, linewidth=0)
-    points = [point for line in lines for point in line.points]
-    lowest = min(mean - (spread or 0) for _, mean, spread in points)
-    axis.set_ylim(max(0, math.floor(lowest * 20 - 0.5) / 20), 1)
-    axis.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
-    axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-    counts = sorted({labels for labels, _, _ in points} - {0})
-    axis.set_xticks(counts[:: math.ceil(len(counts) / 12)])
-    axis.set_xlabel("labels (band: one standard deviation)")
-    axis.set_title(title, loc="left", fontsize=10)
-    for text in axis.legend(loc="lower right", fontsize=8).get_texts():
-        text.set_parse_math(False)
-    figure.savefig(path, metadata={"Software": None})
+def _curves(title: str, lines: Sequence[Line]) -> Spec:
+    """Return lines with a band of one standard deviation, and each level dotted over the whole width."""
+    values = [
+        {
+            "labels": labels,
+            "share": mean,
+            "low": mean - (spread or 0),
+            "high": mean + (spread or 0),
+            "line": line.legend,
+        }
+        for line in lines
+        for labels, mean, spread in line.points
+    ]
+    names = [line.legend for line in lines]
+    dashes = [
+        [2, 3] if line.points[0][0] == 0 else _DASHES[place // len(_COLOURS) % len(_DASHES)]
+        for place, line in enumerate(lines)
+    ]
+    by_line = {"field": "line", "type": "nominal", "legend": _LEGEND}
+    lowest = max(0, math.floor(min(value["low"] for value in values) * 20 - 0.5) / 20)
+    share = {"type": "quantitative", "title": "right", "axis": charts.PERCENT, "scale": {"domain": [lowest, 1]}}
+    x = {"field": "labels", "type": "quantitative", "title": "labels (band: one standard deviation)"}
+    y = {**share, "field": "share"}
+    curves = [{"filter": "datum.labels > 0"}]
+    return {
+        "title": {"text": title, "anchor": "start", "fontSize": 13},
+        "data": {"values": values},
+        "width": 620,
+        "height": 340,
+        "layer": [
+            {
+                "transform": curves,
+                "mark": {"type": "area", "opacity": 0.15},
+                "encoding": {"x": x, "y": {**share, "field": "low"}, "y2": {"field": "high"}},
+            },
+            {
+                "transform": curves,
+                "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 30}},
+                "encoding": {"x": x, "y": y},
+            },
+            {"transform": [{"filter": "datum.labels == 0"}], "mark": "rule", "encoding": {"y": y}},
+        ],
+        "encoding": {
+            "color": {**by_line, "scale": {"domain": names, "range": _COLOURS}},
+            "strokeDash": {**by_line, "scale": {"domain": names, "range": dashes}},
+        },
+    }
 
 
 def _file_name(text: str) -> str:

@@ -229,7 +229,7 @@ def simulation(path: Path, models: list[dict[str, Any]]) -> Path:
 
 
 def test_curves_are_drawn_of_the_complete_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
     runs = [made_up(replace(MINIRESNET, labels=n), fold, 0, 8) for n in (None, 32, 64) for fold in FOLDS]
     runs.append(made_up(replace(MINIRESNET, arch="sbcnn"), 1, 0, 9))
     models = [
