@@ -361,7 +361,7 @@ def test_the_documents_give_the_commands_and_the_licences_of_the_training_clips(
 @pytest.mark.slow
 def test_a_second_export_writes_the_same_bytes(package: Path, modelled: Project) -> None:
     before = bytes_of(package)
-    shutil.rmtree(modelled.cache / "features")
+    shutil.rmtree(modelled.cache / "features", ignore_errors=True)  # none where another process made the package
     export(modelled, "stm32")
     assert bytes_of(package) == before
 
