@@ -11,8 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from labeltool.errors import LabeltoolError
+from labeltool.project import Project
 from labeltool.store import Store, clips, groups
-from labeltool.tasks.split_project import DataSplit, Units
+from labeltool.tasks.split_project import DataSplit, read_units
+from labeltool.type_aliases import Progress
 
 ANNOTATOR = "locked test set"
 """Of the rows by which a retraining locks what belongs to the locked test set: nobody's undo reverts them."""
@@ -55,9 +57,12 @@ def lock(store: Store, split: DataSplit, *, annotator: str) -> str:
     return f"locked: {locked_set(store)}, which no model is trained on from now on; `labeltool lock` shows it"
 
 
-def lock_near_duplicates(store: Store, units: Units) -> int:
+def lock_near_duplicates(project: Project, store: Store, *, report: Progress) -> int:
     """Lock what was imported since and is of nearly equal sound as what is locked; return how many recordings."""
     locked = groups.locked_groups(store)
+    if not locked:
+        return 0
+    units = read_units(project, store, report=report, block_hours=0)
     tested = {units.by_sound[group] for group in units.group_of.values() if group in locked}
     new = {n for n, group in units.group_of.items() if units.by_sound[group] in tested and group not in locked}
     return groups.lock_recordings(store, new, annotator=ANNOTATOR) if new else 0

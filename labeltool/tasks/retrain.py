@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -29,12 +28,10 @@ from labeltool.tasks.locking import lock_near_duplicates
 from labeltool.tasks.other_run import newest_id, result_of_other, retraining_lock
 from labeltool.tasks.publish_model import publish_model
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
-from labeltool.tasks.split_project import read_units
 from labeltool.training.budget import NO_BUDGET, Budget, budget_of
 from labeltool.training.labelled_spans import labels_above, read_training_clips
 from labeltool.training.prepare import TrainedModel, TrainingRequest, make_request
 from labeltool.training.targets import TrainingSet, build_training_set
-from labeltool.training.time_blocks import BLOCK_HOURS
 from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_parent, scratch_run_due, scratch_state
@@ -46,8 +43,6 @@ from labeltool.util.time_limit import Clock
 # Training from scratch takes longer than a warm start: with less time left than this many times the warm start's, it
 # is not begun.
 _SCRATCH_IS_LONGER_BY = 2
-# Seconds of new sound that a retraining compares with the rest: some 20 s of a core.
-_MOST_COMPARED_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +192,7 @@ class _Run:
 
     def train(self, *, from_scratch: bool) -> tuple[int, TrainedModel, float | None]:
         """Train and publish; return the model's id, the model, and the last one's patch length if only that differs."""
-        self._keep_together()
+        lock_near_duplicates(self.project, self.store, report=self.report)
         mark = journal.newest_id(self.store)
         frontend, test_fold = self.request.frontend, self.request.test_fold
         annotated = read_training_clips(self.store, min_window_s=frontend.patch_samples / frontend.sample_rate_hz)
@@ -237,23 +232,6 @@ class _Run:
                 model_folder.write_card(new.path, trained.card)
             return publish_model(self.store, new, trained.card, mark, self.report), trained, other_patch_s
 
-    def _keep_together(self) -> None:
-        """Find what stays together beside groups, of which nothing that is trained on may validate, or be locked.
-
-        Without a locked test set the labelled recordings are compared alone, an hour of new ones, within a budget none:
-        what is known of others counts all the same.
-        """
-        only: Collection[int] | None = None
-        most_s = math.inf
-        if not groups.locked_groups(self.store):
-            only = {one.clip.recording_id for one in clips.labelled(self.store)}
-            most_s = _MOST_COMPARED_S if self.request.budget_s is None else 0.0
-        units = read_units(
-            *(self.project, self.store), report=self.report, block_hours=BLOCK_HOURS, only=only, most_s=most_s
-        )
-        lock_near_duplicates(self.store, units)
-        self.request = replace(self.request, together=(units.by_time, units.by_sound))
-
     def _train_in(
         self, folders: ExitStack, training_set: TrainingSet, unlabelled: Sequence[StoredClip]
     ) -> tuple[NewFolder, TrainedModel]:
@@ -284,12 +262,7 @@ class _Run:
         except LabeltoolError:
             return trained  # no pretrained model that can be one
         validated = model_folder.read(folder).groups_validated_on()
-        request = replace(
-            request,
-            test_fold=self.request.test_fold,
-            validation_groups=validated,
-            together=self.request.together,
-        )
+        request = replace(request, test_fold=self.request.test_fold, validation_groups=validated)
         try:
             with new_folder(self.project.models) as other:
                 with_trunk = train_model(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -97,8 +96,6 @@ def read_units(
     report: Progress,
     block_hours: float,
     groups_then: Mapping[int, str] = MappingProxyType({}),
-    only: Collection[int] | None = None,
-    most_s: float = math.inf,
 ) -> Units:
     """Find what stays together; fingerprints of the sound are computed where they are not cached.
 
@@ -106,12 +103,10 @@ def read_units(
     ----------
     block_hours
         As in `SplitOptions`.
-    only, most_s
-        As for `find_pairs`.
     groups_then
         The groups of some recordings at the time of the split, where those are not the groups of now.
     """
-    found, skipped = find_pairs(project, store, report, only=only, most_s=most_s)
+    found, skipped = find_pairs(project, store, report)
     group_of = {**groups.recording_groups(store), **groups_then}
     pairs = tuple((one.first, one.second) for one in found if group_of[one.first] != group_of[one.second])
     edges = [(group_of[first], group_of[second]) for first, second in pairs]

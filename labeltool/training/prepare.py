@@ -37,7 +37,7 @@ from labeltool.training.fit import TrainingSettings
 from labeltool.training.targets import TrainingSet
 from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled.semi_supervised import Teacher, UnlabelledData, gather_unlabelled
-from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, UnitOf, choose_validation, units_of
+from labeltool.training.warm_start import Parent, choose_validation
 from labeltool.type_aliases import Int64, Progress
 
 if TYPE_CHECKING:
@@ -95,9 +95,6 @@ class TrainingRequest:
         Groups to validate on; None: `warm_start.choose_validation` chooses.
     accepted
         Ids of the clips that were accepted automatically, which validate last.
-    together
-        What stays together beside groups, on one side of training and validation: the last of them in any case, those
-        before it where enough clips are left to validate.
     """
 
     arch: str
@@ -113,7 +110,6 @@ class TrainingRequest:
     pretrained: Path | None = None
     validation_groups: Collection[str] | None = None
     accepted: frozenset[int] = frozenset()
-    together: tuple[UnitOf, ...] = ()
     trunk: Trunk | None = None
     units: int = LearningSettings().head_units
     finetune: bool = False
@@ -259,26 +255,24 @@ def prepare(
     report("computing features", 0, 0)
     features = _labelled_features(cache, training_set, request, report)
     training_set = training_set.only(features.clips)
-    held_out, unit_of = _validation(training_set, parent, request, settings)
+    if request.validation_groups is None:
+        share, seed = settings.validation_share, settings.seed
+        held_out = choose_validation(training_set, parent, share=share, seed=seed, accepted=request.accepted)
+    else:
+        held_out = np.array(
+            [i for i, group in enumerate(training_set.groups) if group in request.validation_groups], np.int64
+        )
     limit = request.budget.model
     teacher = None if limit.has_passed else _open_teacher(project, request)
     beside = gather_unlabelled(
-        cache,
-        training_set,
-        held_out,
-        unlabelled,
-        settings,
-        teacher=teacher,
-        report=report,
-        limit=limit,
-        unit_of=unit_of,
+        cache, training_set, held_out, unlabelled, settings, teacher=teacher, report=report, limit=limit
     )
     data = TrainingData(
         cache.frontend,
         features.frames,
         training_set.present,
         training_set.absent,
-        units_of(training_set.groups, unit_of),
+        training_set.groups,
         training_set.labels,
         training_set.head,
         beside.distillation_targets,
@@ -286,29 +280,6 @@ def prepare(
     skipped = tuple(dict.fromkeys((*features.skipped, *beside.features.skipped)))
     train = np.setdiff1d(np.arange(len(data)), held_out)
     return Prepared(training_set, data, held_out, train, beside, teacher, skipped, features.left_out)
-
-
-def _validation(
-    training_set: TrainingSet, parent: Parent | None, request: TrainingRequest, settings: TrainingSettings
-) -> tuple[Int64, UnitOf]:
-    """Return the validation clips, and what stays together: time blocks only where that leaves clips enough."""
-    ways: Sequence[UnitOf] = request.together or ({},)
-    if request.validation_groups is None:
-        share, seed, accepted = settings.validation_share, settings.seed, request.accepted
-        found = [
-            choose_validation(training_set, parent, share=share, seed=seed, accepted=accepted, unit_of=unit_of)
-            for unit_of in ways
-        ]
-    else:
-        places = [i for i, group in enumerate(training_set.groups) if group in request.validation_groups]
-        found = [np.array(places, np.int64)] * len(ways)
-    enough = min(MIN_CLIPS_TO_COMPARE, len(found[-1]))
-    for unit_of, held_out in zip(ways, found, strict=True):
-        units = np.array(units_of(training_set.groups, unit_of))
-        is_parted = np.isin(units[held_out], np.delete(units, held_out)).any()
-        if len(held_out) >= enough and not is_parted:
-            return held_out, unit_of
-    return found[-1], ways[-1]
 
 
 def _drawn(

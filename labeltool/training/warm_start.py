@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,9 +22,6 @@ from labeltool.type_aliases import Int64
 if TYPE_CHECKING:
     import keras
 
-
-UnitOf = Mapping[str, str]
-"""Groups that stay together, as of nearly equal sound: each group to a name for all of them."""
 
 MIN_CLIPS_TO_COMPARE = 8
 """Validation clips to compare models by; with fewer, a difference is chance."""
@@ -80,13 +75,7 @@ def newest_parent(
 
 
 def choose_validation(
-    training_set: TrainingSet,
-    parent: Parent | None,
-    *,
-    share: float,
-    seed: int,
-    accepted: Collection[int] = (),
-    unit_of: UnitOf = MappingProxyType({}),
+    training_set: TrainingSet, parent: Parent | None, *, share: float, seed: int, accepted: Collection[int] = ()
 ) -> Int64:
     """Choose validation clips: with a parent those that validated it, and a share of the groups it has not seen.
 
@@ -98,41 +87,32 @@ def choose_validation(
     is: as many of them are taken as it needs for the share of all clips. Groups of the pools, whose labels no ancestor
     was trained on, fill that share only where there would be fewer than `MIN_CLIPS_TO_COMPARE` clips without them;
     there may be none at all.
-
-    Groups of one unit (`unit_of`) are one group here: what was trained on of it counts for all of it.
     """
-    units = units_of(training_set.groups, unit_of)
-    wanted = set(units) - {unit for unit, clip in zip(units, training_set.clips, strict=True) if clip.id in accepted}
-    draw = partial(_choose, units, label_sets(training_set.present), parent, unit_of, share=share, seed=seed)
-    chosen = draw(wanted, ())
+    wanted = frozenset(clip.group for clip in training_set.clips) - {
+        clip.group for clip in training_set.clips if clip.id in accepted
+    }
+    chosen = _choose(training_set, parent, wanted, (), share=share, seed=seed)
     if len(chosen) < MIN_CLIPS_TO_COMPARE and accepted:
-        chosen = draw(set(units), {units[i] for i in chosen})
+        groups = training_set.groups
+        chosen = _choose(training_set, parent, set(groups), {groups[i] for i in chosen}, share=share, seed=seed)
     return np.array(chosen, dtype=np.int64)
 
 
-def units_of(groups: Iterable[str], unit_of: UnitOf) -> list[str]:
-    """Return the unit of each group; one that is in none is one by itself."""
-    return [unit_of.get(group, group) for group in groups]
-
-
 def _choose(
-    groups: Sequence[str],
-    labels: Sequence[Collection[str]],
+    training_set: TrainingSet,
     parent: Parent | None,
-    unit_of: UnitOf,
     wanted: Collection[str],
     required: Collection[str],
     *,
     share: float,
     seed: int,
 ) -> list[int]:
-    """Choose validation clips among the units (here `groups`) that are wanted, and with those that are required."""
+    """Choose validation clips among the groups that are wanted, and with those that are required."""
+    groups, labels = training_set.groups, label_sets(training_set.present)
     if parent is None:
         return hold_out(groups, labels, share=share, seed=seed, required=required, allowed=wanted)
     files = parent.files
-    seen = files.groups_validated_on(), files.groups_trained_on(), files.groups_in_pools()
-    validated, trained, pooled = (set(units_of(found, unit_of)) for found in seen)
-    validated -= trained
+    validated, trained, pooled = files.groups_validated_on(), files.groups_trained_on(), files.groups_in_pools()
     unseen = [i for i, group in enumerate(groups) if group in wanted and group not in trained | pooled | validated]
     some = hold_out([groups[i] for i in unseen], [labels[i] for i in unseen], share=share, seed=seed)
     required = validated | set(required) | {groups[unseen[i]] for i in some}

@@ -86,21 +86,6 @@ def test_with_too_few_clips_the_pool_validates_and_without_any_there_is_no_valid
     assert len(choose_validation(training_set_of(range(10)), parent, share=0.25, seed=0)) == 0
 
 
-def test_what_stays_together_is_on_one_side(tmp_path: Path) -> None:
-    training_set = training_set_of(range(100))
-    # Of each two neighbours one is a near-duplicate of the other.
-    unit_of = {f"g{number}": f"g{number // 2 * 2}" for number in range(200)}
-    chosen = {*choose_validation(training_set, None, share=0.25, seed=0, unit_of=unit_of)}
-    assert len(chosen) >= 8 and all(number ^ 1 in chosen for number in chosen)
-    # What an ancestor was trained on validates nothing, nor does what is like it.
-    files = model(tmp_path / "1", train=[*range(20), 22], validation=[21, 23, 24, 26])
-    parent = Parent(1, files, None)  # type: ignore[arg-type]  # its network is not used
-    chosen = {*choose_validation(training_set, parent, share=0.25, seed=0, unit_of=unit_of)}
-    assert {20, 21, 24, 25, 26, 27} < chosen and not chosen & {*range(20), 22, 23}
-    pool = pool_candidates([clip(number) for number in range(100, 200)], ["g100", "g103"], 0.0, unit_of)
-    assert [one.group for one in pool] == [f"g{number}" for number in range(104, 200)]
-
-
 def test_what_was_accepted_automatically_validates_only_where_too_little_else_is_labelled() -> None:
     training_set, accepted = training_set_of(range(100)), set(range(60))
     chosen = choose_validation(training_set, None, share=0.25, seed=0, accepted=accepted)

@@ -5,10 +5,9 @@ The result is a `pool.Pool`, which `fit` trains on beside the labelled clips.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,21 +43,11 @@ def without_fold(
 
 
 def pool_candidates(
-    unlabelled: Sequence[StoredClip],
-    validation_groups: Collection[str],
-    share: float,
-    unit_of: Mapping[str, str] = MappingProxyType({}),
+    unlabelled: Sequence[StoredClip], validation_groups: Collection[str], share: float
 ) -> list[StoredClip]:
-    """Return the clips a pool may take: no validation group, and none of the share of groups kept from pools.
-
-    Groups of one unit (`unit_of`) are one group here.
-    """
-    validated = {unit_of.get(group, group) for group in validation_groups}
-    units = [unit_of.get(clip.group, clip.group) for clip in unlabelled]
+    """Return the clips a pool may take: no validation group, and none of the share of groups kept from pools."""
     return [
-        clip
-        for clip, unit in zip(unlabelled, units, strict=True)
-        if unit not in validated and not kept_from_pools(unit, share)
+        clip for clip in unlabelled if clip.group not in validation_groups and not kept_from_pools(clip.group, share)
     ]
 
 
@@ -102,7 +91,6 @@ def gather_unlabelled(
     teacher: Teacher | None,
     report: Progress,
     limit: TimeLimit = NO_LIMIT,
-    unit_of: Mapping[str, str] = MappingProxyType({}),
 ) -> UnlabelledData:
     """Compute the features of unlabelled clips, of a part of them where there are many, and the teacher's targets.
 
@@ -111,8 +99,7 @@ def gather_unlabelled(
     cache
         Of the network's frontend.
     held_out
-        Indices of the validation clips of the training set: their groups, and what stays together with those
-        (`unit_of`), are not trained on.
+        Indices of the validation clips of the training set: their groups are not trained on.
     settings
         Their seed draws the clips, and their validation share is the share of groups kept from pools.
     teacher
@@ -130,7 +117,7 @@ def gather_unlabelled(
     if teacher is None and (behind_trunk or (training_set.head == "sigmoid" and not over_embeddings)):
         return UnlabelledData(Pool(), ClipFeatures([], [], ()), None)
     validation_groups = {training_set.groups[i] for i in held_out}
-    candidates = pool_candidates(unlabelled, validation_groups, settings.validation_share, unit_of)
+    candidates = pool_candidates(unlabelled, validation_groups, settings.validation_share)
     of_labelled = _MAX_CLIPS_A_LABELLED_ONE * len(training_set.clips)
     drawn = draw_clips(candidates, _MAX_CLIPS if teacher else min(_MAX_CLIPS, of_labelled), seed=settings.seed)
     features = compute_features(cache, drawn, report=report, require_any=False, limit=limit.after(0.5))
