@@ -9,7 +9,7 @@ from pathlib import Path
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, walk
 from labeltool.audio.remote.listing import LISTS, REQUESTS_AT_ONCE, sounds_at, suffix_of
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import clip_of, recording_of
+from labeltool.importers.base import clip_of, project_notes, recording_of
 from labeltool.importers.described_files import described
 from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
@@ -49,6 +49,7 @@ def read(
         raise LabeltoolError("a hop needs a clip length", remedy="give --clip-seconds too")
     clip_us = _positive_us("clip length", clip_seconds)
     hop_us = _positive_us("hop", hop_seconds) or clip_us
+    yield from project_notes(paths)
     first_paths: dict[str, str] = {}
     found = False
     for sound in _sounds_of_all(paths):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import marked_encoding, read_each
+from labeltool.importers.base import marked_encoding, project_notes, read_each
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.folders import SPLITS
 from labeltool.importers.registry import FORMATS, Batch, Format
@@ -181,6 +181,7 @@ def _in_folder(folder: Path) -> Iterator[KnownSource | Skipped]:
     elif sounds and not labels:
         yield KnownSource(folder, FORMATS["audio"], _without_labels(len(sounds)))
     else:
+        yield from project_notes([folder])  # which the formats above give themselves
         # Those that no label file names; they are not named one by one.
         yield from (KnownSource(path, FORMATS["audio"], "", folder) for path in sounds)
 
@@ -192,8 +193,9 @@ def _without_labels(sounds: int) -> str:
 def _files(folder: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
         wanted = searched([*folders, *names])
-        yield from (Path(here, name) for name in wanted if name not in folders)
-        folders[:] = [name for name in wanted if name in folders]
+        below = set(folders)
+        yield from (Path(here, name) for name in wanted if name not in below)
+        folders[:] = [name for name in wanted if name in below]
 
 
 def _are_labels(folder: Path, sounds: Sequence[Path]) -> bool:

@@ -13,6 +13,7 @@ from labeltool.audio.files import AUDIO_SUFFIXES, AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.records import Clip, Failed, Note, Recording, Skipped
 from labeltool.util.files.bounded_read import read_bytes
+from labeltool.util.files.project_names import not_searched
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
 MAX_TEXT_BYTES = 128 << 20
@@ -122,6 +123,14 @@ def _decoded(content: bytes, encoding: str | None, path: Path, kind: str) -> tup
         raise LabeltoolError(
             f"is not {kind} in UTF-8 or Windows-1252", file=path, remedy="--encoding NAME reads it in another encoding"
         ) from error
+
+
+def project_notes(paths: Iterable[Path]) -> Iterator[Note]:
+    """Yield a note for each folder that is a project: a search for sounds leaves out what a project makes."""
+    for path in paths:
+        if names := not_searched(path):
+            reason = f"is a project, whose own folders are not searched ({names}); name one to import from it"
+            yield Note(str(path), None, reason)
 
 
 def read_each(files: Sequence[Path], read_one: Callable[[Path], Iterable[_R]]) -> Iterator[_R | Failed]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, walk
 from labeltool.errors import LabeltoolError
+from labeltool.importers.base import project_notes
 from labeltool.importers.label_rows import ParsedLabels, label_rows
 from labeltool.records import Failed, Skipped
 
@@ -24,7 +25,7 @@ def parse(directory: Path) -> ParsedLabels:
         raise LabeltoolError(reason, file=directory, remedy="give the directory with a folder for each label")
     unlisted: list[LabeltoolError] = []
     rows: list[dict[str, object]] = []
-    skipped: list[Skipped] = []
+    skipped: list[Skipped] = [*project_notes([directory])]
     for sound in walk(directory, AUDIO_SUFFIXES | SUFFIXES_NOT_READ, unlisted):
         *folders, _ = sound.relative_to(directory).parts
         split = folders.pop(0) if folders and folders[0].casefold() in SPLITS else None

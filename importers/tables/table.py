@@ -220,8 +220,10 @@ def _one_row_a_label(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     require_bounded(path, len(text) + int(text.str.count(re.escape(separator)).sum()), frame.shape[1])
     lists = text.str.strip(_LIST_MARKS).str.split(separator, regex=False)
     frame = frame.assign(label=lists).explode("label")
-    frame["label"] = frame["label"].str.strip(_LIST_MARKS)
-    return frame
+    is_label = frame["label"].str.strip(_LIST_MARKS) != ""
+    # What a separator too many leaves beside labels is no row: without a label it would be about the whole clip.
+    frame = frame[is_label | ~is_label.groupby(level=0).transform("any")]
+    return frame.assign(label=frame["label"].str.strip(_LIST_MARKS))
 
 
 def _rows_of_value(path: Path, frame: pd.DataFrame, value: str) -> pd.DataFrame:

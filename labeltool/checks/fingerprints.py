@@ -7,9 +7,7 @@ sounds that are only similar, or that repeat themselves, have no phases in commo
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,25 +88,11 @@ class _Kept(msgspec.Struct, frozen=True):
     looked: tuple[_Looked, ...] = ()
 
 
-def find_pairs(
-    project: Project,
-    store: Store,
-    report: Progress,
-    *,
-    only: Collection[int] | None = None,
-    most_s: float = math.inf,
-) -> tuple[list[NearDuplicate], tuple[Skipped, ...]]:
+def find_pairs(project: Project, store: Store, report: Progress) -> tuple[list[NearDuplicate], tuple[Skipped, ...]]:
     """Return pairs of recordings of different groups that have sound in common, and the files that cannot be read.
 
     Of recordings that are all connected by pairs there are only as many pairs as connect them. Recordings are compared
     where they are new, or of another group than the last time; where none is, nothing but the result is read.
-
-    Parameters
-    ----------
-    only
-        Ids of the recordings to compare; of the others counts what is known. None: all.
-    most_s
-        Seconds of new sound that are compared at most, the shortest recordings first.
 
     Returns
     -------
@@ -124,21 +108,15 @@ def find_pairs(
     folder = project.cache / "checks"
     cache = ArrayCache(folder / f"landmarks-{_VERSION}", landmarks)
     groups, stored = recording_groups(store), recordings.all_recordings(store)
-    there = [
-        _Known(one.id, one.path, one.samples_sha256 or sha256, groups[one.id], one.duration_s) for one, sha256 in stored
-    ]
-    wanted = there if only is None else [one for one in there if one.id in only]
+    there = [_Known(one.id, one.path, one.samples_sha256 or sha256, groups[one.id]) for one, sha256 in stored]
     kept_pairs = _of_these(_read(folder), there)
-    new = sorted((one for one in wanted if one.is_new(kept_pairs)), key=lambda one: one.duration_s)
-    until_s = itertools.accumulate(one.duration_s for one in new)
-    left = {one.id for one, seconds in zip(new, until_s, strict=True) if seconds > most_s}
-    wanted = [one for one in wanted if one.id not in left]
-    if len(left) < len(new):
-        found, skipped = cache.arrays(store, report, "fingerprinting", only={one.id for one in wanted})
-        known = [one for one in wanted if one.id in found]
-        kept_pairs = _compared(known, [found[one.id] for one in known], kept_pairs, folder, report)
+    if any(one.is_new(kept_pairs) for one in there):
+        found, skipped = cache.arrays(store, report, "fingerprinting")
+        known = [one for one in there if one.id in found]
+        if any(one.is_new(kept_pairs) for one in known):  # not so where files that cannot be read are all that is new
+            kept_pairs = _compared(known, [found[one.id] for one in known], kept_pairs, folder, report)
     else:
-        skipped = skipped_files(gone(one.path for one in wanted).values())
+        skipped = skipped_files(gone(one.path for one in there).values())
     by_key = {one.key: one for one in there}
     connected, pairs = Connected[str](), []
     for one in sorted(kept_pairs.looked, key=lambda one: (-one.score, one.first, one.second)):
@@ -151,13 +129,12 @@ def find_pairs(
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A recording: its id and path, the key of its samples, its group and its duration."""
+    """A recording: its id and path, the key of its samples and its group."""
 
     id: int
     path: str
     key: str
     group: str
-    duration_s: float
 
     def is_new(self, kept: _Kept) -> bool:
         """Whether it is to be compared."""

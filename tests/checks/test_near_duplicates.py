@@ -19,7 +19,6 @@ from labeltool.checks.sound.landmarks import landmarks
 from labeltool.checks.sound.waveforms import agreement
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.store import recordings
 from labeltool.store.groups import recording_groups
 
 RATE = 22_050
@@ -48,9 +47,9 @@ def imported(project: Project, folder: Path) -> None:
     labeltool_here("import", "--project", project.directory, "audio", "--group-by", "none", folder)
 
 
-def pairs(project: Project, only: set[int] | None = None) -> dict[frozenset[str], fingerprints.NearDuplicate]:
+def pairs(project: Project) -> dict[frozenset[str], fingerprints.NearDuplicate]:
     with project.open_store() as store:
-        found, skipped = find_pairs(project, store, quiet, only=only)
+        found, skipped = find_pairs(project, store, quiet)
         names = dict(store.connection.execute("SELECT id, path FROM recordings").fetchall())
     assert not skipped
     return {frozenset(Path(names[number]).stem for number in (one.first, one.second)): one for one in found}
@@ -126,8 +125,6 @@ def test_where_nothing_is_new_no_fingerprint_is_read(
     copied: Project, sounds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = pairs(copied)
-    with copied.open_store() as store:
-        new = {one.id for one, _ in recordings.all_recordings(store)}
     compared: list[int] = []
 
     def compare(arrays: list[object], groups: list[int], is_new: list[bool]) -> list[object]:
@@ -138,9 +135,8 @@ def test_where_nothing_is_new_no_fingerprint_is_read(
     with monkeypatch.context() as unread:
         unread.setattr(fingerprints.ArrayCache, "arrays", None)
         assert pairs(copied) == before
-        soundfile.write(sounds / "new.wav", 0.5 * song(0), RATE)
-        imported(copied, sounds)
-        assert pairs(copied, only=new) == before
+    soundfile.write(sounds / "new.wav", 0.5 * song(0), RATE)
+    imported(copied, sounds)
     assert pairs(copied) == before and compared == [1]
 
 
@@ -152,6 +148,24 @@ def test_what_a_removed_recording_connected_is_compared_again(project: Project, 
     (gone,) = middle
     labeltool_here("remove", "--project", project.directory, next(sounds.glob(f"{gone}.*")))
     assert set(pairs(project)) == {frozenset({"softer", "louder", "song0"} - middle)}
+
+
+def test_a_file_that_cannot_be_read_does_not_compare_the_others_anew(
+    copied: Project, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(sounds / "away.wav", 0.5 * song(0), RATE)
+    imported(copied, sounds)
+    (sounds / "away.wav").unlink()
+
+    def all_pairs() -> list[fingerprints.NearDuplicate]:
+        with copied.open_store() as store:
+            found, skipped = find_pairs(copied, store, quiet)
+        assert [Path(one.file).name for one in skipped] == ["away.wav"]
+        return found
+
+    before = all_pairs()
+    monkeypatch.setattr(fingerprints, "_compared", None)
+    assert all_pairs() == before
 
 
 def test_what_could_not_be_read_is_compared_the_next_time(copied: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from labeltool import project as projects
 from labeltool.cli.main import cli
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files, auto, folders
+from labeltool.importers.registry import FORMATS
 from labeltool.project import Project
 from labeltool.records import Clip, Failed, Note, Recording, Skipped, Verdict
 
@@ -103,9 +104,7 @@ def test_a_file_that_cannot_be_read_failed_and_the_reason_is_named(tmp_path: Pat
     assert found["pipe.csv"].reason == "not taken: is not a regular file"
 
 
-def test_a_folder_of_sounds_may_be_a_project_and_what_that_made_is_no_source(
-    tmp_path: Path, write_tone: WriteTone
-) -> None:
+def test_a_project_among_the_sounds_is_searched_without_its_own_folders(tmp_path: Path, write_tone: WriteTone) -> None:
     for number, name in enumerate(("dog/a.wav", "cat/b.wav")):
         write_tone(name, frequency_hz=300 + 50 * number)
     sounds = {tmp_path / "dog/a.wav", tmp_path / "cat/b.wav"}
@@ -115,10 +114,12 @@ def test_a_folder_of_sounds_may_be_a_project_and_what_that_made_is_no_source(
     records = list(auto.read([tmp_path]))
     assert {Path(one.path) for one in of_kind(records, Recording)} == sounds
     assert {one.label for one in of_kind(records, Verdict)} == {"dog", "cat"}
-    assert not of_kind(records, Failed) and [one.reason for one in of_kind(records, Skipped)] == [
-        "taken for: a folder of sounds for each label"
-    ]
-    assert {Path(one.path) for one in of_kind(audio_files.read([tmp_path]), Recording)} == sounds
+    note = "is a project, whose own folders are not searched (exports); name one to import from it"
+    assert [one.reason for one in of_kind(records, Skipped)] == ["taken for: a folder of sounds for each label", note]
+    for read in (audio_files.read, FORMATS["folders"].read):
+        records = list(read([tmp_path]))
+        assert {Path(one.path) for one in of_kind(records, Recording)} == sounds
+        assert [one.reason for one in of_kind(records, Note)] == [note]
 
 
 def test_the_command_line_shows_and_imports(project: Project, tmp_path: Path, write_tone: WriteTone) -> None:

@@ -353,6 +353,12 @@ def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
     assert parsed(path) == [*ONE, ("b.wav", None, None, "robin", "absent")]
 
 
+@pytest.mark.parametrize("labels", ["dog;", ";dog; ;", "dog,"])
+def test_a_separator_too_many_is_no_row_about_the_whole_clip(tmp_path: Path, labels: str) -> None:
+    rows = table.parse(written(tmp_path, f'file,labels,value\na.wav,"{labels}",absent\nb.wav,,absent\n')).rows
+    assert [*zip(rows["recording"], rows["label"], strict=True)] == [("a.wav", "dog"), ("b.wav", "")]
+
+
 def test_a_list_of_labels_makes_a_bounded_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "_MAX_ROWS", 10)
     path = written(tmp_path, f"file,labels\na.wav,wren{';' * 10}\n")

@@ -77,7 +77,7 @@ class LabelsScreen(Box[bool]):
 
     def on_mount(self) -> None:
         """Read the labels: another annotator may have changed them."""
-        self._change(lambda _: None, "", _HELP)
+        self._change(self._read_left, "", _HELP)
 
     def action_set_key(self) -> None:
         """Let the next key be that of the selected label."""
@@ -229,6 +229,7 @@ class LabelsScreen(Box[bool]):
 
             def undo(store: Store) -> None:
                 journal.undo(store, annotator=annotator)
+                self._read_left(store)
 
             self._change(undo, "", _HELP)
 
@@ -251,6 +252,7 @@ class LabelsScreen(Box[bool]):
         def count(store: Store) -> None:
             act(store)
             self._acts += 1
+            self._read_left(store)
 
         self._change(count, selected, done)
 
@@ -262,19 +264,17 @@ class LabelsScreen(Box[bool]):
             self._show(done)
 
     async def _write(self, change: Callable[[Store], None]) -> bool:
-        state, session = self._services.state, self._services.session
-
-        def change_and_read(store: Store) -> None:
-            change(store)
-            self._rows.left = {split.label: len(split.left) for split in split_queue.splits(store) if split.left}
-
-        changed = await attempt(session.change_labels(change_and_read), self._show)
+        state = self._services.state
+        changed = await attempt(self._services.session.change_labels(change), self._show)
         if changed is not None:
             labels, counts = changed
             self._changed |= list(labels) != list(state.labels)
             state.labels = labels
             state.set_counts(counts)
         return changed is not None
+
+    def _read_left(self, store: Store) -> None:
+        self._rows.left = {split.label: len(split.left) for split in split_queue.splits(store) if split.left}
 
     def _show(self, text: str) -> None:
         self._status.update(Content(text))

@@ -7,7 +7,7 @@ deleted at will.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -68,17 +68,10 @@ class ArrayCache:
     compute: Compute
     _by_key: dict[str, Arrays] = field(default_factory=dict)
 
-    def arrays(
-        self, store: Store, report: Progress, stage: str, *, only: Collection[int] | None = None
-    ) -> tuple[dict[int, Arrays], tuple[Skipped, ...]]:
+    def arrays(self, store: Store, report: Progress, stage: str) -> tuple[dict[int, Arrays], tuple[Skipped, ...]]:
         """Return the arrays of recordings by their ids, and the files that cannot be read; computes what is missing.
 
         A file that is gone is one of these, though its arrays are known.
-
-        Parameters
-        ----------
-        only
-            Ids of the recordings; None: all.
 
         Raises
         ------
@@ -87,9 +80,8 @@ class ArrayCache:
         """
         stored = recordings.all_recordings(store)
         keys = {one.id: one.samples_sha256 or sha256 for one, sha256 in stored}
-        wanted = {one.id for one, _ in stored if only is None or one.id in only}
-        self._read({keys[number] for number in wanted}, set(keys.values()))
-        missing = {keys[one.id]: _source(keys[one.id], one, sha256) for one, sha256 in stored if one.id in wanted}
+        self._read(set(keys.values()))
+        missing = {keys[one.id]: _source(keys[one.id], one, sha256) for one, sha256 in stored}
         failed = gone(source.path for key, source in missing.items() if key in self._by_key)
         missing = {key: source for key, source in missing.items() if key not in self._by_key}
         done, total = 0, len(missing)
@@ -98,7 +90,7 @@ class ArrayCache:
             failed.update({missing[key].path: error for key, error in errors.items()})
             done += len(arrays) + len(errors)
             report(stage, done, total)
-        found = {number: self._by_key[key] for number, key in keys.items() if number in wanted and key in self._by_key}
+        found = {number: self._by_key[key] for number, key in keys.items() if key in self._by_key}
         return found, skipped_files(failed.values())
 
     def _computed(self, missing: Sequence[_Source]) -> Iterator[tuple[dict[str, Arrays], dict[str, LabeltoolError]]]:
@@ -114,14 +106,14 @@ class ArrayCache:
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
         yield from map_shards(partial(_write_shard, self.directory, self.compute), shards, processes, _killed)
 
-    def _read(self, wanted: set[str], of_project: set[str]) -> None:
-        """Read what is wanted of the shards; those with nothing of this project are deleted, damaged ones too."""
+    def _read(self, wanted: set[str]) -> None:
+        """Read the shards; those with nothing of this project are deleted, damaged ones too."""
         for path in sorted(path for folder in both(self.directory) for path in folder.glob("*.npz")):
             try:
                 found = _read_shard(path)
             except UNREADABLE:
                 found = {}
-            if of_project.isdisjoint(found) and path.is_relative_to(self.directory):
+            if wanted.isdisjoint(found) and path.is_relative_to(self.directory):
                 remove_tree(path)
             self._by_key.update((key, arrays) for key, arrays in found.items() if key in wanted)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 SETTINGS_FILE = "labeltool.toml"
 DATABASE_FILE = "labels.db"
 
-_OWN = frozenset({SETTINGS_FILE, "metadata.json", "models", "cache", "reports", "exports"})
+_OWN_FOLDERS = ("cache", "exports", "models", "reports")
+_OWN = frozenset({SETTINGS_FILE, "metadata.json", *_OWN_FOLDERS})
 
 
 def searched(names: Collection[str]) -> list[str]:
@@ -16,3 +18,10 @@ def searched(names: Collection[str]) -> list[str]:
     if SETTINGS_FILE not in visible:
         return visible
     return [name for name in visible if name not in _OWN and not name.startswith(DATABASE_FILE)]
+
+
+def not_searched(folder: Path) -> str:
+    """Return the names of the folders in a project that a search leaves out and that are not empty, with commas."""
+    if not (folder / SETTINGS_FILE).is_file():
+        return ""
+    return ", ".join(name for name in _OWN_FOLDERS if name != "cache" and any(folder.glob(f"{name}/*")))
