@@ -21,8 +21,8 @@ def libraries_off_stderr() -> Iterator[None]:
     if before is None or before is not sys.stderr or is_debugging():
         yield
         return
-    ours = os.fdopen(os.dup(2), "w", buffering=1, encoding=before.encoding, errors=before.errors)
-    with ours, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+    ours = os.fdopen(os.dup(2), "w", buffering=1, encoding=before.encoding, errors=before.errors, newline=None)
+    with ours, Path(os.devnull).open("wb") as nowhere:
         before.flush()
         sys.stderr = sys.__stderr__ = ours  # type: ignore[misc]
         os.dup2(nowhere.fileno(), 2)

@@ -68,7 +68,6 @@ def test_classes_suggest_once_there_are_labels_and_before_that_the_reason_names_
         assert suggester is not None and suggester.pretrained == "pretrained" and models.latest(store) is None
         with pytest.raises(LabeltoolError, match=f"no model {suggester.id}"):
             models.model(store, suggester.id)
-        assert not models.accuracies(store)
     status = json.loads(labeltool_here("--project", level_project.directory, "status", "--json").stdout)
     assert (status["model"], status["suggests"]["ear"], status["suggests"]["why"]) == (  # promised name
         None,
