@@ -26,6 +26,7 @@ from labeltool.util.files.bounded_read import parse_json, read_text
 
 REPORT = "report.json"
 _MAX_READ = 100  # stored evaluations of a learning curve
+_MAX_IN_MATRIX = 100  # labels; of more, a cell is a dot, and drawing takes minutes
 _LEFT_TO_CALLER = ("report", "pictures")
 
 
@@ -164,7 +165,8 @@ def write(
     with new_folder(project.reports) as new:
         _write_files(new.path, text, result)
         for chart, spec in _charts(result, losses, curve).items() if charts.available() else ():
-            charts.write_picture(spec, new.path / f"{chart}.png")
+            with suppress(LabeltoolError):  # what was measured is kept, whether or not it can be drawn
+                charts.write_picture(spec, new.path / f"{chart}.png")
         if thresholds:
             write_thresholds(new.path, thresholds)
         pictures = sorted(path.name for path in new.path.glob("*.png"))
@@ -218,16 +220,16 @@ def _charts(
             f"{names[one.label]} ({one.clips}){', not trained' * (one.label in unseen)}",
             [None if share is None else Share(share, share, share) for share in (one.recall, one.int8_recall)],
         )
-        for one in result.by_label
+        for one in sorted(result.by_label, key=lambda one: 2 if one.recall is None else one.recall)[: charts.MAX_LABELS]
     ]
     bins = {
         f"float, ECE {result.ece:.3f}": result.reliability,
         f"int8, ECE {result.int8_ece:.3f}": result.int8_reliability,
     }
+    matrices = {"float": result.confusion, "int8": result.int8_confusion}
+    is_large = len(result.labels) > _MAX_IN_MATRIX
     return {
-        "confusion": of_model.confusion(
-            {"float": result.confusion, "int8": result.int8_confusion}, result.labels, unseen
-        ),
+        **({} if is_large else {"confusion": of_model.confusion(matrices, result.labels, unseen)}),
         "recall": of_model.shares_by_label(recalls, ("float", "int8"), "recall"),
         "reliability": of_model.calibration(bins),
         "learning": {"vconcat": [of_model.loss_curve(losses), of_model.learning_curve(one.row for one in curve)]},

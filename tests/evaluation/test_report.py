@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,14 @@ def write(project: Project, metrics: MeasuredOnAll) -> tuple[Path, tuple[str, ..
     curve = [report.CurvePoint(1, 20, None, None, None, "")]
     curve += [report.CurvePoint(n, n, 1 - 9 / n, 1 - 10 / n, None, "") for n in (40, 80, 160)]
     return report.write(project, "model-1", metrics, losses=[(10, 2.0), (20, 1.0), (30, 0.7)], curve=curve)
+
+
+def test_what_cannot_be_drawn_leaves_the_rest_of_a_report(project: Project) -> None:
+    pytest.importorskip("vl_convert")
+    many = result([f"label {number}" for number in range(300)])
+    folder, pictures = report.write(project, "model-1", many, losses=[(10, math.nan)], curve=[])
+    assert pictures == ("recall.png", "reliability.png")  # a matrix of 300 labels is a table alone
+    assert len((folder / "confusion.csv").read_text().splitlines()) == 301
 
 
 def test_a_report_has_metrics_tables_and_charts(project: Project) -> None:

@@ -99,10 +99,10 @@ def write_picture(spec: Spec, path: Path) -> None:
     require_available()
     import vl_convert
 
-    text = _text(spec, "white")
-    for name, colour in _COLOURS.items():
-        text = text.replace(f"var(--{name})", colour)
     try:
+        text = _text(spec, "white")
+        for name, colour in _COLOURS.items():
+            text = text.replace(f"var(--{name})", colour)
         picture = vl_convert.vegalite_to_png(text, vl_version=_VERSION, scale=_SCALE)
     except ValueError as error:
         raise _not_drawn(error) from error
