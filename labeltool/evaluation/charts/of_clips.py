@@ -111,6 +111,7 @@ def density(found: CallDensity) -> Spec:
                 },
                 "color": colour,
             },
+            "resolve": {"scale": {"color": "independent"}},  # a rare label beside a frequent one
         }
     if not found.by:
         return {
