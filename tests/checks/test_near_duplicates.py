@@ -150,7 +150,7 @@ def test_what_a_removed_recording_connected_is_compared_again(project: Project, 
     assert set(pairs(project)) == {frozenset({"softer", "louder", "song0"} - middle)}
 
 
-def test_a_file_that_cannot_be_read_does_not_compare_the_others_anew(
+def test_a_missing_file_that_is_new_compares_no_others(
     copied: Project, sounds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soundfile.write(sounds / "away.wav", 0.5 * song(0), RATE)
