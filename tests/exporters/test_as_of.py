@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import labeltool
@@ -58,6 +58,7 @@ def exported(project: Project, *products: str, **options: Any) -> list[dict[str,
     return [bytes_of(Path(directory)) for directory in written]
 
 
+@example(before=[("parent", "bob", "dog", "hound")], after=[("delete", "bob", "hound")])
 @settings(max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(before=st.lists(MORE_ACTS, max_size=6), after=st.lists(MORE_ACTS, min_size=3, max_size=10))
 def test_an_export_as_of_a_time_has_the_bytes_of_that_time(

@@ -109,7 +109,9 @@ def retirements(
     Up to schema 11 a label was removed without a row of the journal: it stays so until it is used.
     """
     retired = {act["label"]: act for act in acts if act["kind"] == "retire" and not act["revoked"]}
-    was_retired = {act["label"] for act in acts if act["kind"] == "retire"}
+    # After `until` too: when such a label is retired, its rows say, not the column, which is of now.
+    ever = acts if until.at is None else label_acts(connection)
+    was_retired = {act["label"] for act in ever if act["kind"] == "retire"}
     found = dict[str, str | None]()
     splits = [act for act in acts if act["kind"] == "split" and not act["revoked"]]
     for name, stored in connection.execute(
