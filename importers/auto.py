@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ
+from labeltool.audio.remote.listing import LISTS
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import marked_encoding, project_notes, read_each
 from labeltool.importers.file_kinds import file_kind
@@ -20,6 +21,7 @@ from labeltool.importers.registry import FORMATS, Batch, Format
 from labeltool.importers.tables.text import looks_like_labels
 from labeltool.records import Failed, Imported, Note, Recording, Skipped
 from labeltool.util.files.project_names import searched
+from labeltool.util.urls import as_url, is_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +72,9 @@ class KnownSource:
 def sources(paths: Sequence[Path]) -> Iterator[KnownSource | Skipped]:
     """Yield what is known at or below paths, and what nobody reads; sounds that are named one by one come last."""
     for path in paths:
-        if path.is_dir():
+        if is_url(path):
+            yield KnownSource(path, FORMATS["audio"], "remote recordings without labels")
+        elif path.is_dir():
             yield from _in_folder(path)
         else:
             yield _known(path, None)
@@ -88,9 +92,9 @@ def batches(paths: Sequence[Path], encoding: str | None = None) -> Iterator[Batc
     Parameters
     ----------
     paths
-        Files and folders. Of a folder, label files find their sounds anywhere below it; other sounds are recordings
-        without labels. Where it has no label files, and folders that are called after what sounds in them, those are
-        the labels.
+        Files and folders, and URLs of recordings as `audio_files.read` takes them. Of a folder, label files find their
+        sounds anywhere below it; other sounds are recordings without labels. Where it has no label files, and folders
+        that are called after what sounds in them, those are the labels.
     encoding
         Of the files that are text; None to find out.
 
@@ -153,7 +157,7 @@ def _as_notes(found: Sequence[KnownSource | Skipped]) -> Iterator[Note | Skipped
         if isinstance(one, Skipped):
             yield one
         elif one.words:
-            yield Note(str(one.path), None, f"taken for: {one.words}")
+            yield Note(as_url(one.path), None, f"taken for: {one.words}")
 
 
 def _groups(known: Sequence[KnownSource]) -> list[list[KnownSource]]:
@@ -233,6 +237,8 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
         return KnownSource(path, FORMATS["audacity"], "a label track", root)
     if looks_like_labels(head):
         return KnownSource(path, FORMATS["table"], "a table of labels", root)
+    if path.suffix.lower() in LISTS and any(is_url(line.strip()) for line in head.splitlines()):
+        return KnownSource(path, FORMATS["audio"], "a list of URLs of recordings")
     reason = "no format reads it" if head.strip() else "is empty"
     return Skipped(str(path), None, f"not taken: {reason}")
 

@@ -261,7 +261,7 @@ def _label_files(name: str, help: str, module: str, *carries: Carried) -> Format
 FORMATS = _by_name(
     Format(
         "auto",
-        "Anything that is known by its content. Files, and folders with everything in them.",
+        "Anything that is known by its content. Files, folders with everything in them, URLs of recordings.",
         "auto",
         "paths",
         "PATH",

@@ -314,3 +314,22 @@ def test_a_damaged_sound_is_decoded_once_and_a_call_decodes_a_few(
     with project.open_store() as store:
         known = [one.samples_sha256 is not None for one, _ in recordings.all_recordings(store)]
     assert sorted(known) == [False, True, True, True, True, True]
+
+
+def test_auto_takes_urls_and_lists_of_them_beside_files(
+    tmp_path: Path, server: SoundServer, write_tone: Callable[..., Path]
+) -> None:
+    project = new_project(tmp_path / "p")
+    (tmp_path / "urls.txt").write_text(f"# two\n{server.url}/b.wav\n{server.url}/c.wav\n")
+    here = write_tone("here.wav")
+    result = run(project, "import", "auto", f"{server.url}/a.wav", tmp_path / "urls.txt", here)
+    assert (result["recordings"], result["clips"], result["failed"]) == (4, 4, [])
+    assert {one["file"]: one["reason"] for one in result["notes"] if "taken for" in one["reason"]} == {
+        f"{server.url}/a.wav": "taken for: remote recordings without labels",
+        str(tmp_path / "urls.txt"): "taken for: a list of URLs of recordings",
+        str(here): "taken for: a sound file",
+    }
+    result = run(project, "import", "auto", f"{server.url}/list.txt", f"{server.url}/none.wav", check=1)
+    assert result["recordings"] == 3 and [one["file"] for one in result["failed"]] == [f"{server.url}/none.wav"]
+    refused = labeltool_here("--project", project.directory, "import", "auto", f"{server.url}/a.wav?token=x", check=1)
+    assert "token" in refused.stderr and "token=x" not in refused.stderr
