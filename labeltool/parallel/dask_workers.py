@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.parallel.dask_tasks import BatchResult, SharedFolder, process_batch
 from labeltool.type_aliases import Progress
+from labeltool.util import lifetime
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
@@ -353,17 +354,19 @@ def _start_cluster(workers: int) -> LocalCluster:
     from distributed import LocalCluster
 
     try:
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host=_LOOPBACK,
-            dashboard_address=f"{_LOOPBACK}:0",
-            worker_dashboard_address=f"{_LOOPBACK}:0",
-            memory_limit=0,  # as for the processes of the plain pool; the system's own limits hold
-            silence_logs=logging.CRITICAL,
-            security=True,  # certificates of this cluster alone: no other user of the machine can submit to it
-        )
+        # The threads that start workers, again too, inherit it: Ctrl-C reaches this process, and they end with it.
+        with lifetime.without_terminal_signals():
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host=_LOOPBACK,
+                dashboard_address=f"{_LOOPBACK}:0",
+                worker_dashboard_address=f"{_LOOPBACK}:0",
+                memory_limit=0,  # as for the processes of the plain pool; the system's own limits hold
+                silence_logs=logging.CRITICAL,
+                security=True,  # certificates of this cluster alone: no other user of the machine can submit to it
+            )
     except Exception as error:  # a library is missing, or workers do not start
         why = in_one_line(str(error) or type(error).__name__)
         raise LabeltoolError(f"Dask's workers cannot be started: {why}", remedy=INSTALL) from error

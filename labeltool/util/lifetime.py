@@ -16,8 +16,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -63,6 +63,23 @@ def handle_interrupts(handler: Callable[[int, FrameType | None], None]) -> None:
     for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@contextmanager
+def without_terminal_signals() -> Iterator[None]:
+    """Let the threads and processes that are started here, and all that those start, never get what a terminal sends.
+
+    A process that ends with this one needs no Ctrl-C of its own, which would end it in its own words. One that arrives
+    meanwhile ends this command by its other threads.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def leave_within(seconds: float, code: int, line: str = "") -> None:
@@ -172,6 +189,10 @@ def _leave_after_signal(arrived: int) -> None:
         pass
     time.sleep(_LEAVE_S)
     write_ending(INTERRUPTED)
+    if (started := sys.modules.get("multiprocessing.process")) is not None:
+        with suppress(Exception):  # those that have begun to watch this process end anyway
+            for child in started.active_children():
+                child.kill()
     os._exit(ExitCode.INTERRUPTED)
 
 

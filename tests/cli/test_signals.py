@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.processes import alive, children
+from helpers.processes import alive, children, group
 from helpers.terminal import TerminalApp
 from helpers.tones import tone_writer
 from helpers.waits import DEADLINE_S, until
@@ -52,6 +52,24 @@ def test_a_signal_ends_a_command_and_its_worker(retrain: Started, ending: signal
     _, stderr = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, stderr) == (130, "labeltool: interrupted\n")
     until(lambda: not alive(worker), "the worker's end")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGHUP])
+def test_what_a_terminal_sends_ends_a_command_and_the_workers_of_dask_in_one_line(
+    project: Project, tmp_path: Path, ending: signal.Signals
+) -> None:
+    pytest.importorskip("distributed")
+    tone = tone_writer(tmp_path / "sounds")
+    for number in range(20):
+        tone(f"{number}.wav", frequency_hz=300.0 + number)
+    command = [sys.executable, "-m", "labeltool", "--project", str(project.directory)]
+    command += ["import", "audio", str(tmp_path / "sounds"), "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until(lambda: len(children(process.pid)) > 1, "the first worker, beside multiprocessing's own process")
+    os.killpg(process.pid, ending)
+    _, stderr = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, stderr) == (130, "labeltool: interrupted\n")
+    until(lambda: not group(process.pid), "the workers' end")
 
 
 def test_a_killed_command_takes_its_worker_along(retrain: Started) -> None:
