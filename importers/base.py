@@ -162,6 +162,7 @@ def recording_of(sound: AudioFile, group: str | None = None, licence: str | None
         licence=licence,
         samples_sha256=sound.samples_sha256,
         columns=sound.columns,
+        recorder_columns=sound.recorder_columns,
     )
 
 

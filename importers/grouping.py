@@ -101,7 +101,7 @@ def grouped(records: Iterable[Imported], by: str | None = None) -> Iterator[Impo
         rule_of(by)  # refused before anything is read
     read = list(records)
     places = {
-        one.sha256: Place(Path(one.path), _tidy(one.columns), one.sha256)
+        one.sha256: Place(Path(one.path), _tidy([*one.recorder_columns, *one.columns]), one.sha256)
         for one in read
         if isinstance(one, Recording) and one.group == one.sha256
     }

@@ -59,7 +59,8 @@ class Recording:
     is who named it: the source, a person who asked for it (`--group-by`), or the names of the files; a
     recording that has a group in the project keeps it against the last two. `frames` counts sample frames at
     `sample_rate_hz`. `samples_sha256` is of the decoded samples (`audio.sound_reader`), None where it is not known;
-    `columns` are the source's own about the recording (site, device), as pairs of name and value.
+    `columns` are the source's own about the recording (site, device), as pairs of name and value; `recorder_columns`
+    those that its recorder wrote into the file, which count where the project has no value yet.
     """
 
     path: str
@@ -71,6 +72,7 @@ class Recording:
     licence: str | None = None
     samples_sha256: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    recorder_columns: tuple[tuple[str, str], ...] = ()
     grouped_by: Literal["source", "person", "names"] = "source"
 
     @property

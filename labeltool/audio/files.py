@@ -16,6 +16,7 @@ import numpy as np
 
 from labeltool.audio.file_versions import FileVersion, decoded_properties, properties_of
 from labeltool.audio.other_files import require_sound
+from labeltool.audio.recorder_metadata import recorder_columns
 from labeltool.audio.remote.reference import RemoteError, reference_of
 from labeltool.audio.remote.remote_file import open_bytes
 from labeltool.audio.sound_reader import SoundReader, unreadable
@@ -46,6 +47,7 @@ class AudioFile:
 
     `samples_sha256` is of its decoded samples, None where they were not decoded, or not to their end. Of a remote sound
     `path` is the URL, `sha256` the id of its reference (`remote.reference`), and `columns` its size and its version.
+    `recorder_columns` are what its recorder wrote (`recorder_metadata`).
     """
 
     path: str
@@ -55,6 +57,7 @@ class AudioFile:
     frames: int
     samples_sha256: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    recorder_columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -209,6 +212,7 @@ def describe(path: str | Path, *, samples: bool = True) -> AudioFile:
         read = decoded_properties if samples else properties_of
         version = FileVersion(str(path), before.st_size, before.st_mtime_ns)
         properties, sha256 = read(version), _cached_hash(version)
+        written = recorder_columns(path)
         after = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise LabeltoolError(
@@ -220,7 +224,7 @@ def describe(path: str | Path, *, samples: bool = True) -> AudioFile:
         raise LabeltoolError("changed while it was read", file=path, remedy="is it still recorded or copied?")
     if not properties.frames:
         raise LabeltoolError("has no samples", file=path)
-    return AudioFile(str(resolved), sha256, **asdict(properties))
+    return AudioFile(str(resolved), sha256, **asdict(properties), recorder_columns=written)
 
 
 def _describe_remote(url: str) -> AudioFile:
@@ -230,7 +234,7 @@ def _describe_remote(url: str) -> AudioFile:
     if not properties.frames:
         raise LabeltoolError("has no samples", file=url)
     found = AudioFile(url, reference.id, **asdict(properties), columns=reference.columns)
-    return replace(found, samples_sha256=reference.samples_sha256 or None)
+    return replace(found, samples_sha256=reference.samples_sha256 or None, recorder_columns=recorder_columns(url))
 
 
 def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[Skipped]]:

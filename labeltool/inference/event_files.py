@@ -213,6 +213,7 @@ def _columns(
     sound: AudioFile, model: str, events: Sequence[Event], columns: Mapping[str, str]
 ) -> dict[str, list[object]]:
     """Return the table: a row for each event; no model here predicts frequencies."""
+    columns = {**dict(sound.recorder_columns), **columns}
     when, count = recorded_at(sound.path, columns, sound.duration_s), len(events)
     of_recording = {
         "recording_sha256": sound.sha256,

@@ -41,7 +41,7 @@ class RecordedAt:
 def recorded_at(path: str, columns: Mapping[str, str], duration_s: float) -> RecordedAt | None:
     """Return when and where a recording was made, by its own columns or its name; None where neither has a time."""
     start = _parsed(columns[RECORDED_AT], None) if RECORDED_AT in columns else None
-    start = start or _time_of_name(PurePath(path))
+    start = start or time_of_name(PurePath(path))
     return None if start is None else RecordedAt(site_of(path, columns), start, duration_s)
 
 
@@ -51,12 +51,17 @@ def site_of(path: str, columns: Mapping[str, str]) -> str:
     Of a name without a time only the folder counts.
     """
     place = PurePath(path)
+    return columns.get(SITE, f"{place.parent.name}/{prefix_of_name(place)}")
+
+
+def prefix_of_name(place: PurePath) -> str:
+    """Return what the name of a recording has before its time; "" where it has no time."""
     found = _TIME.search(place.stem)
-    prefix = place.stem[: found.start()].strip("_-. ") if found is not None else ""
-    return columns.get(SITE, f"{place.parent.name}/{prefix}")
+    return place.stem[: found.start()].strip("_-. ") if found is not None else ""
 
 
-def _time_of_name(place: PurePath) -> datetime | None:
+def time_of_name(place: PurePath) -> datetime | None:
+    """Return the time in the name of a recording; None where it has none."""
     found = _TIME.search(place.stem)
     if found is not None:
         return _parsed(found[1] + found[2], "%Y%m%d%H%M%S")

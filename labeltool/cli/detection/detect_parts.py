@@ -70,15 +70,19 @@ def sound_files(paths: Iterable[Path]) -> list[Path]:
 def recorded_since(project: Project | None, files: Iterable[Path], since: datetime) -> list[Path]:
     """Return the files that were recorded at a time or later.
 
-    A recording begins when its column `recorded_at` says, else when its name says; where neither does, the time counts
-    at which the file was changed. A URL, or a file that is missing, is kept then: whoever reads it says so.
+    A recording begins when its column `recorded_at` says, else when its recorder wrote, else when its name says; where
+    none does, the time counts at which the file was changed. A URL that was not imported counts by its name, and is
+    kept where that says nothing, as a file that is missing: whoever reads it says so.
     """
+    from labeltool.audio.recorder_metadata import recorder_columns
+
     columns = {} if project is None else _columns(project)
 
     def is_since(file: Path) -> bool:
         stored = as_url(file) if is_url(file) else str(file.resolve())
-        when = recorded_at(stored, columns.get(stored, {}), 0.0)
         try:
+            written = {} if is_url(file) else dict(recorder_columns(file))
+            when = recorded_at(stored, {**written, **columns.get(stored, {})}, 0.0)
             return (datetime.fromtimestamp(file.stat().st_mtime) if when is None else when.start) >= since
         except OSError:
             return True

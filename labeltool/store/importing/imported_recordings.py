@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from labeltool.store.importing import ImportResult
 
 
+_REPLACE = "UPDATE SET value = excluded.value WHERE value <> excluded.value"
+
+
 class StoredSound(NamedTuple):
     """The recording that a file of an import is: its id, the hash by which the project knows it, the file."""
 
@@ -156,14 +159,13 @@ class ImportedRecordings:
             join_twins(self._connection, row["id"])
 
     def _set_columns(self, number: int, recording: Recording) -> int:
-        """Store the own columns, and return how many are new or changed."""
+        """Store the own columns, and return how many are new or changed; what a recorder wrote changes none."""
         return sum(
             self._connection.execute(
-                "INSERT INTO recording_columns VALUES (?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-                (number, name, value),
+                f"INSERT INTO recording_columns VALUES (?, ?, ?) ON CONFLICT DO {where_known}", (number, name, value)
             ).rowcount
-            for name, value in recording.columns
+            for columns, where_known in ((recording.columns, _REPLACE), (recording.recorder_columns, "NOTHING"))
+            for name, value in columns
         )
 
 
