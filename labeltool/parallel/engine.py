@@ -82,6 +82,11 @@ def uses_dask() -> bool:
     return _engine.is_dask and not is_worker()
 
 
+def work_folder() -> Path | None:
+    """Return the folder where work is written that every worker reaches; None where there is none."""
+    return _shared
+
+
 def worker_count() -> int:
     """Return how many items are worked on at once: one a core of this machine, or one a thread of Dask's workers.
 
