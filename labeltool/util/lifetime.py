@@ -10,6 +10,7 @@ Without fork and process groups (Windows) a thread watches the pipe, and what a 
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import select
 import signal
@@ -130,6 +131,7 @@ def end_with_parent() -> None:
     os.dup2(nothing, 0)
     os.close(nothing)
     if not HAS_GROUPS:
+        atexit.register(_kill_children, os.getpid())  # a thread does not see this process end by itself
         signal.signal(signal.SIGTERM, _end)
         threading.Thread(target=_end_after_parent, args=(_parent,), name="labeltool-parent", daemon=True).start()
         return
@@ -177,9 +179,16 @@ def kill_with_children(process_id: int) -> None:
         return
     import psutil
 
+    _kill_children(process_id)
     with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(process_id)
-        for one in (*process.children(recursive=True), process):
+        psutil.Process(process_id).kill()
+
+
+def _kill_children(process_id: int) -> None:
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        for one in psutil.Process(process_id).children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 one.kill()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from helpers.command_line import labeltool
 from helpers.processes import alive
 from helpers.tones import tone_writer
 from helpers.waits import DEADLINE_S, until
+from labeltool.errors import ExitCode
 
 MODULES = ("fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "readline")
 # psutil and platformdirs are imported before: their parts for Linux need what those for Windows do not. Windows has
@@ -230,29 +232,40 @@ print(refused, (here / "outside" / "file").read_bytes(), (here / "a" / "log2").i
     assert followed == "4 b'untouched' False"
 
 
-def test_a_worker_ends_with_its_parent_and_what_it_has_started_too(environment: dict[str, str], tmp_path: Path) -> None:
-    program = """
+@pytest.mark.parametrize(
+    ("grace_s", "cleaning", "code"),
+    [
+        (DEADLINE_S, "Path(sys.argv[1]).write_text('cleaned up')", ExitCode.INTERRUPTED),
+        (0.1, "time.sleep(600)", -signal.SIGKILL),
+    ],
+    ids=["in good order", "killed"],
+)
+def test_a_worker_ends_with_its_parent_and_what_it_has_started_too(
+    environment: dict[str, str], tmp_path: Path, grace_s: float, cleaning: str, code: int
+) -> None:
+    # What is printed is printed where the cleaning up is certain: the pipe may be closed a moment later.
+    program = f"""
 import subprocess, sys, time
 from pathlib import Path
 from labeltool.util import lifetime
+lifetime.GRACE_S = {grace_s}
 lifetime.end_with_parent()
 inner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-print(inner.pid, flush=True)
 try:
+    print(inner.pid, flush=True)
     while True:
         time.sleep(0.01)
 finally:
-    Path(sys.argv[1]).write_text("cleaned up")
-    time.sleep(600)
+    {cleaning}
 """
     command = [sys.executable, "-c", program, str(tmp_path / "file")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]
         inner = int(process.stdout.readline())
         process.stdin.close()
-        process.wait(DEADLINE_S)
+        assert process.wait(DEADLINE_S) == code
         until(lambda: not alive(inner), "the end of what it has started")
-    assert (tmp_path / "file").read_text() == "cleaned up"
+    assert (tmp_path / "file").exists() == (code == ExitCode.INTERRUPTED)
 
 
 def test_text_that_a_terminals_encoding_lacks_is_escaped(environment: dict[str, str], project: Path) -> None:
