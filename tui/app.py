@@ -62,6 +62,7 @@ from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
+from labeltool.tui.stylesheet import ParsedOnce
 from labeltool.tui.theme import DARK, LIGHT, theme_name
 from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.util.user_state import change_user_state, read_user_state
@@ -104,6 +105,7 @@ class LabelApp(SimilarApp, ExportApp):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme_name(project.settings.app.theme)
+        self.stylesheet = ParsedOnce(variables=self.get_css_variables())
         # Its process calls back from a thread of its own, once it runs.
         live = LiveSuggestions(project, annotator, lambda: self.services.prefetcher.renew_suggestions())
         self.services = Services(
