@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.command_line import labeltool
+from helpers.command_line import labeltool, labeltool_here
 from helpers.read_only import fill_disk, listing, read_only, small_disk
 from helpers.tones import tone_writer
 from labeltool.project import Project
@@ -27,6 +27,11 @@ WRITING = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _no_temporary_folders_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writable, "_instead", {})
+
+
 @pytest.fixture
 def labelled(project: Project, tmp_path: Path) -> Project:
     """A project with three sounds outside it, one of them labelled."""
@@ -34,8 +39,8 @@ def labelled(project: Project, tmp_path: Path) -> Project:
     for number in range(3):
         write(f"{number}.wav", frequency_hz=300.0 * (number + 1))
     at = ("--project", project.directory)
-    labeltool(*at, "import", "audio", tmp_path / "sounds")
-    labeltool(*at, "mark", "1", "dog")
+    labeltool_here(*at, "import", "audio", tmp_path / "sounds")
+    labeltool_here(*at, "mark", "1", "dog")
     return project
 
 
@@ -44,16 +49,16 @@ def test_a_read_only_project(labelled: Project, tmp_path: Path, write_tone: Call
     before = listing(labelled.directory)
     with read_only(labelled.directory):
         for command in READING:
-            labeltool(*at, command)
-        assert json.loads(labeltool(*at, "status", "--json").stdout)["read_only"].startswith("read-only")
+            labeltool_here(*at, command)
+        assert json.loads(labeltool_here(*at, "status", "--json").stdout)["read_only"].startswith("read-only")
         for command in WRITING:
-            done = labeltool(*at, *(word.format(sound=sound) for word in command.split()), check=1)
+            done = labeltool_here(*at, *(word.format(sound=sound) for word in command.split()), check=1)
             assert (done.stdout, len(done.stderr.splitlines())) == ("", 1), command
             assert "cannot be written (read-only" in done.stderr or command == "backup"
         for product in ("--splits", "--audacity"):
-            labeltool(*at, "export", product, "-o", tmp_path / "out")
-            assert "nothing was exported" in labeltool(*at, "export", product, check=1).stderr
-        labeltool(*at, "backup", tmp_path / "saved.db")
+            labeltool_here(*at, "export", product, "-o", tmp_path / "out")
+            assert "nothing was exported" in labeltool_here(*at, "export", product, check=1).stderr
+        labeltool_here(*at, "backup", tmp_path / "saved.db")
         # What is computed for it is computed in a temporary folder, which goes with the command.
         temporary = tmp_path / "temporary"
         temporary.mkdir()
@@ -66,7 +71,7 @@ def test_a_read_only_project(labelled: Project, tmp_path: Path, write_tone: Call
 def test_work_that_could_not_be_kept_is_not_begun(labelled: Project) -> None:
     with read_only(labelled.directory):
         for command in ("retrain", "suggest"):
-            done = labeltool("--project", labelled.directory, command, check=1)
+            done = labeltool_here("--project", labelled.directory, command, check=1)
             assert "labels.db: cannot be written (read-only" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
@@ -78,19 +83,16 @@ def test_a_full_disk(labelled: Project, tmp_path: Path) -> None:
         fill_disk(disk)
         at = ("--project", disk / "p")
         for command in READING:
-            labeltool(*at, command)
-        labeltool(*at, "export", "--splits", "-o", tmp_path / "out")
-        done = labeltool(*at, "mark", "1", "cat", check=1)
+            labeltool_here(*at, command)
+        labeltool_here(*at, "export", "--splits", "-o", tmp_path / "out")
+        done = labeltool_here(*at, "mark", "1", "cat", check=1)
         assert "the disk is full; nothing was stored" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
-def test_what_the_project_has_computed_before_is_used(
-    labelled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_project_has_computed_before_is_used(labelled: Project) -> None:
     assert labelled.cache == labelled.own_cache
     (labelled.own_cache / "similar" / "by-sound").mkdir(parents=True)
     (labelled.own_cache / "similar" / "by-sound" / "rows").write_text("old")
-    monkeypatch.setattr(writable, "_instead", {})
     with read_only(labelled.directory):
         other = labelled.cache
         assert other != labelled.own_cache and labelled.cache == other
