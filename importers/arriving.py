@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labeltool.audio.any_length import UNKNOWN_SIZES
+from labeltool.audio.completeness import UNKNOWN_SIZES
 from labeltool.audio.files import walk
 from labeltool.errors import LabeltoolError
 

@@ -163,6 +163,7 @@ def recording_of(sound: AudioFile, group: str | None = None, licence: str | None
         samples_sha256=sound.samples_sha256,
         columns=sound.columns,
         recorder_columns=sound.recorder_columns,
+        fault=sound.fault,
     )
 
 

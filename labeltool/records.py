@@ -60,7 +60,8 @@ class Recording:
     recording that has a group in the project keeps it against the last two. `frames` counts sample frames at
     `sample_rate_hz`. `samples_sha256` is of the decoded samples (`audio.sound_reader`), None where it is not known;
     `columns` are the source's own about the recording (site, device), as pairs of name and value; `recorder_columns`
-    those that its recorder wrote into the file, which count where the project has no value yet.
+    those that its recorder wrote into the file, which count where the project has no value yet. `fault` is why parts of
+    the file cannot be read; it is shown, not stored.
     """
 
     path: str
@@ -74,6 +75,7 @@ class Recording:
     columns: tuple[tuple[str, str], ...] = ()
     recorder_columns: tuple[tuple[str, str], ...] = ()
     grouped_by: Literal["source", "person", "names"] = "source"
+    fault: str | None = None
 
     @property
     def duration_s(self) -> float:

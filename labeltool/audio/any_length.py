@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from labeltool.audio.remote.remote_file import RemoteFile, open_bytes, size_of
 from labeltool.errors import LabeltoolError
@@ -75,8 +75,8 @@ class PatchedFile(io.RawIOBase):
         super().close()
 
 
-def _after_id3(head: bytes) -> int:
-    """Return where an ID3v2 tag ends, 0 without one."""
+def after_id3(head: bytes) -> int:
+    """Return the length of an ID3v2 tag at the beginning of a file, 0 without one."""
     if not head.startswith(b"ID3") or len(head) < 10:
         return 0
     size = 0
@@ -88,7 +88,7 @@ def _after_id3(head: bytes) -> int:
 def flac_of_any_length(path: str | Path) -> tuple[int | None, PatchedFile | None]:
     """Return the number of frames in STREAMINFO, None where it is not known, and the file with "not known" there."""
     with open_bytes(path) as file:
-        start = _after_id3(file.read(10))
+        start = after_id3(file.read(10))
         file.seek(start)
         head = file.read(26)
     if len(head) < 26 or not head.startswith(b"fLaC"):
@@ -103,27 +103,47 @@ _MP3_TIMES_LONGER = 64
 _XING_FRAMES, _XING_BYTES = 1, 2
 
 
+class VbrHeader(NamedTuple):
+    """What the first frame of an MP3 says of the whole file; its place in the frame, None where there is no header.
+
+    Attributes
+    ----------
+    frames, size_bytes
+        None where they are not given.
+    """
+
+    place: int | None = None
+    frames: int | None = None
+    size_bytes: int | None = None
+
+
+def vbr_header(frame: bytes) -> VbrHeader:
+    """Return the header of an MP3 of variable bit rate, by the first bytes of its first frame."""
+    places = [place for tag in (b"Xing", b"Info", b"VBRI") if (place := frame.find(tag, 0, 512)) >= 0]
+    if not places:
+        return VbrHeader()
+    place = min(places)
+    numbers = [int.from_bytes(frame[place + at : place + at + 4]) for at in (4, 8, 10, 12, 14)]
+    flags, first, vbri_bytes, second, vbri_frames = numbers
+    if frame[place : place + 4] == b"VBRI":
+        return VbrHeader(place, vbri_frames, vbri_bytes)
+    frames = first if flags & _XING_FRAMES else None
+    size = (second if flags & _XING_FRAMES else first) if flags & _XING_BYTES else None
+    return VbrHeader(place, frames, size)
+
+
 def mp3_of_any_length(path: str | Path) -> PatchedFile | None:
     """Return an MP3 so that it is read to its end; None where a header tells its length."""
     with open_bytes(path) as file:
         size = size_of(file)
-        start = _after_id3(file.read(10))
+        start = after_id3(file.read(10))
         file.seek(start)
-        head = file.read(8192)
-    places = [place for tag in (b"Xing", b"Info", b"VBRI") if (place := head.find(tag, 0, 512)) >= 0]
-    if not places:
-        return PatchedFile(path, {}, _MP3_TIMES_LONGER)
-    place = min(places)
-    flags = int.from_bytes(head[place + 4 : place + 8])
-    if head[place : place + 4] == b"VBRI":
-        claimed = int.from_bytes(head[place + 10 : place + 14])
-    elif flags & _XING_BYTES and flags & _XING_FRAMES:
-        claimed = int.from_bytes(head[place + 12 : place + 16])
-    else:
+        found = vbr_header(file.read(8192))
+    if found.place is None or found.frames is None or found.size_bytes is None:
         return PatchedFile(path, {}, _MP3_TIMES_LONGER)
     # Files that were joined have the header of the first; tags at the end, pictures too, are no second file.
-    if size - start > 1.05 * claimed and _goes_on_with_mp3(path, start + claimed):
-        return PatchedFile(path, {start + place: b"\0\0\0\0"}, _MP3_TIMES_LONGER)
+    if size - start > 1.05 * found.size_bytes and _goes_on_with_mp3(path, start + found.size_bytes):
+        return PatchedFile(path, {start + found.place: b"\0\0\0\0"}, _MP3_TIMES_LONGER)
     return None
 
 
@@ -149,63 +169,3 @@ def wav_to_its_end(path: str | Path) -> PatchedFile | None:
             place += 8 + size + size % 2
             file.seek(place)
     return None
-
-
-_OGG_END_OF_STREAM = 4
-# The last page of an Ogg stream, which has at most 65,307 bytes, and what a tag after it may take.
-_OGG_TAIL_BYTES = 1 << 17
-UNKNOWN_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36})
-"""The lengths that a recorder or a pipe writes into a WAV where it does not know the length."""
-
-
-def missing_s(path: str | Path, format: str, rate_hz: int, claimed: int | None, decoded: int) -> tuple[float, bool]:
-    """Return the seconds that a file promises and does not have, and whether it ends as a file of its format does.
-
-    Parameters
-    ----------
-    format
-        As libsndfile names it.
-    claimed
-        Frames by the header as libsndfile reads it, which for WAV is what the file has; None where it is not known.
-    decoded
-        Frames that were decoded.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be read.
-    """
-    if format in ("WAV", "WAVEX"):
-        return _missing_of_wav_s(path), True
-    missing = max(0, (claimed or 0) - decoded) / rate_hz
-    return missing, format != "OGG" or _ogg_has_end(path)
-
-
-def _missing_of_wav_s(path: str | Path) -> float:
-    with open_bytes(path) as file:
-        end = size_of(file)
-        if file.read(12)[:4] != b"RIFF":
-            return 0.0
-        place, bytes_per_s = 12, 0
-        while len(head := file.read(8)) == 8:
-            size = int.from_bytes(head[4:], "little")
-            if head[:4] == b"fmt ":
-                bytes_per_s = int.from_bytes(file.read(12)[8:12], "little")
-            if head[:4] == b"data":
-                known = bytes_per_s and size not in UNKNOWN_SIZES
-                return max(0, place + 8 + size - end) / bytes_per_s if known else 0.0
-            place += 8 + size + size % 2
-            file.seek(place)
-    return 0.0
-
-
-def _ogg_has_end(path: str | Path) -> bool:
-    """Whether the last page that begins in a file has the mark of the last one, and is whole."""
-    with open_bytes(path) as file:
-        file.seek(max(0, size_of(file) - _OGG_TAIL_BYTES))
-        tail = file.read()
-    place = tail.rfind(b"OggS")
-    page = tail[place:]
-    if place < 0 or len(page) < 27 or len(page) < 27 + page[26]:
-        return False
-    return bool(page[5] & _OGG_END_OF_STREAM) and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from labeltool.audio.completeness import COPY_AGAIN
 from labeltool.audio.remote.reference import RemoteError, reference_of
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
@@ -32,19 +33,24 @@ class FileVersion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What is known of a file that was opened; `samples_sha256` where it was decoded to its end."""
+    """What is known of a file that was opened; `samples_sha256` where it was decoded to its end.
+
+    `fault` is what is wrong and what to do where parts of it cannot be read, else None; of a
+    remote file, of which only some is read, that is not known.
+    """
 
     sample_rate_hz: int
     channels: int
     frames: int
     samples_sha256: str | None = None
+    fault: str | None = None
 
 
 @lru_cache(maxsize=4096)
 def properties_of(version: FileVersion) -> Properties:
     """Return the properties of a file that is not decoded whole; raises a `LabeltoolError` as `SoundReader`."""
     with SoundReader(version.path) as reader:
-        return Properties(reader.rate_hz, reader.channels, reader.frames)
+        return _properties(version.path, reader, reader.frames)
 
 
 @lru_cache(maxsize=4096)
@@ -56,5 +62,11 @@ def decoded_properties(version: FileVersion) -> Properties:
         except RemoteError:
             raise
         except LabeltoolError:  # damaged: it is known by its bytes alone
-            return Properties(reader.rate_hz, reader.channels, reader.frames)
-        return Properties(reader.rate_hz, reader.channels, frames, sha256)
+            return _properties(version.path, reader, reader.frames)
+        return _properties(version.path, reader, frames, sha256)
+
+
+def _properties(path: str, reader: SoundReader, frames: int, samples_sha256: str | None = None) -> Properties:
+    reason = None if is_url(path) else reader.loss(frames).reason
+    fault = None if reason is None else f"{reason} ({COPY_AGAIN})"
+    return Properties(reader.rate_hz, reader.channels, frames, samples_sha256, fault)

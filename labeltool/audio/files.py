@@ -45,9 +45,10 @@ _RESAMPLER_MARGIN_S = 0.05
 class AudioFile:
     """Properties of a sound file, which is identified by `sha256` of its bytes; `frames` at `sample_rate_hz`.
 
-    `samples_sha256` is of its decoded samples, None where they were not decoded, or not to their end. Of a remote sound
-    `path` is the URL, `sha256` the id of its reference (`remote.reference`), and `columns` its size and its version.
-    `recorder_columns` are what its recorder wrote (`recorder_metadata`).
+    `samples_sha256` is of its decoded samples, None where they were not decoded, or not to their end; `fault` why parts
+    of it cannot be read, None where all can. Of a remote sound `path` is the URL, `sha256` the id of its reference
+    (`remote.reference`), and `columns` its size and its version. `recorder_columns` are what its recorder wrote
+    (`recorder_metadata`).
     """
 
     path: str
@@ -56,6 +57,7 @@ class AudioFile:
     channels: int
     frames: int
     samples_sha256: str | None = None
+    fault: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
     recorder_columns: tuple[tuple[str, str], ...] = ()
 
@@ -169,7 +171,7 @@ def require_content(path: str | Path, sha256: str, samples_sha256: str | None = 
         raise unreadable(path, error) from error
     if found != sha256 and not _has_samples(path, samples_sha256):
         raise LabeltoolError(
-            "is not the sound that was imported: it was replaced",
+            "is not the sound that was imported: it was replaced or damaged",
             file=path,
             remedy="`labeltool relocate FOLDER` finds the old one, `labeltool import audio` imports the new one",
         )
@@ -240,6 +242,8 @@ def _describe_remote(url: str) -> AudioFile:
 def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[Skipped]]:
     """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
 
+    A file of which parts cannot be read is among both.
+
     Parameters
     ----------
     are_part
@@ -254,7 +258,9 @@ def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict
     failed: list[Skipped] = []
     for file in dict.fromkeys(files):
         try:
-            sounds[file] = describe(file, samples=False)
+            sound = sounds[file] = describe(file, samples=False)
+            if sound.fault is not None:
+                failed.append(Skipped(file, None, sound.fault))
         except LabeltoolError as error:
             if len(files) == 1 and not are_part:
                 raise

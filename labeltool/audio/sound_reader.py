@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from labeltool.audio.any_length import PatchedFile, flac_of_any_length, mp3_of_any_length, wav_to_its_end
+from labeltool.audio.completeness import COPY_AGAIN, Loss, loss_of
 from labeltool.audio.remote.reference import RemoteError
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32
@@ -110,6 +111,19 @@ class SoundReader:
             content.update(block.astype("<f4", copy=False).data)
             frames += len(block)
         return content.hexdigest(), frames
+
+    def loss(self, decoded: int) -> Loss:
+        """Return what cannot be read of the file, of which a number of frames were decoded.
+
+        Raises
+        ------
+        LabeltoolError
+            When it cannot be read.
+        """
+        try:
+            return loss_of(self._path, self.format, self.rate_hz, self.claimed_frames, decoded, self._file.extra_info)
+        except OSError as error:
+            raise unreadable(self._path, error) from error
 
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Float32]:
         """Decode a span, its channels averaged, a bounded number of frames at a time.
@@ -271,9 +285,9 @@ class SoundReader:
             if count > _SMALLEST_BLOCK and self._position == place:
                 return self._read(count // 2, dtype)  # what is before the damage can be read
             raise LabeltoolError(
-                f"cannot be decoded after {place / self.rate_hz:.6g} s: it is damaged or cut short",
+                f"cannot be decoded after {place / self.rate_hz:.6g} s ({_cause(error)}): it is damaged or cut short",
                 file=self._path,
-                remedy=_cause(error),
+                remedy=COPY_AGAIN,
             ) from error
         self._raise_failure()
         self._position += len(block)

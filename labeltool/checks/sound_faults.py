@@ -8,6 +8,7 @@ from statistics import mode
 
 import numpy as np
 
+from labeltool.audio.completeness import COPY_AGAIN, Loss
 from labeltool.checks.finding import Finding, Severity, Subject
 from labeltool.checks.sound.measure import SILENT_DBFS
 from labeltool.checks.sound_values import SoundValues
@@ -18,7 +19,7 @@ _EXCLUDE = "`b` in the app excludes the clip, `labeltool remove {}` the recordin
 # Tenths of a second whose channels cancel, as a share of those that are not silent, from which on it is a fault.
 _MIN_CANCELLED_SHARE = 0.1
 # Longer than what an encoder adds at the ends: two frames of MP3, one block of Vorbis.
-_MIN_MISSING_S = 0.1
+_MIN_BEYOND_S = 0.1
 # A recording whose last 0.1 s is within this of its own level does not fade out.
 _ABRUPT_DB = 6.0
 # Where most of at least this many recordings have one length, a shorter one that does not fade out was perhaps cut off.
@@ -80,17 +81,14 @@ def find_dc_offset(subject: Subject) -> list[Finding]:
 
 
 def find_truncated(subject: Subject) -> list[Finding]:
-    """Find files with less sound than their header says, without their end, or cut off where others go on."""
+    """Find files of which parts cannot be read, by their headers and structure, or that end where others go on."""
     lengths = [round(values.duration_s / _SAME_LENGTH_S) for values in subject.sound_values.values()]
     usual = mode(lengths) if lengths else 0
     is_usual = len(lengths) >= _MIN_OF_ONE_LENGTH and 2 * lengths.count(usual) > len(lengths)
 
     def fault(values: SoundValues) -> tuple[float, str] | None:
-        if values.missing_s > _MIN_MISSING_S:
-            return values.missing_s, f"its header says {values.missing_s:.1f} s more than the file has"
-        if values.is_broken:
-            return 0.0, f"the file has no proper end after {values.duration_s:.1f} s"
-        return None
+        reason = Loss(values.missing_s, values.is_broken).reason
+        return None if reason is None else (values.missing_s, f"{reason} (it has {values.duration_s:.1f} s)")
 
     def cut_off(values: SoundValues) -> tuple[float, str] | None:
         missing_s = usual * _SAME_LENGTH_S - values.duration_s
@@ -99,7 +97,7 @@ def find_truncated(subject: Subject) -> list[Finding]:
         return missing_s, f"it ends abruptly after {values.duration_s:.1f} s, most others after {usual * 0.05:.1f} s"
 
     return [
-        *_each(subject, "truncated", fault, "copy it again from where it comes", severity="error"),
+        *_each(subject, "truncated", fault, COPY_AGAIN, severity="error"),
         *_each(subject, "truncated", cut_off, "is its end missing? " + _EXCLUDE, severity="note"),
         *_clips_beyond_the_end(subject),
     ]
@@ -153,7 +151,7 @@ def _clips_beyond_the_end(subject: Subject) -> list[Finding]:
     for clip in clips.all_clips(subject.store):
         values = subject.sound_values.get(clip.recording_id)
         beyond_s = clip.end_s - values.duration_s if values else 0.0
-        if beyond_s > _MIN_MISSING_S:
+        if beyond_s > _MIN_BEYOND_S:
             name = subject.name(clip.recording_id)
             message = f"clip {clip.id} ends {beyond_s:.1f} s after the end of {name}"
             remedy = "`labeltool relocate FOLDER` finds the whole file; `b` in the app excludes the clip"

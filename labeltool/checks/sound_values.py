@@ -18,7 +18,7 @@ from labeltool.store import Store
 from labeltool.type_aliases import Float32, Progress
 
 # Raised whenever something is measured in another way.
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class SoundValues:
     missing_s
         Seconds that the file's header promises and the file does not have; 0 where it is whole or nothing is promised.
     is_broken
-        Whether the file has an end that a complete file of its format has not, or cannot be decoded to its end.
+        Whether the file has parts that are not of its format, or no proper end, or cannot be decoded to its end.
     not_finite
         Number of samples that are NaN or infinite: silence, and full scale, in all the other values.
     levels_dbfs : (n,) float32

@@ -132,7 +132,7 @@ def try_sound(project: Project | None, *, report: Progress, file: str, options: 
         )
     choice = window_scorers.choose_model(project, options.model)
     report("classifying", 0, 0)
-    failed: list[str] = []
+    failed = [] if sound.fault is None else [f"the sound {sound.fault}"]
     fields: dict[str, Any] = {}
     for name, part in (("events", _events), ("transcript", _transcript), ("similar clips", _neighbours)):
         try:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from labeltool.audio.any_length import missing_s
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.checks.sound.array_cache import Arrays
 from labeltool.errors import LabeltoolError
@@ -68,9 +67,9 @@ def measure(path: Path) -> Arrays:
             if not totals.frames:
                 raise
             is_broken = True
-        missing, has_end = missing_s(path, reader.format, reader.rate_hz, reader.claimed_frames, totals.frames)
+        loss = reader.loss(totals.frames)
     values = totals.values()
-    single = np.array([*values, missing, is_broken or not has_end, totals.not_finite], np.float64)
+    single = np.array([*values, loss.missing_s, is_broken or loss.is_damaged, totals.not_finite], np.float64)
     mono, channels = (np.array(powers) / np.maximum(totals.block_frames, 1) for powers in totals.block_powers)
     return {
         "single": single,
