@@ -130,7 +130,8 @@ if __name__ == "__main__":
     _MESSAGES = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)
     code = main(sys.argv[1])
-    # The interpreter takes more than a second to take TensorFlow apart: all else that it does at its end is done here.
+    # The interpreter takes more than a second to take TensorFlow apart. Of what it does else at its end, exit functions
+    # run and output is written here; threads that still run, as TensorFlow's do, are not waited for.
     atexit._run_exitfuncs()
     sys.stdout.flush()
     os._exit(code)

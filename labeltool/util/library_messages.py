@@ -6,28 +6,47 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cache
 
 from labeltool.util.crash import is_debugging
 
 
 @contextmanager
 def libraries_off_stderr() -> Iterator[None]:
-    """Send to nowhere what is printed on descriptor 2, as libmpg123 does for each damaged frame or tag of an MP3.
+    """Send to nowhere what libraries of C print on stderr, as libmpg123 does for each damaged frame or tag of an MP3.
 
-    Python's stderr goes on by another descriptor. In a test that captures it, or with LABELTOOL_DEBUG, all is shown.
+    Descriptor 2 stays as it is: Python's stderr is shown, and that of the processes that are started meanwhile. With
+    LABELTOOL_DEBUG, and where C's stderr cannot be set, all is shown.
     """
-    before = sys.__stderr__
-    if before is None or before is not sys.stderr or is_debugging():
+    import ctypes  # 10 ms that a help page need not pay
+
+    name = _name_of_stderr()
+    if name is None or is_debugging():
         yield
         return
-    ours = os.fdopen(os.dup(2), "w", buffering=1, encoding=before.encoding, errors=before.errors, newline=None)
-    with ours, Path(os.devnull).open("wb") as nowhere:
-        before.flush()
-        sys.stderr = sys.__stderr__ = ours  # type: ignore[misc]
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(ours.fileno(), 2)
-            sys.stderr = sys.__stderr__ = before  # type: ignore[misc]
+    stderr = ctypes.c_void_p.in_dll(ctypes.CDLL(None), name)
+    before, stderr.value = stderr.value, _opened_nowhere()
+    try:
+        yield
+    finally:
+        stderr.value = before
+
+
+def _name_of_stderr() -> str | None:
+    """Return the name of the variable that C's `stderr` is; None where it may not be set, as in musl or on Windows."""
+    import platform
+
+    if sys.platform == "darwin":
+        return "__stderrp"
+    return "stderr" if platform.libc_ver()[0] == "glibc" else None
+
+
+@cache
+def _opened_nowhere() -> int | None:
+    """Return a stream of C that leads nowhere; it is never closed, as a thread may still write to it."""
+    import ctypes
+
+    fopen = ctypes.CDLL(None).fopen
+    fopen.restype = ctypes.c_void_p
+    opened: int | None = fopen(os.devnull.encode(), b"w")
+    return opened
