@@ -122,6 +122,8 @@ class DetectResult:
         The files that could not be scored, and why.
     operating_points
         For each label whose threshold is a saved operating point, what that comes from.
+    without_place
+        Of the files that failed, those for a reason that names no place: it may not be theirs.
     """
 
     model: str
@@ -130,6 +132,7 @@ class DetectResult:
     files: tuple[DetectedFile, ...]
     failed: tuple[Skipped, ...] = ()
     operating_points: dict[str, Source] = field(default_factory=dict)
+    without_place: tuple[str, ...] = ()
 
 
 def detect(
@@ -171,9 +174,12 @@ def detect(
     targets = search.targets
     events_store = _EventStore(project, choice, kept, search, DetectionScan(options.as_device, targets.by_label))
     detected: dict[str, DetectedFile] = {}
+    without_place: list[str] = []
     for file, found in _each_file(events_store, sounds, versions, report):
         if isinstance(found, LabeltoolError):
             failed.append(Skipped.of(found, file))
+            if found.file is None:
+                without_place.append(file)
         else:
             detected[file] = found
     return DetectResult(
@@ -183,6 +189,7 @@ def detect(
         tuple(detected[file] for file in sounds if file in detected),
         tuple(failed),
         targets.operating_points,
+        tuple(without_place),
     )
 
 

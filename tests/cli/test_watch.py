@@ -24,8 +24,10 @@ from helpers.waits import DEADLINE_S
 from labeltool.cli.detection import detect_parts
 from labeltool.cli.detection.detect_parts import LabelTracks, Since, parts_of, recorded_since
 from labeltool.errors import LabeltoolError
+from labeltool.inference.detect import DetectResult
 from labeltool.pretrained import registry
 from labeltool.project import Project
+from labeltool.records import Skipped
 from labeltool.store.detections import scans
 
 RATE, WINDOW = 8000, 400
@@ -156,6 +158,17 @@ def test_only_a_file_that_is_not_to_blame_is_tried_again(searching: Project, tmp
 
     assert tried(no_folder) == (True, {whole})
     assert tried(searching.exports / "detect") == (True, set())
+
+
+def test_what_fails_for_a_reason_without_a_place_is_tried_again(
+    searching: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = recorded(tmp_path / "a.wav"), recorded(tmp_path / "b.wav", 0.8)
+    failed = tuple(Skipped(str(one), None, "the network stopped") for one in (path, other))
+    result = DetectResult("net", {}, None, (), failed, without_place=(str(path),))
+    monkeypatch.setattr(watch_command, "detect_in_parts", lambda *_: [result])
+    tracks = LabelTracks(tmp_path / "tracks")
+    assert watch_command._import_and_detect(searching, [path, other], "net", {}, tracks) == (True, {path})
 
 
 def test_since_counts_by_the_recorders_time_else_by_the_files(project: Project, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def _import_and_detect(
     bool
         Whether any failed.
     set of Path
-        The files that failed for a reason which is not theirs, such as a full disk: it names another place.
+        The files that failed for a reason which is not theirs, such as a full disk: it names another place, or none.
     """
     _import(project, files)
     is_failed, done = False, set[str]()
@@ -173,6 +173,7 @@ def _import_and_detect(
         is_failed |= bool(result.failed)
         done.update(in_one_line(one.file) for one in result.files)
         done.update(one.file for one in result.failed)
+        done.difference_update(in_one_line(file) for file in result.without_place)
     return is_failed, {file for file in files if in_one_line(str(file)) not in done}
 
 
