@@ -51,7 +51,7 @@ LONG_S_PER_CLIP = 0.75  # of the recording for `detect`: it grows with the proje
 BETWEEN_KEYS_S = 0.35  # a repeat of the same key at once is ignored
 COUNT = r"(\d+) of \d+ labelled"
 TASKS = {
-    "retrain": ("retrain", "--budget", "20"),
+    "retrain": ("retrain", "--budget", "5"),
     "suggest": ("suggest",),
     "evaluate": ("evaluate",),
     "similar": ("similar", "1"),
