@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from labeltool.errors import LabeltoolError, require_known
-from labeltool.records import Carried, Imported, Note, Recording, Skipped
+from labeltool.records import Carried, Damaged, Imported, Recording, Skipped
 from labeltool.util.plugins import Registry, import_module, instance_named
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _reported(records: Iterator[Imported], report: Progress) -> Iterator[Importe
         if isinstance(record, Recording):
             report("reading", next(numbers), 0, Path(record.path).name)
             if record.fault is not None:
-                yield Note(record.path, None, record.fault)
+                yield Damaged(record.path, None, record.fault)
         yield record
 
 

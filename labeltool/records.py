@@ -176,6 +176,11 @@ class GroupsNote(Note):
 
 
 @dataclass(frozen=True, slots=True)
+class Damaged(Note):
+    """A file that was imported, though parts of it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed(Skipped):
     """A file that could not be imported, while others were: a part of the work failed."""
 

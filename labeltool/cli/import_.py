@@ -249,10 +249,12 @@ def skipped_json(skipped: Sequence[Skipped]) -> dict[str, Any]:
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:
-    """Name on stderr every file that failed, and of what was assumed or skipped the first."""
+    """Name on stderr every file that failed or is damaged, and of what was assumed or skipped the first."""
+    from labeltool.records import Damaged, Failed
+
     for word, group in _by_kind(skipped).items():
-        shown = len(group) if word == "failed" else _REASONS_SHOWN
-        for one in group[:shown]:
+        shown = [one for place, one in enumerate(group) if place < _REASONS_SHOWN or isinstance(one, (Failed, Damaged))]
+        for one in shown:
             narrate(f"{word}: {one}")
-        if len(group) > shown:
-            narrate(f"... and {len(group) - shown} more: --json lists them all")
+        if len(group) > len(shown):
+            narrate(f"... and {len(group) - len(shown)} more: --json lists them all")

@@ -16,9 +16,10 @@ from helpers.records import of_kind
 from labeltool.audio import files
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.cli.import_ import print_skipped
 from labeltool.errors import LabeltoolError
 from labeltool.importers.registry import FORMATS
-from labeltool.records import Note, Recording, StoredClip
+from labeltool.records import Damaged, Note, Recording, StoredClip
 
 _SAMPLES = {"a.wav": "PCM_16", "a.aiff": "PCM_16", "a.au": "PCM_16", "a.w64": "PCM_16", "a.caf": "PCM_16"}
 _CODED = {"a.flac": "PCM_16", "a.ogg": "VORBIS", "a.opus": "OPUS", "a.mp3": "MPEG_LAYER_III"}
@@ -136,12 +137,19 @@ def test_the_import_and_a_search_name_it(tmp_path: Path) -> None:
     (batch,) = FORMATS["audio"].batches([tmp_path], quiet)
     records = list(batch.records)
     taken = {Path(one.path).name for one in of_kind(records, Recording)}
-    notes = {Path(one.file).name: one.reason for one in of_kind(records, Note) if "cut short" in one.reason}
+    notes = {Path(one.file).name: one.reason for one in of_kind(records, Damaged)}
     assert {"a.ogg", "a.mp3", "a.wav"} < taken
     assert set(notes) == {name for name in taken if name.startswith("cut")} >= {"cuta.ogg", "cuta.mp3", "cuta.wav"}
     path = str(tmp_path / "cuta.mp3")
     sounds, failed = files.describe_each([path])
     assert list(sounds) == [path] and "cut short" in str(*failed)
+
+
+def test_however_many_notes_there_are_each_damaged_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    notes = [Note("a.txt", number, "is assumed") for number in range(12)]
+    print_skipped([*notes, *(Damaged(f"{number}.mp3", None, "is cut short") for number in range(12))])
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("cut short" in line for line in lines) == 12 and "... and 2 more" in lines[-1]
 
 
 def test_a_clip_whose_file_was_damaged_since_is_left_out_by_name(tmp_path: Path) -> None:
