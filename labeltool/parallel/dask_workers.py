@@ -46,6 +46,11 @@ _CONNECT_S = 10.0
 _ALLOWED_FAILURES = 3
 
 _SETTINGS = {
+    # Dask's own value has the C library take every larger array from the system anew: twice the time for log-mels.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    # Nobody reads its samples of what workers do, a hundred a second, nor how late its own clock is.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
     # Loopback only, and nothing is served on it.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from helpers.app import opened, text_of, until
 from helpers.find import UP, project_with_examples
+from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, recordings, spans
@@ -116,3 +117,16 @@ async def test_undo_before_a_candidate_names_the_clip_and_labels_there_are(marke
         await pilot.press("u")
         await until(pilot, lambda: "minute.wav, not on this screen" in screen.notice.text, "the name")
         assert "down" in screen.notice.text and "no labels yet" not in text_of(screen.bar)
+
+
+async def test_a_search_that_fails_shows_what_to_do_next(marked: Project) -> None:
+    registry.remove(marked, "levels")
+    async with opened(marked, size=(105, 34), wait=False) as (app, label_view, pilot):
+        await until(pilot, lambda: label_view.services.state.label_counts.get("up"), "the labels")
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels to choose from")
+        await pilot.press(*"up", "enter")
+        screen = app.current_view
+        assert isinstance(screen, FindScreen)
+        await until(pilot, lambda: "The search failed." in text_of(screen._spectrogram), "what comes next")
+        assert "F4: fetch YAMNet" in text_of(screen._spectrogram)

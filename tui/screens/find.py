@@ -126,9 +126,16 @@ class FindScreen(RegionsScreen):
 
     def on_search_changed(self, message: SearchChanged) -> None:
         """Show the progress, or go to the first candidate."""
-        self._progress = message.failure or message.progress
+        self._progress = "the search failed" if message.failure else message.progress
         if message.failure:
             self.notice.warn(message.failure)
+            if self.opened is None:
+                offers = (
+                    ("choose_label", "search again"),
+                    ("fetch_pretrained", "fetch YAMNet, where no model is there to search with"),
+                    ("label", "label meanwhile"),
+                )
+                self.show_text("The search failed.", "", *self.offers(*offers))
         if message.result is not None:
             self._propose(message.result.by)
         self.show_title()
