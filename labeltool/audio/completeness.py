@@ -77,12 +77,10 @@ def loss_of(path: str | Path, format: str, rate_hz: int, claimed: int | None, de
     return Loss(frames / rate_hz if frames >= 1 else 0.0)
 
 
-# Formats of chunks: their first bytes, the order of the bytes in a number, and the chunk that has the samples.
-_CHUNKS = {
-    "WAV": (b"RIFF", "little", b"data"),
-    "WAVEX": (b"RIFF", "little", b"data"),
-    "AIFF": (b"FORM", "big", b"SSND"),
-}
+# Formats of chunks: RIFF and IFF.
+_CHUNKS = ("WAV", "WAVEX", "AIFF")
+# Bytes of a file that some writers count and others do not: the head of its chunk, and what fills up the last one.
+_MISCOUNTED = 9
 # Of the other formats of samples, libsndfile's own note: "data : 96004 (should be 92992)".
 _SHORT = re.compile(r"^ *(?:data|riff|Riff size|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
@@ -97,14 +95,24 @@ def _missing_bytes(file: BinaryIO) -> tuple[int, int]:
     """Return how many bytes of sound a file of chunks misses, and how many it has."""
     end = size_of(file)
     head = file.read(12)
-    order, sound = next(((order, sound) for form, order, sound in _CHUNKS.values() if head.startswith(form)), ("", b""))
+    if not head.startswith((b"RIFF", b"FORM")):
+        return 0, 1
+    is_little = head.startswith(b"RIFF")
+    sound = b"data" if is_little else b"SSND"
+
+    def size_in(head: bytes) -> int:
+        size = int.from_bytes(head[4:8], "little" if is_little else "big")
+        return 0 if size in UNKNOWN_SIZES else size
+
+    # What is cut out of the samples may be made up for, in the count, by a chunk behind them.
+    of_all = size_in(head) + 8 - end
     place = 12
-    while order and len(head := file.read(8)) == 8:
-        size = int.from_bytes(head[4:], "little" if order == "little" else "big")
+    while len(head := file.read(8)) == 8:
+        size = size_in(head)
         place += 8
         if head[:4] == sound:
-            present = min(size, end - place)
-            return (0 if size in UNKNOWN_SIZES else size - present), present
+            present = min(size or end, end - place)
+            return max(size - present, of_all if of_all > _MISCOUNTED else 0), present
         place += size + size % 2
         file.seek(place)
     return 0, 1

@@ -129,6 +129,18 @@ def test_a_wav_with_chunks_behind_or_without_a_length_is_whole(tmp_path: Path) -
     assert found_fault(path) is None
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff"])
+def test_what_was_cut_out_is_missed_though_chunks_behind_are_as_long(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name, "PCM_16")
+    order = "<" if name == "a.wav" else ">"
+    content = path.read_bytes() + b"LIST" + struct.pack(f"{order}I", 2 * _LOST) + bytes(2 * _LOST)
+    content = content[:4] + struct.pack(f"{order}I", len(content) - 8) + content[8:]
+    path.write_bytes(content)
+    assert found_fault(path) is None
+    path.write_bytes(DAMAGE["cut out"](content))
+    assert "says 0.09" in (found_fault(path) or "")
+
+
 def test_the_import_and_a_search_name_it(tmp_path: Path) -> None:
     for name, subtype in {**_CODED, **_SAMPLES}.items():
         written(tmp_path / name, subtype)
