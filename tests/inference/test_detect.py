@@ -18,7 +18,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.command_line import labeltool
+from helpers.command_line import labeltool, labeltool_here
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from helpers.records import of_kind, read_audacity
@@ -186,17 +186,19 @@ def test_a_pretrained_model_detects_the_projects_labels_where_classes_are_mapped
         (found,) = (one for one in spans.annotated_spans(store, recording.id) if one.kind is Kind.SUGGESTION)
         spans.annotate_region(store, recording, Region(found.start_s, found.end_s), "High", annotator="ann")
         assert models.suggester(store) is None
-    assert json.loads(labeltool("--project", with_pretrained.directory, "status", "--json").stdout)["model"] is None
+    assert (
+        json.loads(labeltool_here("--project", with_pretrained.directory, "status", "--json").stdout)["model"] is None
+    )
 
 
 def test_where_no_class_is_mapped_to_a_label_one_line_reports_it(with_pretrained: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.wav", 30.0, (10, 12))
     at = ("--project", with_pretrained.directory, "detect", path, "--model", "pretrained", "-o", tmp_path / "tracks")
-    assert "is mapped" not in labeltool(*at).stderr
+    assert "is mapped" not in labeltool_here(*at).stderr
     with with_pretrained.open_store() as store:
         import_records(store, audio_files.read([path], None, None), kind="audio", source="test")
         journal.annotate(store, 1, "Türklingel", annotator="ann")
-    result = labeltool(*at)
+    result = labeltool_here(*at)
     assert [line for line in result.stderr.splitlines() if "is mapped" in line] == [
         "no class of pretrained is mapped to a label of the project: all of its classes are shown"
     ]
@@ -343,24 +345,24 @@ def test_events_by_a_newer_network_replace_older_ones_but_for_annotated_ones(
 def test_a_label_track_reads_back_and_none_is_ever_overwritten(with_pretrained: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "night.wav", 90.0, *CALLS)
     at = ("--project", with_pretrained.directory, "detect", path, "--model", "pretrained", "--threshold", "low=1")
-    done = labeltool(*at)
+    done = labeltool_here(*at)
     track = with_pretrained.exports / "detect" / "night.detected.txt"
     assert str(track) in done.stderr and "  1.00  high\n" in done.stdout
     read = of_kind(read_audacity([track], audio=path), Verdict)
     np.testing.assert_allclose([(one.clip.start_s, one.clip.end_s) for one in read], CALLS, atol=0.05)
     kept = track.read_bytes()
-    assert json.loads(labeltool(*at, "--json").stdout)["files"][0]["track"] == str(track)
+    assert json.loads(labeltool_here(*at, "--json").stdout)["files"][0]["track"] == str(track)
     track.write_text("1.0\t2.0\tmine\n")
-    assert json.loads(labeltool(*at, "--json").stdout)["files"][0]["track"].endswith("night.detected-2.txt")
+    assert json.loads(labeltool_here(*at, "--json").stdout)["files"][0]["track"].endswith("night.detected-2.txt")
     assert track.read_text() == "1.0\t2.0\tmine\n" and track.with_name("night.detected-2.txt").read_bytes() == kept
 
 
 def test_without_a_project_it_keeps_its_scores_beside_the_tracks(with_pretrained: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "night.wav", 20.0, (3, 5))
     at = ("detect", path, "--model", registry.folder(with_pretrained, "pretrained"), "-o", tmp_path / "out")
-    done = labeltool(*at, "--json")
+    done = labeltool_here(*at, "--json")
     assert json.loads(done.stdout)["files"][0]["suggestions"] is None
     names = {one.name for one in (tmp_path / "out").iterdir() if one.suffix != ".parquet"}
     assert names == {"night.detected.txt", ".labeltool-detect"}
     for wrong in ("high", "high=2", "0"):
-        labeltool(*at, "--threshold", wrong, check=2)
+        labeltool_here(*at, "--threshold", wrong, check=2)
