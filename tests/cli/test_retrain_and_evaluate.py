@@ -85,7 +85,7 @@ def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[
     project, result = trained
     files = model_folder.read(project.models / str(result["model"]))
     assert not any(group.startswith("freesound:3") for group in files.groups_seen())
-    found = json.loads(labeltool("--project", project.directory, "evaluate", "--fold", "3", "--json").stdout)
+    found = json.loads(labeltool_here("--project", project.directory, "evaluate", "--fold", "3", "--json").stdout)
     assert found["clips"] == 6
     # Three pure tones an octave or more apart: less than all right is a broken path, not a weak network.
     assert found["clip_accuracy"] == found["int8_clip_accuracy"] == 1.0
@@ -230,7 +230,7 @@ def test_a_file_that_cannot_be_read_is_skipped_and_named(
     with sqlite3.connect(copy.database) as connection:
         connection.execute("UPDATE recordings SET path = '/nowhere/gone.wav' WHERE path LIKE '%/pool/1.wav'")
     connection.close()
-    done = labeltool(*at, "suggest", "--json")
+    done = labeltool_here(*at, "suggest", "--json")
     result = json.loads(done.stdout)
     assert result["suggestions"] == 2
     assert [one["file"] for one in result["skipped"]] == ["/nowhere/gone.wav"]
@@ -258,7 +258,7 @@ def test_a_killed_training_leaves_no_trace_and_names_its_log(copy: Project) -> N
 
     with pytest.raises(LabeltoolError, match=r"killed by signal 9.*retrain\.log"):
         job.wait(kill)
-    assert json.loads(labeltool("--project", copy.directory, "status", "--json").stdout)["model"] == 1
+    assert json.loads(labeltool_here("--project", copy.directory, "status", "--json").stdout)["model"] == 1
     # And nothing it left stands in the way of the next one.
     result = json.loads(labeltool("--project", copy.directory, "retrain", "--budget", "2", "--json").stdout)
     assert result["model"] == 2
@@ -267,12 +267,12 @@ def test_a_killed_training_leaves_no_trace_and_names_its_log(copy: Project) -> N
 
 def test_too_few_labels_are_reported_in_one_line(project: Project, write_tone: Callable[..., Path]) -> None:
     at = ("--project", project.directory)
-    assert "at least two" in labeltool(*at, "retrain", check=1).stderr
-    labeltool(*at, "import", "audio", write_tone("a.wav"))
-    labeltool(*at, "mark", "1", "dog")
-    done = labeltool(*at, "retrain", "--json", check=1)
+    assert "at least two" in labeltool_here(*at, "retrain", check=1).stderr
+    labeltool_here(*at, "import", "audio", write_tone("a.wav"))
+    labeltool_here(*at, "mark", "1", "dog")
+    done = labeltool_here(*at, "retrain", "--json", check=1)
     assert done.stdout == "" and "at least two" in done.stderr.splitlines()[-1]
-    assert "no model yet" in labeltool(*at, "classify", write_tone("b.wav"), check=1).stderr
+    assert "no model yet" in labeltool_here(*at, "classify", write_tone("b.wav"), check=1).stderr
 
 
 def test_a_damaged_card_is_named(copy: Project) -> None:

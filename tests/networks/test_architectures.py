@@ -66,7 +66,7 @@ def test_every_network_has_a_training_copy_that_takes_its_weights() -> None:
         model = networks.build(arch, 3, spec.frontend)
         patches = np.random.default_rng(1).normal(0, 1, (4, *model.input_shape[1:])).astype(np.float32)
         twin = networks.training_copy(model)
-        twin.compile(optimizer="sgd", loss="categorical_crossentropy")
+        twin.compile(optimizer="sgd", loss="categorical_crossentropy", run_eagerly=True)  # one batch needs no graph
         before = twin.get_weights()
         twin.train_on_batch(patches, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
         assert len(before) == len(model.get_weights())
