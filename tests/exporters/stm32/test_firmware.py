@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -36,6 +38,12 @@ def aed_run(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(small / "c", "aed_run.c", [small / "c" / name for name in CORE], *SANITISED)
 
 
+@pytest.fixture(scope="module")
+def built(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Build the firmware for a board, once for each."""
+    return cache(lambda board, *options: cmake(small, tmp_path_factory.mktemp(board), *options, board=board))
+
+
 def compile_firmware(small: Path, target: Path, sources: list[Path | str], *flags: str) -> Path:
     """Compile the application and other sources for this machine, with sanitizers, without CMake."""
     needs("gcc")
@@ -54,10 +62,10 @@ def events_of(log: str) -> list[str]:
 
 @pytest.mark.slow
 def test_a_minute_with_ten_events_gives_one_log_on_the_host_and_on_emulated_boards(
-    small: Path, aed_run: Path, tmp_path: Path
+    built: Callable[..., Path], aed_run: Path, tmp_path: Path
 ) -> None:
     sound, events = ten_events()
-    log = on_host(cmake(small, tmp_path / "host"), sound.tobytes())
+    log = on_host(built("host"), sound.tobytes())
     assert log == run(aed_run, data=sound.tobytes()).decode()
     (tmp_path / "log.txt").write_text(log)
     found = device_log.parse(tmp_path / "log.txt")
@@ -68,8 +76,7 @@ def test_a_minute_with_ten_events_gives_one_log_on_the_host_and_on_emulated_boar
         assert start_s - 1.05 <= event.start_s <= start_s + 0.5 and end_s - 0.5 <= event.end_s <= end_s + 2.1
     for board, machine in MACHINES.items():
         clock = ("-DCLOCK_HZ=168000000",) if board == "stm32f405" else ()
-        program = cmake(small, tmp_path / board, *clock, board=board)
-        assert in_qemu(program, machine, sound.tobytes()) == log, board
+        assert in_qemu(built(board, *clock), machine, sound.tobytes()) == log, board
 
 
 def test_a_slow_processor_drops_whole_half_buffers_and_times_stay_right(
@@ -295,11 +302,12 @@ def test_a_microphone_that_restarts_leaves_a_gap(late: Path, before: int, lost: 
     assert log[restarted + 1] == f"# late {lost} {before / 50:.6f} {(before + lost) / 50:.6f}"
 
 
-def test_a_missing_sound_is_an_error(small: Path, tmp_path: Path) -> None:
-    program = cmake(small, tmp_path / "host")
+def test_a_missing_sound_is_an_error(built: Callable[..., Path], tmp_path: Path) -> None:
+    program = built("host")
     result = subprocess.run([program], env={**os.environ, "SOUND": "absent.raw"}, capture_output=True, text=True)
     assert result.returncode == 1 and result.stdout.endswith("# error: no sound (SOUND names the file)\n")
-    program, log = cmake(small, tmp_path / "board", board="qemu_an386"), tmp_path / "log.txt"
+    program, log = built("qemu_an386"), tmp_path / "log.txt"
+    program.with_name("sound.raw").unlink(missing_ok=True)
     assert qemu(program, "mps2-an386", log).returncode == 1
     assert log.read_text().endswith("# error: cannot read sound.raw\n")
 
@@ -527,14 +535,15 @@ def test_tensorflow_lite_micro_gets_the_patches_and_gives_the_scores(
     strict = [one for one in (*STRICT, *WARNINGS) if one != "-std=c99"]
     objects = tmp_path / "network.o", tmp_path / "model.o"
     run_tool(["gcc", *flags, "-c", firmware / "tflm_model.S", "-o", objects[1]])
-    sources: list[Path | str] = [*objects, firmware / "main.c", firmware / "board_host" / "board.c", "-lstdc++"]
+    rest, program = tmp_path / "rest.o", tmp_path / "program"
+    compile_firmware(small, rest, [firmware / "main.c", firmware / "board_host" / "board.c"], flags[0], "-r")
     sound = tmp_path / "sound.raw"
     sound.write_bytes(ten_events(10)[0].tobytes())
     good = {"VERSION": "3", "INPUT": "kTfLiteInt8", "OUTPUT": "kTfLiteInt8"}
     for wrong in ({}, {"VERSION": "4"}, {"INPUT": "kTfLiteFloat32"}, {"OUTPUT": "kTfLiteFloat32"}):
         model = [f"-D{name}={value}" for name, value in (good | wrong).items()]
         run_tool(["g++", "-std=c++17", *strict, *flags, *model, "-c", firmware / "network_tflm.cc", "-o", objects[0]])
-        program = compile_firmware(small, tmp_path / "program", sources, flags[0])
+        run_tool(["gcc", *SANITISED, rest, *objects, "-lm", "-lstdc++", "-o", program])
         result = subprocess.run([program], env={**os.environ, "SOUND": str(sound)}, capture_output=True, text=True)
         if wrong:
             assert result.returncode == 1 and result.stdout.endswith("# error: network\n"), wrong

@@ -358,14 +358,6 @@ def test_the_documents_give_the_commands_and_the_licences_of_the_training_clips(
     assert "| 14,414,336 | counted" in (package / "docs" / "numbers.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
-def test_a_second_export_writes_the_same_bytes(package: Path, modelled: Project) -> None:
-    before = bytes_of(package)
-    shutil.rmtree(modelled.cache / "features", ignore_errors=True)  # none where another process made the package
-    export(modelled, "stm32")
-    assert bytes_of(package) == before
-
-
 def test_without_the_recordings_there_is_an_error_and_no_package(modelled: Project, tmp_path: Path) -> None:
     shutil.copytree(modelled.directory, tmp_path / "copy", ignore=shutil.ignore_patterns("exports", "features"))
     project = projects.load(tmp_path / "copy")
@@ -377,7 +369,7 @@ def test_without_the_recordings_there_is_an_error_and_no_package(modelled: Proje
 
 
 @pytest.mark.slow
-def test_the_package_of_a_model_with_independent_labels_passes_its_checks(
+def test_the_package_of_a_model_with_independent_labels_passes_its_checks_and_is_the_same_again(
     modelled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras
@@ -401,3 +393,7 @@ def test_the_package_of_a_model_with_independent_labels_passes_its_checks(
     # The header of the log that firmware prints has it too.
     header = (package / "c" / "aed_tables.h").read_text().replace('" \\\n    "', "")
     assert " head=sigmoid" in header
+    before = bytes_of(package)
+    shutil.rmtree(project.cache / "features")
+    export(project, "stm32")
+    assert bytes_of(package) == before

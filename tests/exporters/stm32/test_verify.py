@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from helpers.exports import export
+from helpers.exports import bytes_of, export
 from helpers.progress import silent
 from helpers.stm32 import LABELS, needs, run, without
 from labeltool.cli.main import cli
@@ -277,21 +277,27 @@ def test_a_device_with_too_little_memory_is_named_with_the_overflow(package: Pat
     assert "f405: not run, too large for netduinoplus2" in result.reason
 
 
-def test_a_package_whose_c_fails_is_not_released(
-    modelled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_package_whose_c_fails_is_not_released_and_one_whose_c_is_not_checked_is_the_same(
+    modelled: Project, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs("make", "gcc")
-    shutil.copytree(modelled.directory, tmp_path / "copy", ignore=shutil.ignore_patterns("exports"))
-    copy = Project(tmp_path / "copy", modelled.settings)
+    shutil.copytree(modelled.directory, tmp_path / "project", ignore=shutil.ignore_patterns("exports", "features"))
+    copy = Project(tmp_path / "project", modelled.settings)
     monkeypatch.setattr(package_c, "golden_scores_h", lambda *_: "#error golden\n")
     with pytest.raises(LabeltoolError, match=r"stm32: the package does not pass its own check.*nothing was exported"):
         export(copy, "stm32")
     assert not copy.exports.exists()
     monkeypatch.undo()
     without(monkeypatch, "cc")
-    report = json.loads((Path(export(copy, "stm32").written[0]) / "report.json").read_text())
+    made = Path(export(copy, "stm32").written[0])
+    report = json.loads((made / "report.json").read_text())
     assert report["not_measured"] == {"the C on this machine": "no cc"}
     assert report["measured_by_this_export"] == {"checks_passed": [], "tools": {}}
+    # From elsewhere, and often by another process: the same bytes, but for what was measured.
+    one, other = bytes_of(made), bytes_of(package)
+    for measured in ("README.md", "report.json", "docs/numbers.md", MANIFEST):
+        assert one.pop(measured) and other.pop(measured)
+    assert one == other
 
 
 def test_silence_full_scale_and_odd_lengths_pass_the_sanitisers(package: Path, tmp_path: Path) -> None:
