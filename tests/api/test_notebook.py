@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -17,10 +18,15 @@ def test_the_notebook_goes_from_recordings_to_a_package(tmp_path: Path, monkeypa
 
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "jupyter"))
+    monkeypatch.setenv(
+        "PATH", str(Path(sys.executable).parent)
+    )  # without compilers and emulators; others check packages
     work = tmp_path / "work"
     work.mkdir()
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "it is kept without outputs"
+    (training,) = (cell for cell in notebook.cells if "budget_s=10" in cell.source)
+    training.source = training.source.replace("budget_s=10", "budget_s=2")  # how good the model gets is not looked at
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(work)}}).execute()
     shown = ["".join(str(output) for output in cell.get("outputs", [])) for cell in notebook.cells]
     (confusion,) = [shown[number] for number, cell in enumerate(notebook.cells) if cell.source.endswith("confusion")]
