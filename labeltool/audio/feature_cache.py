@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ FrameFunction = Callable[[Int16], npt.NDArray[Any]]
 """Computes a frontend's frames, (frames, columns) of its `dtype`, of samples at its rate, (samples,) int16."""
 
 _CLIPS_PER_SHARD = 64
+# Shards that are open at once: a process may have a thousand files open.
+_MAX_OPEN = 256
+_READ_AT_ONCE = 1 << 20
 # Of a cache that was full this share stays: to look through all shards after each batch would cost more than it keeps.
 _SHARE_KEPT = 0.9
 # Fewer clips than this are done here: a spawned process costs more than it saves.
@@ -128,7 +132,8 @@ class FeatureCache:
         self._bytes: int | None = None  # of all shards, as far as they are known; None before the first look
         self._places: dict[str, _Place] = {}
         self._contents: dict[Path, tuple[int, int]] = {}
-        self._maps: dict[Path, Float32] = {}
+        self._maps: OrderedDict[Path, Float32] = OrderedDict()
+        self._whole: set[Path] = set()
         self._seen_shards: set[Path] = set()
         self._gone: set[Path] = set()  # shards that are damaged or deleted; `_places` keeps what it has of them
         self._used: set[Path] = set()
@@ -202,18 +207,24 @@ class FeatureCache:
     def _find(self, clip: StoredClip) -> _Place | None:
         """Return where a clip's frames are; None where they are not, or their shard is damaged or was deleted.
 
-        A shard is opened and checked when it is first needed: a cache of gigabytes costs only what is read of it.
+        A shard is checked when it is first needed: a cache of gigabytes costs only what is read of it. A bounded number
+        is open, for each has a file's descriptor; arrays that were returned stay readable.
         """
         place = self._places.get(clip.key)
         if place is None or place.shard in self._gone:
             return None
         if place.shard in self._maps:
+            self._maps.move_to_end(place.shard)
             return place
-        frames = _open_shard(place.shard, self.frontend, *self._contents[place.shard])
+        count, crc32 = self._contents[place.shard]
+        frames = _open_shard(place.shard, self.frontend, count, None if place.shard in self._whole else crc32)
         if frames is None:
             self._gone.add(place.shard)
             return None
+        self._whole.add(place.shard)
         self._maps[place.shard] = frames
+        if len(self._maps) > _MAX_OPEN:
+            self._maps.popitem(last=False)
         return place
 
     def _use(self, clips: Sequence[StoredClip]) -> None:
@@ -276,18 +287,34 @@ class FeatureCache:
                     self._bytes += index.lstat().st_size + shard.lstat().st_size
 
 
-def _open_shard(shard: Path, frontend: Frontend, count: int, crc32: int) -> Float32 | None:
-    """Map the frames of a shard, (count, columns); None where they are not what was written."""
+def _open_shard(shard: Path, frontend: Frontend, count: int, crc32: int | None) -> Float32 | None:
+    """Map the frames of a shard, (count, columns); None where they are not what was written.
+
+    Parameters
+    ----------
+    crc32
+        Of their bytes; None: not checked.
+    """
     try:
-        frames: Float32 = np.load(shard, mmap_mode="r", allow_pickle=False)
+        frames: Any = np.load(shard, mmap_mode="r", allow_pickle=False)
         whole = (
             frames.dtype == frontend.dtype
             and frames.shape == (count, frontend.columns)
-            and zlib.crc32(frames.data) == crc32
+            and (crc32 is None or _crc32_from(shard, frames.offset) == crc32)
         )
     except UNREADABLE:
         return None
     return frames if whole else None
+
+
+def _crc32_from(path: Path, offset: int) -> int:
+    """Return the CRC-32 of a file from a byte on; not by its map, of which all would be in memory then."""
+    crc32 = 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        while block := file.read(_READ_AT_ONCE):
+            crc32 = zlib.crc32(block, crc32)
+    return crc32
 
 
 def _shards(root: Path) -> list[tuple[int, Path, int]]:

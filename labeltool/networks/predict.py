@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltool.audio.frontend import Frontend
 from labeltool.networks import postprocessing
+from labeltool.networks.build import PATCHES_AT_ONCE
 from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ def predict(model: keras.Model, patches: Float32) -> Float32:
     """Score patches with the float network: `(n, mels, frames)` to `(n, labels)` probabilities."""
     if len(patches) == 0:
         return np.empty((0, model.output_shape[-1]), np.float32)
+    starts = range(0, len(patches), PATCHES_AT_ONCE)
     return np.concatenate(
-        [np.asarray(model(patches[i : i + 256, :, :, None], training=False)) for i in range(0, len(patches), 256)]
+        [np.asarray(model(patches[i : i + PATCHES_AT_ONCE, :, :, None], training=False)) for i in starts]
     )
 
 
@@ -46,13 +48,32 @@ def clip_probabilities(
     patches : list of (patches, labels) float32
         One array a clip.
     """
-    cut = [frontend.patches(frames) for frames in clips]
-    if not cut:
-        return score(np.empty((0, frontend.n_features, frontend.patch_frames), np.float32)), []
-    scored = score(np.concatenate(cut))
-    by_clip = np.split(scored, np.cumsum([len(patches) for patches in cut])[:-1])
+    counts = [len(frontend.patch_starts(len(frames))) for frames in clips]
+    scored = np.concatenate([score(patches) for patches in _batches(frontend, clips)])
+    if not counts:
+        return scored, []
+    by_clip = np.split(scored, np.cumsum(counts)[:-1])
     rows = [
         postprocessing.clip_scores(probabilities, frontend.loudness_db(frames), rule)
         for probabilities, frames in zip(by_clip, clips, strict=True)
     ]
     return np.stack(rows), list(by_clip)
+
+
+def _batches(frontend: Frontend, clips: Sequence[Float32]) -> Iterator[Float32]:
+    """Yield the patches of all clips, a bounded number at a time: of thousands of clips they would take gigabytes.
+
+    But for the last, a multiple of the patches that are scored at once: what a network returns for one may depend, in
+    its last bits, on how many are with it.
+    """
+    waiting = [np.empty((0, frontend.n_features, frontend.patch_frames), np.float32)]
+    count, is_any = 0, False
+    for frames in clips:
+        waiting.append(frontend.patches(frames))
+        count += len(waiting[-1])
+        if count >= PATCHES_AT_ONCE:
+            patches, whole = np.concatenate(waiting), count - count % PATCHES_AT_ONCE
+            yield patches[:whole]
+            waiting, count, is_any = [patches[whole:]], count - whole, True
+    if count or not is_any:
+        yield np.concatenate(waiting)

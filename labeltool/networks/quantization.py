@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks.int8_head import Int8Head, int8_head
-from labeltool.type_aliases import Float32, Int8
+from labeltool.type_aliases import Float32, Int8, Int64
 from labeltool.util.extras import INSTALL_TRAIN
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
@@ -31,6 +32,29 @@ REPRESENTATIVE_PATCHES = 512
 """Patches that set the ranges of the activations, at most: more only takes longer."""
 
 _LEAST_REPRESENTATIVE_PATCHES = 64
+
+
+def spread_patches(frontend: Frontend, clips: Sequence[Float32]) -> Float32:
+    """Return the patches of clips that `to_int8` uses of all of them; the others are not made.
+
+    Parameters
+    ----------
+    clips : (frames, columns) each
+        Of the frontend, one array a clip.
+    """
+    ends = np.cumsum([len(frontend.patch_starts(len(frames))) for frames in clips])
+    chosen = _spread(int(ends[-1]) if len(ends) else 0)
+    clip_of = np.searchsorted(ends, chosen, side="right")
+    cut = [np.empty((0, frontend.n_features, frontend.patch_frames), np.float32)]
+    for clip in np.unique(clip_of):
+        patches = frontend.patches(clips[clip])
+        cut.append(patches[chosen[clip_of == clip] - (ends[clip] - len(patches))])
+    return np.concatenate(cut)
+
+
+def _spread(patches: int) -> Int64:
+    """Return the indices of at most `REPRESENTATIVE_PATCHES` of some patches, spread evenly."""
+    return np.unique(np.linspace(0, max(0, patches - 1), min(patches, REPRESENTATIVE_PATCHES)).round().astype(np.int64))
 
 
 def to_int8(model: keras.Model, representative_patches: Float32, limit: TimeLimit = NO_LIMIT) -> bytes:
@@ -60,9 +84,8 @@ def to_int8(model: keras.Model, representative_patches: Float32, limit: TimeLimi
         raise LabeltoolError("int8 conversion needs representative patches", remedy="label a clip and retrain")
     import tensorflow as tf
 
-    chosen = np.unique(np.linspace(0, len(representative_patches) - 1, REPRESENTATIVE_PATCHES).round().astype(np.int64))
     # Ranges do not depend on the order; where the time is up, those that were used are spread evenly.
-    chosen = np.random.default_rng(0).permutation(chosen)
+    chosen = np.random.default_rng(0).permutation(_spread(len(representative_patches)))
 
     def representative() -> Iterator[list[Float32]]:
         for used, index in enumerate(chosen):

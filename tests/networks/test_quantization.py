@@ -9,7 +9,9 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import quantization
-from labeltool.networks.predict import predict
+from labeltool.networks.build import PATCHES_AT_ONCE
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.networks.predict import clip_probabilities, predict
 from labeltool.util.time_limit import TimeLimit
 
 FRONTEND = LogMelFrontend()
@@ -132,3 +134,33 @@ def test_no_patches_and_no_network_are_refused_in_a_line(network) -> None:
 
 def test_no_patches_give_no_scores(tflite: bytes) -> None:
     assert quantization.Int8Model(tflite).predict(np.empty((0, 64, 50), np.float32)).shape == (0, 6)
+
+
+@pytest.mark.parametrize("clips", [1, 40, 400])
+def test_only_the_patches_that_set_the_ranges_are_made(clips: int) -> None:
+    rng = np.random.default_rng(clips)
+    frames = [rng.normal(0, 1, (50 + 25 * (number % 4) + number % 3, 64)).astype(np.float32) for number in range(clips)]
+    every = np.concatenate([FRONTEND.patches(one) for one in frames])
+    most = quantization.REPRESENTATIVE_PATCHES
+    places = np.unique(np.linspace(0, len(every) - 1, most).round().astype(np.int64))
+    np.testing.assert_array_equal(quantization.spread_patches(FRONTEND, frames), every[places])
+    assert len(quantization.spread_patches(FRONTEND, [])) == 0
+
+
+def test_the_patches_of_many_clips_are_scored_some_at_a_time() -> None:
+    rng = np.random.default_rng(0)
+    frames = [rng.normal(0, 1, (50 + 25 * (number % 4), 64)).astype(np.float32) for number in range(100)]
+    sizes: list[int] = []
+
+    def score(patches: np.ndarray) -> np.ndarray:
+        sizes.append(len(patches))
+        shares = np.abs(patches[:, :3, 0])
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
+
+    rule = ClipRule(1.0, 1.0, "softmax")
+    scores, by_clip = clip_probabilities(score, FRONTEND, frames, rule)
+    *whole, last = sizes
+    assert len(whole) > 1 and 0 < last < PATCHES_AT_ONCE + 4 and not any(size % PATCHES_AT_ONCE for size in whole)
+    for one, patches, clip in zip(frames, by_clip, scores, strict=True):
+        np.testing.assert_array_equal(patches, score(FRONTEND.patches(one)))
+        np.testing.assert_array_equal(clip, clip_probabilities(score, FRONTEND, [one], rule)[0][0])

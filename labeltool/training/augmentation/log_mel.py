@@ -36,7 +36,6 @@ class LogMelSampler:
         if not isinstance(clips.frontend, LogMelFrontend):
             raise TypeError("other frontends have samplers of their own")
         self.clips, self._frontend, self._augmentation, self._rng = clips, clips.frontend, augmentation, rng
-        self._power = self._frontend.power_of_log(np.concatenate(list(clips.frames)))
         probabilities = [self._start_probabilities(log_mel) for log_mel in clips.frames]
         self._mixtures = MixtureSampler(clips, probabilities, augmentation, rng)
 
@@ -67,8 +66,11 @@ class LogMelSampler:
         frames = np.clip(np.rint(starts[:, None] + steps).astype(np.int64), 0, last)
         shift = rng.integers(-strength.shift_bands, strength.shift_bands + 1, n)
         bands = np.clip(np.arange(frontend.n_features)[None, :] + shift[:, None], 0, frontend.n_features - 1)
-        rows = frames + self._mixtures.first[clips][:, None]
-        return np.asarray(self._power[rows[:, :, None], bands[:, None, :]])
+        crops = np.empty((n, duration, frontend.n_features), np.float32)
+        # Clip by clip, from the cache's files: the powers of all clips would be as large as it is.
+        for crop, clip, rows, columns in zip(crops, clips, frames, bands, strict=True):
+            crop[:] = self.clips.frames[clip][rows].take(columns, axis=1)
+        return frontend.power_of_log(crops)
 
     def _mix(self, one: Float32, other: Float32, ratio: Float32) -> Float32:
         """Mix crops `(n, frames, mels)`, with `ratio` as the first one's share of the perceived amplitude.
