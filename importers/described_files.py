@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from labeltool.audio.files import describe
@@ -56,13 +56,19 @@ def _described(path: str | Path) -> Described:
 
 def _read_by_workers(files: Iterator[Wanted]) -> Iterator[tuple[Wanted, Described]]:
     while some := list(islice(files, _DESCRIBED_TOGETHER)):
-        found: dict[int, Described] = {number: one.known for number, one in enumerate(some) if one.known is not None}
-        numbered = [(number, one.path) for number, one in enumerate(some) if number not in found]
-        found |= dict(engine.map_in_processes(_described_one, numbered, if_killed=_killed))
-        for number, one in enumerate(some):
-            # What a worker cannot read may be on this machine alone.
-            is_here = isinstance(found[number], LabeltoolError) and Path(one.path).is_file()
-            yield one, _described(one.path) if is_here else found[number]
+        known = [(number, one.known) for number, one in enumerate(some) if one.known is not None]
+        numbered = [(number, one.path) for number, one in enumerate(some) if one.known is None]
+        found: dict[int, Described] = {}
+        done = 0
+        # In their order as soon as they are there: what was read before an interruption is kept.
+        for number, sound in chain(known, engine.map_in_processes(_described_one, numbered, if_killed=_killed)):
+            found[number] = sound
+            while done in found:
+                one, sound = some[done], found.pop(done)
+                # What a worker cannot read may be on this machine alone.
+                is_here = isinstance(sound, LabeltoolError) and Path(one.path).is_file()
+                yield one, _described(one.path) if is_here else sound
+                done += 1
 
 
 def _killed(numbered: tuple[int, str | Path]) -> tuple[int, Described]:
