@@ -7,18 +7,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ
 from labeltool.audio.remote.listing import LISTS
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import marked_encoding, project_notes, read_each
+from labeltool.importers.base import marked_encoding, project_notes, quoted, read_each
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.folders import SPLITS
 from labeltool.importers.registry import FORMATS, Batch, Format
-from labeltool.importers.tables.text import looks_like_labels
+from labeltool.importers.tables import json_table
+from labeltool.importers.tables.text import fields_in, looks_like_labels
 from labeltool.records import Failed, Imported, Note, Recording, Skipped
 from labeltool.util.files.project_names import searched
 from labeltool.util.urls import as_url, is_url
@@ -29,8 +30,16 @@ if TYPE_CHECKING:
 _SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
 _MAX_FILES = 1_000_000
 _HEAD_BYTES = 1 << 16
+_MAX_SHOWN = 6
+_NAMED = "`labeltool import table --column file=NAME --column label=NAME` names them"
+_REMEDIES = {
+    "spreadsheet": ": save a spreadsheet as CSV",
+    "svl": ": export the layer as CSV with a header",
+    "json": f"; where it is a list of objects with sounds and labels, {_NAMED}",
+}
 _LABEL_LINE = re.compile(
-    r"(?:\s|#[^\n]*\n)*[+-]?(?:[\d.,:]{1,30}(?:e[+-]?\d{1,3})?|nan|inf)(?:\t|[\r\n]|$)", re.ASCII | re.IGNORECASE
+    r"(?:\s|#[^\n]*\n)*[+-]?(?:[\d.,:]{1,30}(?:e[+-]?\d{1,3})?|nan|inf)(?:\t|[\r\n]|$| +\d{1,9}\.\d{1,9} +\S)",
+    re.ASCII | re.IGNORECASE,
 )
 # Folders of sounds that are called after a place, a time or a part of a data set, not after what sounds in them.
 _NO_LABEL = re.compile(
@@ -180,8 +189,9 @@ def _in_folder(folder: Path) -> Iterator[KnownSource | Skipped]:
         one = _known(path, folder)
         labels += isinstance(one, KnownSource)
         yield one
-    if sounds and not labels and _are_labels(folder, sounds):
-        yield KnownSource(folder, FORMATS["folders"], "a folder of sounds for each label")
+    above = _shared_folder(folder, sounds)
+    if sounds and not labels and _are_labels(above, sounds):
+        yield KnownSource(above, FORMATS["folders"], "a folder of sounds for each label")
     elif sounds and not labels:
         yield KnownSource(folder, FORMATS["audio"], _without_labels(len(sounds)))
     else:
@@ -200,6 +210,15 @@ def _files(folder: Path) -> Iterator[Path]:
         below = set(folders)
         yield from (Path(here, name) for name in wanted if name not in below)
         folders[:] = [name for name in wanted if name in below]
+
+
+def _shared_folder(folder: Path, sounds: Sequence[Path]) -> Path:
+    """Return the folder that all sounds below one are in, where archives have a folder of their own around others."""
+    parts = [sound.relative_to(folder).parent.parts for sound in sounds]
+    shared = takewhile(
+        lambda level: len(set(level)) == 1 and level[0].casefold() not in SPLITS, zip(*parts, strict=False)
+    )
+    return folder.joinpath(*(level[0] for level in shared))
 
 
 def _are_labels(folder: Path, sounds: Sequence[Path]) -> bool:
@@ -221,8 +240,12 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
         one = FORMATS[kind.importer]
         # The table of a data set may lie alone, or its sounds elsewhere.
         return KnownSource(path, FORMATS["table"] if one.takes == "directory" else one, kind.words, root, one.name)
+    if kind is not None and kind.name == "json" and json_table.looks_like_labels(_head(path)):
+        return KnownSource(path, FORMATS["table"], "a table as JSON", root)
     if kind is not None:
-        return Skipped(str(path), None, f"not taken: is {kind.words}, which no format reads")
+        return Skipped(
+            str(path), None, f"not taken: is {kind.words}, which no format reads{_REMEDIES.get(kind.name, '')}"
+        )
     if path.suffix.lower() in _SOUND_SUFFIXES:
         return KnownSource(path, FORMATS["audio"], "a recording without labels")
     if path.suffix.lower() == ".tflite":
@@ -240,6 +263,9 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
     if path.suffix.lower() in LISTS and any(is_url(line.strip()) for line in head.splitlines()):
         return KnownSource(path, FORMATS["audio"], "a list of URLs of recordings")
     reason = "no format reads it" if head.strip() else "is empty"
+    if len(fields := fields_in(head)) > 1:
+        shown = ", ".join(map(quoted, fields[:_MAX_SHOWN]))
+        reason = f"is no table that is known by its columns ({shown}): {_NAMED}, without a header by numbers from 1"
     return Skipped(str(path), None, f"not taken: {reason}")
 
 

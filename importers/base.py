@@ -207,7 +207,7 @@ def recording_beside(file: Path) -> Path:
     raise LabeltoolError(
         f"has no recording beside it: no {quoted(stems[-1] + '.wav')} (or .flac, .ogg, .mp3...)",
         file=file,
-        remedy="name the recording with --audio",
+        remedy="name the recording with --audio, or the column of a table's sounds with --column file=NAME",
     )
 
 

@@ -68,6 +68,7 @@ FILE_KINDS = (
     _columns("suggestions", "what a model suggests, no labels", ("recording_sha256", "probability", "model")),
     _columns("index", "the list of an export's files", ("track", "path", "recording_sha256", "regions")),
     _columns("not exported", "what an export lacks", ("recording_sha256", "exported", "reason")),
+    _columns("label studio table", "a table of Label Studio", ("annotation_id", "lead_time"), "label-studio"),
     *(_columns(one.name, one.words, one.header, one.importer) for one in PROFILES),
     _kind("parquet", "a Parquet file", "PAR1", "table"),
     _kind("textgrid", "a TextGrid of Praat", r'\s*(?:File type = )?"ooTextFile|ooBinaryFile', "textgrid"),
@@ -81,9 +82,11 @@ FILE_KINDS = (
     _kind("picture", "a picture", r"\x89PNG|\xff\xd8\xff|GIF8|BM..\0\0"),
     _kind("rtf", "a text of a word processor (RTF)", r"\{\\rtf"),
     _kind("html", "a web page", r"\s*(?i:<!doctype html|<html)"),
+    _kind("svl", "a session or a layer of Sonic Visualiser", r"\s*<\?xml.*<sv>"),
     _kind("xml", "an XML file", r"\s*<\?xml"),
     _kind("jams", "a JAMS file", rf'{_JSON}"(?:jams_version|file_metadata|annotation_metadata)"', "jams", 1 << 16),
     _kind("soundevent", "an AOEF file of soundevent", rf'{_JSON}"collection_type"\s*:', "soundevent"),
+    _kind("json lines", "a table as JSON Lines", _JSON_LINES, "table", 1 << 16),
     _kind(
         "label studio",
         "a JSON file of Label Studio",
@@ -91,7 +94,6 @@ FILE_KINDS = (
         "label-studio",
         1 << 16,
     ),
-    _kind("json lines", "a table as JSON Lines", _JSON_LINES, "table", 1 << 16),
     _kind("json", "a JSON file", r'\s*(?:\{\s*["}]|\[\s*[\[{"\d\]-])'),
     _kind("subrip", "a SubRip file", _SUBTITLE, "audacity", head_bytes=1 << 18),
 )

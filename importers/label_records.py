@@ -152,6 +152,9 @@ class _LabelReader:
         sounds = self._sounds_of(file, parsed.rows)
         yield from self._new([one for one in sounds.recordings if one is not None])
         rows = _without_whole_bands(parsed.rows, sounds) if parsed.writes_whole_band else parsed.rows
+        if parsed.times_in_samples:
+            rate_hz = sounds.per_row(lambda one: one.sample_rate_hz).clip(min=1)  # 0 without a recording
+            rows = rows.assign(start_s=rows["start_s"] / rate_hz, end_s=rows["end_s"] / rate_hz)
         tables, problems = _tables(file, rows, sounds)
         problems = sorted(sounds.problems + problems, key=lambda one: one.row)
         for problem in problems:

@@ -73,12 +73,15 @@ class ParsedLabels:
         The file of the rows, where that is not the one that was given: the table in a folder.
     writes_whole_band
         Whether a band from 0 to half the sample rate is what the format has for one that is not known.
+    times_in_samples
+        Whether `start_s` and `end_s` are numbers of samples of the recording, not seconds.
     """
 
     rows: pd.DataFrame
     skipped: list[Skipped]
     file: Path | None = None
     writes_whole_band: bool = False
+    times_in_samples: bool = False
 
 
 def label_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:

@@ -271,8 +271,8 @@ FORMATS = _by_name(
     ),
     Format(
         "table",
-        "A table of labels: CSV, TSV, JSON Lines, Parquet. It has a header; those of Raven, BirdNET, DCASE, FSD50K, "
-        "AudioSet and hoplite are known, --column names other columns.",
+        "A table of labels: CSV, TSV, JSON, Parquet. Those of Raven, BirdNET, DCASE, FSD50K, AudioSet, hoplite and "
+        "more are known by their header, --column names other columns.",
         "tables.table",
         "files",
         "FILE",
@@ -302,7 +302,7 @@ FORMATS = _by_name(
     ),
     _label_files(
         "label-studio",
-        "Label Studio's JSON. An export (JSON, JSON-MIN) or tasks; predictions are not taken.",
+        "Label Studio's exports. JSON, JSON-MIN, CSV, TSV, or tasks; predictions are not taken.",
         "annotation_files.label_studio",
         "regions",
     ),

@@ -126,7 +126,7 @@ class SoundFiles:
             names = ", ".join(str(path.relative_to(root)) for path in fitting[:_MAX_NAMED])
             raise LabeltoolError(
                 f"{quoted('/'.join(parts))} may be any of {len(fitting)} files: {names}",
-                remedy="name the folder too, or give a folder with one of them as --audio",
+                remedy="name the folder too (--column folder=NAME), or give a folder with one of them as --audio",
             )
         return fitting[0] if fitting else None
 

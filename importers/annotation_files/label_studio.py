@@ -1,5 +1,6 @@
 """Label Studio's JSON: its export (`JSON`), the short one (`JSON-MIN`), and the tasks that it takes.
 
+Its exports as CSV and TSV are JSON-MIN too, in the fields of a table.
 Source: https://labelstud.io/guide/export and `label_studio_sdk.converter`. Labels are regions of the sound (`labels`)
 and choices for a region or the whole sound (`choices`, `taxonomy`); a task without annotations is a recording to label.
 What the task has besides its sound is kept as metadata of the recording.
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -18,9 +20,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
+from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.json_file import LabelList, fields_of, items_of, number_of, read_json, text_of
 from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels
-from labeltool.records import Note
+from labeltool.importers.tables.text import Table, read_table
+from labeltool.records import Note, Skipped
+from labeltool.util.files.bounded_read import parse_json
 
 _KIND, _REMEDY = "a JSON file of Label Studio", "export the project in Label Studio as JSON"
 _WITH_LABELS = ("labels", "choices", "audiopluslabels", "taxonomy")
@@ -37,7 +42,11 @@ _MAX_URL, _MAX_CHOICE, _MAX_COLUMNS, _MAX_NAMED = 4096, 200, 50, 3
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     """Read an export or tasks of Label Studio, refused where no task has a sound; a control's name is the track."""
-    document, notes = read_json(path, _KIND, _REMEDY, encoding)
+    kind = file_kind(path)
+    if kind is not None and kind.name == "label studio table":
+        document, notes = _records(read_table(path, encoding))
+    else:
+        document, notes = read_json(path, _KIND, _REMEDY, encoding)
     reader = _Tasks(LabelList(str(path), notes))
     for number, task in enumerate(items_of(document) or [document], start=1):
         reader.add(f"task {number}", _as_task(fields_of(task)))
@@ -46,6 +55,18 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
         raise LabeltoolError(reason, file=path, remedy=_REMEDY)
     reader.report()
     return reader.labels.parsed()
+
+
+def _records(table: Table) -> tuple[object, list[Skipped]]:
+    """Return the rows of an export as CSV or TSV as records of JSON-MIN: what is not a plain text is JSON there."""
+
+    def value_of(text: str) -> object:
+        with suppress(ValueError):
+            return parse_json(text) if text.startswith(("[", "{")) else text
+        return text
+
+    records = table.frame.to_dict("records")
+    return [{str(name): value_of(str(one)) for name, one in record.items()} for record in records], table.skipped
 
 
 @dataclass(slots=True)

@@ -8,10 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from labeltool.audio.files import AUDIO_SUFFIXES
 from labeltool.errors import LabeltoolError
 from labeltool.importers.audacity.label_track import clock_time_s
 from labeltool.importers.base import quoted
-from labeltool.importers.tables.profiles import ALIASES, VALUES, TableProfile, folded
+from labeltool.importers.tables.profiles import (
+    ALIASES,
+    IDENTIFIERS,
+    SAMPLES,
+    VALUES,
+    TableProfile,
+    folded,
+    scale_of,
+    with_unit,
+)
 from labeltool.importers.tables.text import Table
 from labeltool.records import Note, Skipped
 
@@ -24,6 +34,11 @@ _MAX_REPORTED = 1000
 _UNKNOWN = frozenset({"", "na", "n/a", "nan", "none", "null"})
 _FOLD = re.compile(r"(?:fold[ _-]?)?([0-9]{1,4})(?:[.,]0*)?", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(r"^([0-9]{1,18})[.,]0+$")
+_WHOLE = re.compile(r"\s*[0-9]{1,18}\s*")
+# Different texts of a column that are looked at to know what it is.
+_MAX_LOOKED_AT = 1000
+_SUFFIXES = tuple(AUDIO_SUFFIXES)
+_WITH_UNITS = frozenset({"start_s", "end_s", "duration_s", "low_hz", "high_hz"})
 _MAX_NAMED = 20
 _MAX_NUMBER = 100
 
@@ -134,11 +149,27 @@ class Columns:
             del self.names[meaning]  # texts ("high", "low"): the file's own
             return None
         what = f"is not a number{'' if unit == meaning else f' of {unit}'}"
+        if (scale := scale_of(self._unit(meaning, name))) != 1.0:
+            numbers = np.round(numbers * scale, 9)
         if unit == "seconds":
             self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}")
         else:
             self._report(Note, bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}: ignored")
         return np.where(bad, np.nan, numbers)
+
+    def _unit(self, meaning: str, name: str) -> str:
+        """Return the unit in the name of a column, for one of times else that in the name of the starts."""
+        known, unit = with_unit(name)
+        if known in ALIASES.get(meaning, ()) and unit:
+            return unit
+        start = self.first_name("start_s")
+        return self._unit("start_s", start) if meaning in ("end_s", "duration_s") and start is not None else ""
+
+    @property
+    def are_samples(self) -> bool:
+        """Whether its times are counted in samples."""
+        start = self.first_name("start_s")
+        return start is not None and self._unit("start_s", start) == SAMPLES
 
     def times(self) -> tuple[Float64 | None, Float64 | None]:
         """Return the starts and ends in the sound, seconds; None where the table has no times."""
@@ -218,6 +249,7 @@ class Columns:
 
 def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> dict[str, list[str]]:
     by_name = {folded(str(name)): str(name) for name in reversed(list(table.frame.columns))}
+    by_unit = {with_unit(str(name))[0]: str(name) for name in reversed(list(table.frame.columns))}
     known = profile.columns if profile is not None else {}
     names: dict[str, list[str]] = {}
     for meaning in dict.fromkeys([*chosen, *known, *ALIASES]):
@@ -227,15 +259,56 @@ def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]
             names[meaning] = [by_name[folded(chosen[meaning])]]
         elif profile is not None and profile.is_whole and meaning in ("start_s", "end_s", "duration_s"):
             continue  # times of the source, kept as the file's own
+        elif names.get(meaning):
+            continue
         elif meaning in known:
             names[meaning] = [by_name[folded(name)] for name in known[meaning] if folded(name) in by_name]
         else:
             taken = {name for others in names.values() for name in others}
             free = [by_name[name] for name in ALIASES[meaning] if name in by_name]
-            names[meaning] = [name for name in free if name not in taken][:1]
+            free += [by_unit[name] for name in ALIASES[meaning] if name in by_unit and meaning in _WITH_UNITS]
+            free = [name for name in free if name not in taken]
+            if meaning == "label":
+                free.sort(key=lambda name: _are_numbers(table, name))  # of a class its name, not its index
+                names["value"] = [name for name in free[1:2] if _is_presence(table, free[0], name)]
+            names[meaning] = free[:1]
+    if profile is None and not names["recording"]:
+        names["recording"] = _sound_column(table, names)
     if "label" in chosen or "labels" in chosen:
         names["label"] = [*names.get("labels", ()), *(names["label"] if "label" in chosen else ())]
     return {meaning: columns for meaning, columns in names.items() if columns}
+
+
+def _are_numbers(table: Table, name: str) -> bool:
+    return all(_WHOLE.fullmatch(str(field)) for field in table.frame[name].unique()[:_MAX_LOOKED_AT])
+
+
+def _is_presence(table: Table, label: str, name: str) -> bool:
+    """Return whether a column of 0 and 1 beside labels says which are present: of a class, an index would be one."""
+    pairs = table.frame[[label, name]].drop_duplicates()
+    return set(pairs[name]) == {"0", "1"} and bool(pairs[label].duplicated().any())
+
+
+def _sound_column(table: Table, names: Mapping[str, list[str]]) -> list[str]:
+    """Return the column whose fields are all names of sound files; for labels of whole sounds also their identifiers.
+
+    A column that counts the rows is none.
+    """
+    used = {name for others in names.values() for name in others}
+    columns = {str(name): table.frame[name].unique() for name in table.frame.columns if name not in used}
+    for name, fields in columns.items():
+        looked_at = [str(field).strip().lower() for field in fields[:_MAX_LOOKED_AT]]
+        if looked_at and all(field.endswith(_SUFFIXES) for field in looked_at):
+            return [name]
+    if names.get("start_s"):
+        return []
+    identifiers = [name for one in IDENTIFIERS for name in columns if folded(name) == one]
+    return [name for name in identifiers if not _are_counted(columns[name])][:1]
+
+
+def _are_counted(fields: Objects) -> bool:
+    numbers = [str(field).strip() for field in fields]
+    return any(numbers == [*map(str, range(first, first + len(numbers)))] for first in (0, 1))
 
 
 def no_column(table: Table, what: str) -> LabeltoolError:
@@ -271,7 +344,10 @@ def _number(text: str, is_time: bool) -> float:
     if text.casefold() in _UNKNOWN:
         return math.nan
     try:
-        return math.inf if len(text) > _MAX_NUMBER or "_" in text else float(text.replace(",", "."))
+        if len(text) > _MAX_NUMBER or "_" in text:
+            return math.inf
+        is_share = text.endswith("%") and not is_time
+        return float(text[:-1].replace(",", ".")) / 100 if is_share else float(text.replace(",", "."))
     except ValueError:
         time_s = clock_time_s(text) if is_time else None
         return math.inf if time_s is None else time_s

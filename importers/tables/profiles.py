@@ -15,9 +15,36 @@ from types import MappingProxyType
 _PUNCTUATION = re.compile(r"[\s_\-./()#\[\]]+")
 
 
+SAMPLES = "samples"
+"""The unit of times that are counted in samples of the recording."""
+
+_SCALES = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "ssmsec", "mmss", "hhmmss", "hhmmssms", "hz"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("sample", SAMPLES), 1.0),
+    "khz": 1e3,
+}
+_WITH_UNIT = re.compile(r"(.*?[^\s_.\-(\[])[\s_.\-(\[]+(?:in[\s_]+)?([A-Za-z:.]+)[)\]]*")
+
+
 def folded(name: str) -> str:
     """Return the name of a column without letter case, blanks and punctuation."""
     return _PUNCTUATION.sub("", name).casefold()
+
+
+def with_unit(name: str) -> tuple[str, str]:
+    """Return the folded name of a column without its unit, and that unit; "" where it has none ("start_ms")."""
+    match = _WITH_UNIT.fullmatch(name.strip()[:200])
+    unit = "" if match is None else re.sub(r"[:.]", "", match[2]).casefold()
+    if match is None or unit not in _SCALES:
+        return folded(name), ""
+    return folded(match[1]), SAMPLES if unit == "sample" else unit
+
+
+def scale_of(unit: str) -> float:
+    """Return what a number in a unit is multiplied with to be in seconds or hertz; samples stay."""
+    return _SCALES.get(unit, 1.0)
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -26,23 +53,27 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("recording", "filename", "file", "filepath", "path", "audiofile", "audiofilename", "audiofilepath"),
             *("soundfile", "wavfile", "wav", "audio", "recordingname", "recordingfile", "recordingpath"),
             *("fname", "beginpath", "beginfile", "slicefilename", "infile", "audiopath", "segmentid", "ytid"),
+            *("clipname", "recordingid", "itemid", "datei", "dateiname", "fichier", "archivo", "arquivo"),
         ),
         "start_s": (
             *("starts", "start", "starttime", "starttimes", "startseconds", "starttimeseconds", "startoffsets"),
             *("onset", "onsets", "onsettime", "begin", "begins", "begintime", "begintimes", "tmin", "mintime"),
-            *("startoffset", "startsec", "startinseconds", "from"),
+            *("startoffset", "startsec", "startinseconds", "from", "mint", "tstart", "timestart"),
+            *("beginn", "anfang", "début", "debut", "inicio", "início"),
         ),
         "end_s": (
             *("ends", "end", "endtime", "endtimes", "endseconds", "endtimeseconds", "endoffsets", "stop", "stoptime"),
             *("offset", "offsets", "offsettime", "tmax", "maxtime", "endoffset", "endsec", "endinseconds", "to"),
+            *("maxt", "tend", "timeend", "finish", "finishtime", "ende", "fin"),
         ),
         "duration_s": ("durations", "duration", "dur", "length", "lengths", "deltatimes", "durationseconds"),
         "label": (
             *("label", "labels", "eventlabel", "eventlabels", "class", "classname", "category", "annotation", "tag"),
             *("tags", "commonname", "species", "scientificname", "speciescode", "primarylabel", "positivelabels"),
-            *("event", "soundclass", "call", "calltype", "code"),
+            *("event", "soundclass", "call", "calltype", "code", "comname", "sciname", "speciesname", "scenelabel"),
+            *("eventname", "classlabel", "speciesid", "art", "espèce", "espece", "especie", "espécie"),
         ),
-        "value": ("value", "labeltype", "presence", "present", "verdict"),
+        "value": ("value", "labeltype", "presence", "present", "verdict", "answer"),
         "low_hz": (
             "lowhz",
             "lowfreqhz",
@@ -50,12 +81,23 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "lowfrequency",
             "minfreqhz",
             "minfreq",
-            "freqlow",
+            *("freqlow", "freqmin", "flow"),
             "fmin",
             "fminhz",
         ),
         "high_hz": (
-            *("highhz", "highfreqhz", "highfreq", "highfrequency", "maxfreqhz", "maxfreq", "freqhigh", "fmax"),
+            *(
+                "highhz",
+                "highfreqhz",
+                "highfreq",
+                "highfrequency",
+                "maxfreqhz",
+                "maxfreq",
+                "freqhigh",
+                "freqmax",
+                "fmax",
+            ),
+            "fhigh",
             "fmaxhz",
         ),
         "confidence": ("confidence", "score", "probability", "prob", "conf"),
@@ -67,17 +109,22 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Names of columns by what they mean; the first one that a table has counts."""
 
-ROLES = (*ALIASES, "labels")
-"""What `--column ROLE=NAME` may name; `labels` is a column with lists of labels."""
+IDENTIFIERS = ("id", "audioid", "clipid", "uuid", "key", "sample", "samplename", "name")
+"""Columns that name the sounds where no other does, and the labels are of whole sounds."""
+
+ROLES = (*ALIASES, "labels", "folder")
+"""What `--column ROLE=NAME` may name; `labels` has lists of labels, `folder` what stands before the sounds' names."""
 
 LIST_COLUMNS = frozenset({"labels", "eventlabels", "tags", "positivelabels"})
 """Columns whose fields are lists, separated by commas, semicolons or bars."""
 
 VALUES: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("present", "positive", "1", "1.0", "true", "yes", "y"), "present"),
-        **dict.fromkeys(("absent", "negative", "not_present", "0", "0.0", "false", "no", "n"), "absent"),
-        **dict.fromkeys(("unsure", "uncertain", "unknown", "maybe", "?"), "unsure"),
+        **dict.fromkeys(("present", "positive", "pos", "1", "1.0", "true", "yes", "y", "x", "accept"), "present"),
+        **dict.fromkeys(
+            ("absent", "negative", "neg", "not_present", "0", "0.0", "false", "no", "n", "reject"), "absent"
+        ),
+        **dict.fromkeys(("unsure", "uncertain", "unknown", "unk", "maybe", "?"), "unsure"),
     }
 )
 """What a field means that says whether a label is present."""
@@ -197,6 +244,9 @@ PROFILES = (
         is_whole=True,
     ),
     TableProfile(
+        "splits", "a split that labeltool exported", ("path", "recording_sha256", "start_s", "end_s", "label")
+    ),
+    TableProfile(
         "birdnet table",
         "a selection table of BirdNET",
         ("Selection", "Begin Time (s)", "Species Code"),
@@ -204,6 +254,22 @@ PROFILES = (
         nothing="nocall",
     ),
     TableProfile("raven", "a selection table of Raven", ("Begin Time (s)",), columns=_RAVEN),
+    TableProfile(
+        "audition",
+        "a list of markers of Adobe Audition",
+        ("Name", "Start", "Duration", "Time Format"),
+        columns={"label": ("Name",)},
+    ),
+    TableProfile(
+        "reaper", "a list of regions of Reaper", ("Name", "Start", "End", "Length"), columns={"label": ("Name",)}
+    ),
+    TableProfile(
+        "sonic visualiser",
+        "a layer of Sonic Visualiser",
+        ("TIME", "VALUE", "DURATION", "LABEL"),
+        columns={"start_s": ("TIME",), "value": ()},
+    ),
+    TableProfile("praat table", "a table of Praat", ("tmin", "text", "tmax"), columns={"label": ("text",)}),
     TableProfile("birdnet", "a result table of BirdNET", ("Start (s)", "End (s)", "Scientific name", "Common name")),
     TableProfile(
         "kaleidoscope",

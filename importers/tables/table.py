@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from labeltool.importers.base import quoted
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.json_file import items_of, text_of
 from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels, label_frame
-from labeltool.importers.tables import json_lines, published
+from labeltool.importers.tables import json_table, published
 from labeltool.importers.tables.columns import Columns, no_column, source_names
 from labeltool.importers.tables.profiles import ALIASES, LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
 from labeltool.importers.tables.profiles import folded as folded_name
@@ -34,16 +35,37 @@ _SHORT = {"file": "recording", "start": "start_s", "end": "end_s", "duration": "
     "high": "high_hz",
 }
 # Columns of one value that are no classes.
-_NO_CLASSES = frozenset({"", "channel", "channels", "id", "index", "unnamed0", "split", "target", "take", "selection"})
+_NO_CLASSES = frozenset(
+    {
+        "",
+        "channel",
+        "channels",
+        "id",
+        "index",
+        "unnamed0",
+        "split",
+        "target",
+        "take",
+        "selection",
+        "overlap",
+        "annotator",
+    }
+    | {"verified", "manuallyverified", "validated", "reviewed", "checked", "valid", "isvalid", "upvotes", "downvotes"}
+)
 _RAVEN_COLUMNS = frozenset(
     {"selection", "view", "channel", "beginfile", "endfile", "beginpath", "endpath", "begindate", "enddate"}
     | {"begindatetime", "enddatetime", "beginclocktime", "endclocktime", ""}
 )
 _LIST_MARKS = " \t\"'[]()"
+# What programs write for a label that is missing.
+_NO_LABELS = frozenset({"na", "n/a", "<na>", "nan", "null"})
 _CLASS_MAPS = ("class_labels_indices.csv", "mid_to_display_name.tsv")
-_TIME_NAME = re.compile(r"start|begin|onset|end(?!path|file)|offset|stop|tmin|tmax")
+_TIME_NAME = re.compile(r"(?:t|time)?(?:start|begin|onset|end(?!path|file)|offset|stop|tmin|tmax)")
 _MAX_LISTED = 20
 _CLASS_ID = re.compile(r"/[a-z]/\w+")
+# The names of a `ClassLabel` in the front matter of a data set's card, each with its index.
+_CARD_NAMES = re.compile(r"class_label:[ \t]*\n[ \t]*names:[ \t]*\n((?:[ \t]+['\"]?[0-9]+['\"]?:[^\n]*\n)+)")
+_CARD_NAME = re.compile(r"['\"]?([0-9]+)['\"]?:[ \t]*([^\n]*?)[ \t]*\n")
 
 
 def parse(path: Path, *, column: Sequence[str] = (), encoding: str | None = None) -> ParsedLabels:
@@ -53,12 +75,17 @@ def parse(path: Path, *, column: Sequence[str] = (), encoding: str | None = None
     ----------
     column
         Names of its columns as `MEANING=NAME`; the meanings are `profiles.ROLES`, also start, end, duration, file, low
-        and high. Without one, they are found by `profiles.ALIASES`.
+        and high. Without one, they are found by `profiles.ALIASES`. Of a table without a header their numbers, from 1.
     """
+    chosen = chosen_columns(column)
     kind = file_kind(path)
-    is_json = kind is not None and kind.name == "json lines"
-    table = json_lines.read(path, encoding) if is_json else read_table(path, encoding)
-    return parse_as(table, profile_of([str(name) for name in table.frame.columns]), chosen_columns(column))
+    if kind is not None and kind.importer == "label-studio":
+        raise LabeltoolError(f"is {kind.words}", file=path, remedy="`labeltool import label-studio` reads it")
+    if kind is not None and kind.name in ("json", "json lines"):
+        table = json_table.read(path, encoding, is_lines=kind.name == "json lines")
+    else:
+        table = read_table(path, encoding, numbered=bool(chosen) and all(map(str.isdigit, chosen.values())))
+    return parse_as(table, profile_of([str(name) for name in table.frame.columns]), chosen)
 
 
 def chosen_columns(pairs: Sequence[str]) -> dict[str, str]:
@@ -77,6 +104,7 @@ def chosen_columns(pairs: Sequence[str]) -> dict[str, str]:
 def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> ParsedLabels:
     """Make label rows of a table that is already read; as `parse`."""
     columns = Columns(table, profile, chosen)
+    _skip_repeated_headers(columns)
     classes = _require_labels(columns)
     if "selection" in columns.names:
         _keep_one_view(columns)
@@ -91,16 +119,33 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
     elif columns.first_name("label") in table.lists:
         pass
     elif "labels" in chosen or ("label" not in chosen and _is_list(columns)):
-        frame = _one_row_a_label(table.path, frame)
+        frame = _one_row_a_label(table.path, frame, _sure_mark(frame["label"].unique()) or ",")
+    elif "label" not in chosen and profile is None and (mark := _list_mark(frame["label"])) is not None:
+        columns.skipped.append(_note_on_lists(table.path, frame["label"], mark))
+        frame = _one_row_a_label(table.path, frame, mark)
     frame = _with_listed(frame, listed)
     skipped = columns.all_skipped
     problem = next((one for one in skipped if not isinstance(one, Note)), None)
     if frame.empty and problem is not None:
         reason = f"none of its rows can be used; the first one {problem.reason}"
         raise LabeltoolError(reason, file=table.path, line=problem.line)
+    frame = _with_class_names(table.path, frame)
     notes = _notes(columns, frame, classes)
-    rows = label_frame(_with_class_names(table.path, frame))
-    return ParsedLabels(rows, [*skipped, *notes], writes_whole_band=_is_raven(columns))
+    rows = label_frame(frame)
+    return ParsedLabels(
+        rows, [*skipped, *notes], writes_whole_band=_is_raven(columns), times_in_samples=columns.are_samples
+    )
+
+
+def _skip_repeated_headers(columns: Columns) -> None:
+    """Skip the headers of tables that were put one after the other."""
+    frame = columns.table.frame
+    if frame.empty:
+        return
+    names = [str(name) for name in frame.columns]
+    may_repeat = frame[frame.iloc[:, 0] == names[0]]
+    repeats = frame.index.isin(may_repeat.index[(may_repeat == names).all(axis="columns")])
+    columns.reject(repeats, lambda _: "repeats the header")
 
 
 def _frame(columns: Columns, classes: Sequence[str]) -> pd.DataFrame:
@@ -128,7 +173,11 @@ def _frame(columns: Columns, classes: Sequence[str]) -> pd.DataFrame:
 
 def _labels(columns: Columns) -> pd.Series[str] | None:
     label, profile = columns.text("label"), columns.profile
-    return label if label is None or profile is None else label.mask(label == profile.nothing, "")
+    if label is None:
+        return None
+    if profile is not None:
+        return label.mask(label == profile.nothing, "")
+    return label.mask(label.isin([one for one in label.unique() if one.casefold() in _NO_LABELS]), "")
 
 
 def _require_labels(columns: Columns) -> list[str]:
@@ -146,7 +195,9 @@ def _require_labels(columns: Columns) -> list[str]:
             columns.names["label"] = own
         return []
     classes = [name for name in others if _is_class(columns, name)]
-    if not classes:
+    if not any(
+        VALUES.get(text.lower()) == "present" for name in classes for text in columns.field_texts(name).unique()
+    ):
         raise no_column(columns.table, "no column of labels")
     return classes
 
@@ -210,12 +261,38 @@ def _json_of(text: str) -> object:
         return [text.strip(_LIST_MARKS)]
 
 
-def _one_row_a_label(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+def _sure_mark(texts: Iterable[str]) -> str | None:
+    return next((mark for mark in ";|" if any(mark in text for text in texts)), None)
+
+
+def _list_mark(label: pd.Series[str]) -> str | None:
+    """Return what separates the labels of a field; None where each field is one label.
+
+    A comma also stands in the names of labels: it separates where most of its parts are found elsewhere too.
+    """
+    texts = [text for text in label.unique() if text]
+    if (mark := _sure_mark(texts)) is not None:
+        parts = [part for text in texts if mark in text for part in text.split(mark)]
+        return mark if all(any(map(str.isalnum, part)) for part in parts) else None
+    if texts and all(text.startswith("[") and text.endswith("]") for text in texts):
+        return ","
+    lists = [{part.strip() for part in text.split(",")} for text in texts if "," in text]
+    counts = Counter(part for parts in lists for part in parts)
+    counts.update({text: 2 for text in texts if "," not in text})
+    known = sum(all(counts[part] > 1 for part in parts) for parts in lists)
+    return "," if known and 2 * known >= len(lists) else None
+
+
+def _note_on_lists(path: Path, label: pd.Series[str], mark: str) -> Note:
+    first = next(text for text in label.unique() if mark in text or text.startswith("["))
+    return Note(str(path), None, f"{quoted(first)} is taken for several labels (--column label=NAME: each is one)")
+
+
+def _one_row_a_label(path: Path, frame: pd.DataFrame, separator: str) -> pd.DataFrame:
     text = frame["label"]
     if (text.str.startswith('["') | text.isin(["", "[]"])).all():
         lists = text.map({one: items_of(_json_of(one)) or [""] for one in text.unique()})
         return frame.assign(label=lists.map(lambda items: [text_of(one) or "" for one in items])).explode("label")
-    separator = next((mark for mark in ";|" if text.str.contains(mark, regex=False).any()), ",")
     # One field of separators alone would be as many rows as it has characters.
     require_bounded(path, len(text) + int(text.str.count(re.escape(separator)).sum()), frame.shape[1])
     lists = text.str.strip(_LIST_MARKS).str.split(separator, regex=False)
@@ -229,7 +306,7 @@ def _one_row_a_label(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
 def _rows_of_value(path: Path, frame: pd.DataFrame, value: str) -> pd.DataFrame:
     """Return a row for each label in the lists of the column that is called after a value."""
     with_any = frame[~frame[value].fillna("").isin(["", "[]"])]
-    return _one_row_a_label(path, with_any.assign(label=with_any[value], value=value))
+    return _one_row_a_label(path, with_any.assign(label=with_any[value], value=value), ",")
 
 
 def _with_listed(frame: pd.DataFrame, listed: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -252,8 +329,21 @@ def _one_row_a_class(columns: Columns, frame: pd.DataFrame, classes: Sequence[st
     return frame.iloc[row].assign(label=np.array(classes, object)[of_class], value=values[row, of_class])
 
 
+def _class_names(path: Path, frame: pd.DataFrame) -> Mapping[str, str]:
+    """Return the names of labels that are numbers, by the card of a Hugging Face data set beside the table."""
+    if "label" not in frame or not frame["label"].str.fullmatch("[0-9]{1,6}").all():
+        return {}
+    try:
+        names = _CARD_NAMES.search(read_text(path.with_name("README.md")))
+    except (OSError, ValueError):
+        return {}
+    return {} if names is None else {key: name.strip("'\"") for key, name in _CARD_NAME.findall(names[1])}
+
+
 def _with_class_names(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     """Replace the class identifiers of AudioSet by the names in its class map, where that lies beside the table."""
+    if names := _class_names(path, frame):
+        return frame.assign(label=frame["label"].map(dict(names)).fillna(frame["label"]))
     if "label" not in frame or not any(_CLASS_ID.fullmatch(str(one)) for one in frame["label"].unique()[:1000]):
         return frame
     for name in _CLASS_MAPS:
@@ -288,6 +378,12 @@ def _notes(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> lis
         but = f", though there is {_listed(times)}" if times else ""
         reason = f"has no times in seconds{but}: each label is of the whole sound file"
         notes.append(f"{reason} (--column start=NAME names a column)")
+    if profile is None and {"start_s"} == columns.names.keys() & {"start_s", "end_s", "duration_s"}:
+        notes.append("has starts and no ends: each label is at a point in time (--column end=NAME names a column)")
+    if profile is None and "label" in frame and not frame.empty and frame["label"].str.fullmatch("[0-9]+").all():
+        notes.append("its labels are numbers: `labeltool rename NUMBER NAME` names them")
+    if columns.are_samples:
+        notes.append("its times are counted in samples, of which each recording has its own number a second")
     return [Note(path, None, reason) for reason in notes]
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import MAX_TEXT_BYTES, first_skipped, quoted, read_text
-from labeltool.importers.tables.profiles import ALIASES, PROFILES, folded
+from labeltool.importers.base import first_skipped, quoted, read_text
+from labeltool.importers.tables.profiles import ALIASES, IDENTIFIERS, PROFILES, folded, with_unit
 from labeltool.records import Skipped
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _KNOWN = frozenset(name for names in ALIASES.values() for name in names) | {
     folded(name) for one in PROFILES for name in (*one.header, *sum(one.columns.values(), ()), *one.licence_columns)
 }
+_PLACES = frozenset((*ALIASES["recording"], *ALIASES["start_s"]))
 _SEPARATOR = re.compile(r"sep=.\s*", re.IGNORECASE)  # the first line of tables for Excel
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(?:[.,][0-9]+)?\s*", re.ASCII)
 
@@ -69,8 +70,13 @@ class Table:
     lists: frozenset[str] = frozenset()
 
 
-def read_table(path: Path, encoding: str | None = None) -> Table:
-    """Read a table with a header, whatever separates its columns; rows without a text are ignored.
+def read_table(path: Path, encoding: str | None = None, *, numbered: bool = False) -> Table:
+    """Read a table, whatever separates its columns; rows without a text are ignored.
+
+    Parameters
+    ----------
+    numbered
+        Whether a text has no header: its columns are called "1", "2", and so on.
 
     Raises
     ------
@@ -82,7 +88,11 @@ def read_table(path: Path, encoding: str | None = None) -> Table:
             is_parquet = file.read(4) == b"PAR1"
     except OSError:
         is_parquet = False  # `read_text` names the reason
-    return _parquet(path) if is_parquet else _text(path, encoding)
+    if is_parquet:
+        from labeltool.importers.tables.parquet import read_parquet  # which needs `Table`
+
+        return read_parquet(path)
+    return _text(path, encoding, numbered)
 
 
 def header_of(text: str) -> list[str]:
@@ -99,24 +109,41 @@ def header_of(text: str) -> list[str]:
     return []
 
 
+def fields_in(text: str) -> list[str]:
+    """Return the fields of the first line of a text that has some, where something parts them."""
+    line = next((line for line in _LINE.findall(text[:100_000]) if line.strip()), "")
+    return next(csv.reader([line], delimiter=_delimiter(line), skipinitialspace=True), [])
+
+
 def looks_like_labels(text: str) -> bool:
     """Return whether the beginning of a text is the header of a table with labels and the names or times of sounds."""
-    names = {folded(name) for name in header_of(text)}
-    has_place = any(names & {*ALIASES[meaning]} for meaning in ("recording", "start_s"))
-    return has_place and len(names) > 1 and bool(names & {*ALIASES["label"]} or names & {*ALIASES["recording"]})
+    return are_labels(header_of(text))
 
 
-def _text(path: Path, encoding: str | None) -> Table:
+def are_labels(columns: Iterable[str], *, needs_label: bool = False) -> bool:
+    """Return whether columns of these names are labels with the names or times of sounds, or sounds with others."""
+    names = {one for name in columns for one in (folded(name), with_unit(name)[0])}
+    has_place, has_label = (bool(names & {*known}) for known in (_PLACES, ALIASES["label"]))
+    is_whole = has_label and bool(names & {*IDENTIFIERS})
+    has_any = has_label or (not needs_label and bool(names & {*ALIASES["recording"]}))
+    return len(names) > 1 and ((has_place and has_any) or (is_whole and not needs_label))
+
+
+def _text(path: Path, encoding: str | None, numbered: bool) -> Table:
     import pandas as pd
 
     text, skipped = read_text(path, "a CSV table", _REMEDY, encoding)
-    delimiter = _delimiter(next((line for line in _LINE.findall(text[:100_000]) if _is_header(line)), ""))
+    first = next((line for line in _LINE.findall(text[:100_000]) if numbered or _is_header(line)), "")
+    delimiter = _delimiter(first)
+    if numbered:
+        width = len(next(csv.reader([first], delimiter=delimiter), []))
+        text = delimiter.join(map(str, range(1, width + 1))) + "\n" + text
     content = text.encode()
     del text
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
-        header = _header(path, reader, delimiter)
+        header = next(reader) if numbered else _header(path, reader, delimiter)
         rows = _plain_rows(content, reader.line_num, delimiter, len(header))
         if rows is None:
             rows = _any_rows(path, reader, header, skipped)
@@ -125,6 +152,7 @@ def _text(path: Path, encoding: str | None) -> Table:
         raise LabeltoolError(reason, file=path, line=reader.line_num, remedy=_REMEDY) from error
     columns, numbers = rows
     require_bounded(path, len(numbers), len(header))
+    numbers -= numbered
     return Table(
         path, pd.DataFrame(dict(zip(header, columns, strict=True))), numbers, first_skipped(skipped, _MAX_REPORTED)
     )
@@ -235,6 +263,10 @@ def _delimiter(line: str) -> str:
         names = line[:10_000].split(delimiter)
         return sum(folded(name.strip("\r\n \"'")) in _KNOWN for name in names), len(names)
 
+    # Blanks part names only where nothing else does, and all are known.
+    words = line.split()
+    if len(words) > 1 and not set(line) & {*_DELIMITERS} and all(folded(word) in _KNOWN for word in words):
+        return " "
     return max(_DELIMITERS, key=found)
 
 
@@ -245,7 +277,10 @@ def _checked_header(path: Path, line: int, row: Sequence[str]) -> list[str]:
     has_data = any(Path(name[-300:]).suffix.lower() in AUDIO_SUFFIXES or _NUMBER.fullmatch(name) for name in names)
     if has_data and not any(folded(name) in _KNOWN for name in names):
         reason = f"has no header: its first line is {quoted(', '.join(names))}"
-        raise LabeltoolError(reason, file=path, line=line, remedy="write the names of its columns above")
+        remedy = (
+            "write the names of its columns above, or `import table --column file=1 --column label=2` for the first"
+        )
+        raise LabeltoolError(reason, file=path, line=line, remedy=remedy)
     seen: dict[str, int] = {}
     unique = []
     for name in names:
@@ -258,27 +293,3 @@ def require_bounded(path: Path, rows: int, columns: int) -> None:
     """Raise a `LabeltoolError` where a table is larger than any that a person has."""
     if rows > _MAX_ROWS or rows * columns > _MAX_FIELDS:
         raise LabeltoolError(f"has more than {_MAX_ROWS} rows, or {_MAX_FIELDS} fields", file=path, remedy=_REMEDY)
-
-
-def _parquet(path: Path) -> Table:
-    from pandas.api.types import is_numeric_dtype
-
-    try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ImportError as error:
-        remedy = "install `labeltool[parquet]`, or give a CSV"
-        raise LabeltoolError("is Parquet, which needs pyarrow", file=path, remedy=remedy) from error
-    try:
-        if path.stat().st_size > MAX_TEXT_BYTES:
-            raise LabeltoolError(f"is larger than {MAX_TEXT_BYTES >> 20} MB", file=path, remedy="cut it into parts")
-        with parquet.ParquetFile(path) as file:
-            require_bounded(path, file.metadata.num_rows, file.metadata.num_columns)
-            # Columns of sound or of nested values are no labels.
-            names = [one.name for one in file.schema_arrow if not one.type.num_fields and "binary" not in str(one.type)]
-            frame = file.read(columns=names).to_pandas(ignore_metadata=True)
-        # Numbers stay, anything else becomes what Python has for it: here, where a damaged text is found.
-        frame = frame.astype({name: object for name in frame if not is_numeric_dtype(frame[name].dtype)})
-    except (ArrowException, OSError, ValueError, OverflowError) as error:
-        reason = f"cannot be read as Parquet: {quoted(str(error))}"
-        raise LabeltoolError(reason, file=path, remedy="was it copied whole?") from error
-    return Table(path, frame, None, [])

@@ -9,7 +9,7 @@ import pytest
 from helpers.records import rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers.file_kinds import file_kind
-from labeltool.importers.tables import json_lines, table, text
+from labeltool.importers.tables import json_table, table, text
 
 
 def test_the_metadata_of_an_audio_folder_are_read(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_is_no_table_is_one_line(
     tmp_path: Path, content: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text, "_MAX_ROWS", 100)
-    monkeypatch.setattr(json_lines, "MAX_COLUMNS", 50)
+    monkeypatch.setattr(json_table, "MAX_COLUMNS", 50)
     (tmp_path / "x").write_text(content)
     with pytest.raises(LabeltoolError, match=reason):
-        json_lines.read(tmp_path / "x")
+        json_table.read(tmp_path / "x")

@@ -255,7 +255,8 @@ def test_what_pandas_writes_is_read_back(
     path = tmp_path_factory.getbasetemp() / "pandas.csv"
     wanted = [("a.wav", min(row[:2]), max(row[:2]), row[2].strip()) for row in rows]
     pd.DataFrame(wanted, columns=["file", "start", "end", "label"]).to_csv(path, sep=mark, index=False)
-    assert [row[:4] for row in parsed(path)] == wanted
+    # A label with a semicolon may be several.
+    assert [row[:4] for row in parsed(path, "label=label")] == wanted
 
 
 @settings(deadline=None, max_examples=100)
@@ -373,7 +374,7 @@ def test_what_was_assumed_of_a_table_is_noted(tmp_path: Path) -> None:
     assert "the columns of present and absent: 'dog', 'snr'" in notes("file,dog,snr,n\na.wav,1,0,7\n")
     assert "column 'category', not of 'species'" in notes("file,species,category\na.wav,Parus,bird\n")
     assert "column 'label', not of 'label (2)'" in notes("file,label,label\na.wav,dog,cat\n")
-    assert "no times in seconds, though there is 'start_ms'" in notes("file,start_ms,label\na.wav,500,dog\n")
+    assert "no times in seconds, though there is 'start_frame'" in notes("file,start_frame,label\na.wav,500,dog\n")
     assert "its folds begin with 0" in notes("file,label,fold\na.wav,dog,0\nb.wav,dog,3\n")
     rows = rows_of(table.parse(written(tmp_path, "file,label,fold\na.wav,dog,0\nb.wav,dog,3\nc.wav,dog,\n")))
     assert [row.fold for row in rows] == [1, 4, None]

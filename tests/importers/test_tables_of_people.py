@@ -1,0 +1,253 @@
+"""Tables and JSON as programs and people write them, whose labels or times a plain reading would get wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from helpers.records import rows_of
+from labeltool.errors import LabeltoolError
+from labeltool.importers import auto
+from labeltool.importers.annotation_files import label_studio
+from labeltool.importers.registry import FORMATS
+from labeltool.importers.tables import table
+from labeltool.records import Failed, Imported, Skipped, VerdictTable
+
+WriteTone = Callable[..., Path]
+_R = TypeVar("_R", bound=Imported)
+Row = tuple[str | None, float | None, float | None, str, str]
+
+
+def exactly(kind: type[_R], records: Iterable[Imported]) -> list[_R]:
+    return [one for one in records if type(one) is kind]
+
+
+def parsed(path: Path, content: str, *column: str) -> list[Row]:
+    path.write_text(content)
+    return [
+        (row.recording, row.start_s, row.end_s, row.label, row.value)
+        for row in rows_of(table.parse(path, column=column))
+    ]
+
+
+def spans(*rows: tuple[float, float, str]) -> list[Row]:
+    return [("a.wav", start_s, end_s, label, "present") for start_s, end_s, label in rows]
+
+
+def whole(*rows: tuple[str, str]) -> list[Row]:
+    return [(name, None, None, label, "present") for name, label in rows]
+
+
+TIMES = spans((0.5, 1.25, "wren"), (60.0, 90.0, "owl"))
+DOG_AND_CAT = whole(("a.wav", "dog"), ("a.wav", "cat"), ("b.wav", "dog"), ("c.wav", "cat"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("file,start_ms,end_ms,label\na.wav,500,1250,wren\na.wav,60000,90000,owl\n", TIMES),
+        ("File;Start (ms);Duration;Class\na.wav;500;750;wren\na.wav;60000;30000;owl\n", TIMES),
+        ("file,start (min),end (min),label\na.wav,1,1.5,owl\n", TIMES[1:]),
+        ("file,Start Time (mm:ss),End Time (mm:ss),label\na.wav,0:00.5,0:01.25,wren\na.wav,1:00,1:30,owl\n", TIMES),
+        ("file\tBegin Time - ss.msec\tEnd Time - ss.msec\tAnnotation\na.wav\t60.0\t90.0\towl\n", TIMES[1:]),
+        ("Datei;Beginn;Ende;Art\na.wav;0,5;1,25;wren\na.wav;60;90;owl\n", TIMES),
+        ("label,onset_s,offset_s,onset_sample,notated_path\nwren,0.5,1.25,4000,a.wav\n", TIMES[:1]),
+        ("filename onset offset event_label\na.wav 0.5 1.25 wren\na.wav 60 90 owl\n", TIMES),
+        ("file,start,end,label\na.wav,0.5,1.25,wren\nfile,start,end,label\na.wav,60,90,owl\n", TIMES),
+    ],
+)
+def test_times_are_read_in_the_unit_of_their_column(tmp_path: Path, content: str, expected: list[Row]) -> None:
+    assert parsed(tmp_path / "x.csv", content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("file,label\na.wav,dog;cat\nb.wav,dog\nc.wav,cat\n", DOG_AND_CAT),
+        ("file,species\na.wav,dog|cat\nb.wav,dog\nc.wav,cat\n", DOG_AND_CAT),
+        ('file,label\na.wav,"dog, cat"\nb.wav,dog\nc.wav,cat\n', DOG_AND_CAT),
+        ("file,label\na.wav,\"['dog', 'cat']\"\nb.wav,['dog']\nc.wav,['cat']\n", DOG_AND_CAT),
+        ('file,label\na.wav,"Dog, domestic"\nb.wav,Cat\n', whole(("a.wav", "Dog, domestic"), ("b.wav", "Cat"))),
+        ("file,class,class_name\na.wav,0,dog\nb.wav,1,cat\n", whole(("a.wav", "dog"), ("b.wav", "cat"))),
+        ("file,dog,cat\na.wav,x,\nb.wav,,X\n", whole(("a.wav", "dog"), ("b.wav", "cat"))),
+        ("file,label\na.wav,dog\nb.wav,NA\n", whole(("a.wav", "dog"), ("b.wav", ""))),
+        ("filename\tscene_label\tsource_label\na.wav\tbus\td1\n", whole(("a.wav", "bus"))),
+        ("Date,Sci_Name,Com_Name,Overlap,File_Name\n2023,Bubo,owl,0.0,a.wav\n", whole(("a.wav", "owl"))),
+        ("id,label\n3f2a,dog\n9b1c,cat\n", whole(("3f2a", "dog"), ("9b1c", "cat"))),
+        (
+            "file,species,label\na.wav,owl,1\nb.wav,owl,0\n",
+            [("a.wav", None, None, "owl", "present"), ("b.wav", None, None, "owl", "absent")],
+        ),
+        (
+            "Audiofilename,Starttime,Endtime,CLASS_A,Q\na.wav,1,2,POS,UNK\n",
+            [("a.wav", 1.0, 2.0, "CLASS_A", "present"), ("a.wav", 1.0, 2.0, "Q", "unsure")],
+        ),
+    ],
+)
+def test_a_label_is_what_a_person_would_take_for_it(tmp_path: Path, content: str, expected: list[Row]) -> None:
+    assert parsed(tmp_path / "x.csv", content) == expected
+
+
+def test_one_label_a_field_is_what_a_person_may_ask_for(tmp_path: Path) -> None:
+    content = "file,label\na.wav,dog;cat\nb.wav,dog\n"
+    assert parsed(tmp_path / "x.csv", content, "label=label") == whole(("a.wav", "dog;cat"), ("b.wav", "dog"))
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        ("file,label\na.wav,dog;cat\nb.wav,dog\n", "'dog;cat' is taken for several labels"),
+        ("file,start,till,label\na.wav,1,2.5,owl\n", "has starts and no ends"),
+        ("file,label\na.wav,0\nb.wav,1\n", "its labels are numbers"),
+        ("file,start_sample,end_sample,label\na.wav,1,2,owl\n", "its times are counted in samples"),
+    ],
+)
+def test_what_was_assumed_of_a_table_is_named(tmp_path: Path, content: str, note: str) -> None:
+    (tmp_path / "x.csv").write_text(content)
+    assert any(note in one.reason for one in table.parse(tmp_path / "x.csv").skipped)
+
+
+@pytest.mark.parametrize(
+    "content", ["file,sound,verified\na.wav,dog,1\nb.wav,cat,0\n", "file,sound,rain\na.wav,dog,0\nb.wav,cat,0\n"]
+)
+def test_columns_that_are_no_classes_are_no_labels(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.csv").write_text(content)
+    with pytest.raises(LabeltoolError, match=r"no column of labels: its columns are 'file', 'sound'"):
+        table.parse(tmp_path / "x.csv")
+
+
+def test_a_confidence_may_be_in_percent(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("file,label,confidence\na.wav,dog,87%\nb.wav,cat,50 %\n")
+    assert table.parse(tmp_path / "x.csv").rows["confidence"].tolist() == [0.87, 0.5]
+
+
+def test_columns_without_a_header_are_named_by_number(tmp_path: Path) -> None:
+    path = tmp_path / "vggsound.csv"
+    content = '---g-f_I2yQ,1,"people marching",test\n--0PQM4-hqg,30,"waterfall",train\n'
+    expected = whole(("---g-f_I2yQ", "people marching"), ("--0PQM4-hqg", "waterfall"))
+    assert parsed(path, content, "file=1", "label=3") == expected
+    assert table.parse(path, column=("file=1", "label=3")).rows["line"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Name\tStart\tDuration\tTime Format\tType\tDescription", "wren\t0:00.500\t0:00.750\tdecimal\tCue\t"),
+        ("#,Name,Start,End,Length", "R1,wren,0:00.500,0:01.250,0:00.750"),
+        ("TIME,VALUE,DURATION,LABEL", '0.500000000,1,0.750000000,"wren"'),
+        ("tmin\ttier\ttext\ttmax", "0.5\tcall\twren\t1.25"),
+    ],
+)
+def test_lists_of_markers_of_programs(tmp_path: Path, write_tone: WriteTone, header: str, row: str) -> None:
+    write_tone("yard.wav", seconds=2.0)
+    (tmp_path / "yard.csv").write_text(f"{header}\n{row}\n")
+    (verdicts,) = exactly(VerdictTable, auto.read([tmp_path]))
+    assert verdicts.rows[["start_s", "end_s", "label"]].to_numpy().tolist() == [[0.5, 1.25, "wren"]]
+
+
+def test_samples_become_seconds_of_their_recording(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("a.wav", seconds=2.0, rate=8000)
+    write_tone("b.wav", seconds=2.0, rate=16000)
+    (tmp_path / "x.csv").write_text("file,start_sample,end_sample,label\na.wav,4000,8000,owl\nb.wav,4000,8000,owl\n")
+    (verdicts,) = exactly(VerdictTable, FORMATS["table"].read([tmp_path / "x.csv"]))
+    assert verdicts.rows[["start_s", "end_s"]].to_numpy().tolist() == [[0.5, 1.0], [0.25, 0.5]]
+
+
+SPAN = {"start": 0.5, "end": 1.25, "label": "wren"}
+FILE = {"file": "a.wav"}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ([{**FILE, **SPAN}], TIMES[:1]),
+        ([{"filename": "a.wav", "annotations": [SPAN, {"start": 60, "end": 90, "label": "owl"}], "n": [{}]}], TIMES),
+        ({"a.wav": [SPAN]}, TIMES[:1]),
+        (
+            {"file": {"0": "a.wav", "1": "b.wav"}, "label": {"0": "dog", "1": "cat"}},
+            whole(("a.wav", "dog"), ("b.wav", "cat")),
+        ),
+        ({"a.wav": "dog", "b.wav": ["cat", "dog"]}, whole(("a.wav", "dog"), ("b.wav", "cat"), ("b.wav", "dog"))),
+        ({"path": "a.wav", "annotation": [{"class": "wren", "start_time": 0.5, "end_time": 1.25}]}, TIMES[:1]),
+    ],
+)
+def test_json_of_objects_is_a_table(
+    tmp_path: Path, write_tone: WriteTone, document: object, expected: list[Row]
+) -> None:
+    write_tone("a.wav", seconds=2.0)
+    write_tone("b.wav", seconds=2.0)
+    assert parsed(tmp_path / "x.json", json.dumps(document, indent=1)) == expected
+    assert exactly(VerdictTable, auto.read([tmp_path]))
+
+
+def test_spans_of_prodigy_are_rows(tmp_path: Path) -> None:
+    tasks = [
+        {"audio": "/u/a.wav", "path": "/u/a.wav", "audio_spans": [SPAN], "answer": "accept"},
+        {"audio": "/u/b.wav", "path": "/u/b.wav", "audio_spans": [SPAN], "answer": "reject"},
+    ]
+    assert parsed(tmp_path / "x.jsonl", "".join(json.dumps(one) + "\n" for one in tasks)) == [
+        ("/u/a.wav", 0.5, 1.25, "wren", "present"),
+        ("/u/b.wav", 0.5, 1.25, "wren", "absent"),
+    ]
+
+
+def test_a_table_of_label_studio_is_read_as_its_json(tmp_path: Path) -> None:
+    regions = json.dumps([{"start": 0.5, "end": 1.25, "labels": ["wren"]}]).replace('"', '""')
+    header = "audio,id,label,choice,annotator,annotation_id,created_at,updated_at,lead_time"
+    path = tmp_path / "p.csv"
+    path.write_text(f'{header}\n/data/upload/1/1a2b3c4d-a.wav,1,"{regions}",noisy,1,1,2024,2024,3.1\n')
+    rows = [(row.recording, row.start_s, row.end_s, row.label) for row in rows_of(label_studio.parse(path))]
+    assert rows == [("a.wav", 0.5, 1.25, "wren"), ("a.wav", None, None, "noisy")]
+    with pytest.raises(LabeltoolError, match="import label-studio` reads it"):
+        table.parse(path)
+
+
+def test_names_of_classes_are_those_of_hugging_face(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+    (tmp_path / "README.md").write_text(
+        "---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n"
+        "          '0': cat\n          '1': dog\n---\n"
+    )
+    expected = whole(("a.wav", "dog"), ("b.wav", "cat"))
+    assert parsed(tmp_path / "metadata.csv", "file_name,label\na.wav,1\nb.wav,0\n") == expected
+    (tmp_path / "README.md").unlink()
+    sounds = [{"bytes": b"RIFF", "path": name} for name in ("a.wav", "b.wav")]
+    info = {"info": {"features": {"audio": {"_type": "Audio"}, "label": {"names": ["cat", "dog"]}}}}
+    columns = pa.table({"audio": sounds, "label": [1, 0]})
+    path = tmp_path / "train.parquet"
+    parquet.write_table(columns.replace_schema_metadata({"huggingface": json.dumps(info)}), path)
+    got = table.parse(path)
+    assert [(row.recording, row.start_s, row.end_s, row.label, row.value) for row in rows_of(got)] == expected
+    assert "has sounds in it, which are not read" in got.skipped[0].reason
+
+
+def test_folders_of_labels_may_lie_in_others(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("Data/genres/blues/1.wav")
+    write_tone("Data/genres/jazz/2.wav")
+    (verdicts,) = exactly(VerdictTable, auto.read([tmp_path]))
+    assert sorted(verdicts.rows["label"]) == ["blues", "jazz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind", "reason"),
+    [
+        ("x.csv", "Tape,What\n7,owl\n", Skipped, r"its columns \('Tape', 'What'\): `labeltool import table --column"),
+        ("x.csv", "0.5,1,0.75,owl\n", Skipped, r"\('0.5', '1', '0.75', 'owl'\).* without a header by numbers"),
+        ("x.txt", "0.5 1.5 dog\n", Failed, "separated by tabs, not by spaces"),
+        ("x.xlsx", "PK\3\4", Skipped, "save a spreadsheet as CSV"),
+    ],
+)
+def test_a_table_that_is_not_known_is_named_with_a_remedy(
+    tmp_path: Path, write_tone: WriteTone, name: str, content: str, kind: type[Skipped], reason: str
+) -> None:
+    write_tone("y.wav")
+    (tmp_path / name).write_text(content)
+    (one,) = exactly(kind, auto.read([tmp_path]))
+    assert re.search(reason, one.reason)
