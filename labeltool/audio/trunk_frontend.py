@@ -15,9 +15,10 @@ from labeltool.audio.descriptors import describe_embeddings
 from labeltool.audio.frontend_base import Frontend, require_positive
 from labeltool.type_aliases import Float32, Int8, Int16, Int64
 
-Pools = Literal["whole", "halves"]
-"""How a head reads the map that a trunk computes: "whole" is the mean and the maximum of each channel over all of it,
-"halves" the means over the lower and the upper half of the frequencies, and the maximum."""
+Pools = Literal["whole", "halves", "layers"]
+"""How a head reads the maps that a trunk computes: "whole" is the mean and the maximum of each channel over all of the
+last one, "halves" the means over its lower and its upper half of the frequencies, and the maximum; "layers" the mean
+and the maximum of the middle layer, and the mean of the last one."""
 
 # Before the codes of a window: its loudness and its loudest band, as the bytes of two float32.
 _LEVEL_BYTES = 8
@@ -28,8 +29,8 @@ class TrunkFrontend(Frontend):
     """Int8 features of windows; a frame is one window, and so is a patch.
 
     The codes of a window are four for each channel, one kind after the other: the mean, the maximum, the mean over the
-    lower half of the frequencies, and over the upper half. Before them a frame has the bytes of two float32 in
-    decibels: the window's loudness and its loudest band.
+    lower half of the frequencies, and over the upper half; then the mean and the maximum of the middle layer. Before
+    them a frame has the bytes of two float32 in decibels: the window's loudness and its loudest band.
 
     Attributes
     ----------
@@ -43,6 +44,8 @@ class TrunkFrontend(Frontend):
         Hertz; length of a window and distance between windows, samples.
     patch_hop
         Distance between the windows that a clip is scored by, in windows.
+    middle_channels
+        Of a layer amid the trunk (`Trunk.middle`) that is read too; 0: none.
     """
 
     trunk: str
@@ -53,6 +56,7 @@ class TrunkFrontend(Frontend):
     window: int = 15_600
     hop: int = 3_840
     patch_hop: int = 2
+    middle_channels: int = 0
 
     def __post_init__(self) -> None:
         require_positive(self, ("channels", "scale", "sample_rate_hz", "window", "hop", "patch_hop"))
@@ -80,7 +84,7 @@ class TrunkFrontend(Frontend):
     @property
     def width(self) -> int:
         """Codes of a window."""
-        return 4 * self.channels
+        return 4 * self.channels + 2 * self.middle_channels
 
     @property
     def n_features(self) -> int:
@@ -89,8 +93,10 @@ class TrunkFrontend(Frontend):
 
     def places(self, pools: Pools) -> Int64:
         """Return which codes of a window a head reads, in its order."""
-        mean, maximum, lower, upper = np.arange(self.width).reshape(4, self.channels)
-        return np.concatenate([mean, maximum] if pools == "whole" else [lower, upper, maximum])
+        of_last, middle = np.split(np.arange(self.width), [4 * self.channels])
+        mean, maximum, lower, upper = of_last.reshape(4, self.channels)
+        read = {"whole": [mean, maximum], "halves": [lower, upper, maximum], "layers": [middle, mean]}
+        return np.concatenate(read[pools])
 
     @property
     def columns(self) -> int:
@@ -104,7 +110,10 @@ class TrunkFrontend(Frontend):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values; the distance between patches changes no frame."""
-        return {"kind": "trunk", **{name: value for name, value in asdict(self).items() if name != "patch_hop"}}
+        fields = {name: value for name, value in asdict(self).items() if name != "patch_hop"}
+        if not self.middle_channels:
+            del fields["middle_channels"]  # as it was before there was one: the same fingerprint
+        return {"kind": "trunk", **fields}
 
     def overlapping(self, depth: int) -> TrunkFrontend:
         """Return the same frontend with a patch for every window."""

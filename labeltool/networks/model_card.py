@@ -113,6 +113,8 @@ class TrunkSource:
         How the head reads the output.
     without_unlabelled
         Whether the estimated labels of unlabelled clips were not used, because they are worse than the head's.
+    middle_channels
+        Channels of the middle layer, which the features have too; 0: they do not.
     """
 
     name: str
@@ -125,6 +127,7 @@ class TrunkSource:
     units: int
     pools: Pools
     without_unlabelled: bool = False
+    middle_channels: int = 0
 
 
 @dataclass(frozen=True, slots=True)

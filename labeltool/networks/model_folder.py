@@ -58,7 +58,9 @@ class ModelFiles:
         trunk = self.card.trunk
         if trunk is None:
             return self.frontend
-        return TrunkFrontend(trunk.fingerprint, trunk.channels, trunk.scale, trunk.zero_point)
+        return TrunkFrontend(
+            trunk.fingerprint, trunk.channels, trunk.scale, trunk.zero_point, middle_channels=trunk.middle_channels
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -96,6 +96,12 @@ class Trunk:
         return self.layers[-1].shape[2]
 
     @property
+    def middle(self) -> TrunkLayer | None:
+        """The last layer of the default depth, where the trunk is deeper; None where its codes have another scale."""
+        layer = self.layers[DEFAULT_DEPTH - 1] if len(self.layers) > DEFAULT_DEPTH else None
+        return layer if layer is not None and layer.output == self.output else None
+
+    @property
     def fingerprint(self) -> str:
         """16 hex digits that change with the file, the number of layers, and how features are computed of them."""
         described = f"{_VERSION} {self.sha256} {len(self.layers)}"

@@ -56,7 +56,11 @@ class TrunkFrames:
 
 def trunk_frontend(trunk: Trunk) -> TrunkFrontend:
     """Return the frontend of a trunk's features."""
-    return TrunkFrontend(trunk.fingerprint, trunk.channels, trunk.output.scale, trunk.output.zero_point)
+    middle, output = trunk.middle, trunk.output
+    middle_channels = middle.shape[2] if middle else 0
+    return TrunkFrontend(
+        trunk.fingerprint, trunk.channels, output.scale, output.zero_point, middle_channels=middle_channels
+    )
 
 
 def trunk_frames(trunk: Trunk, directory: Path) -> TrunkFrames:
@@ -71,7 +75,8 @@ def trunk_frames_of_model(network: Path, frontend: TrunkFrontend, directory: Pat
 
 def _written(trunk: Trunk, frontend: TrunkFrontend, directory: Path) -> TrunkFrames:
     # Not by `frontend.trunk`, which a foreign model's card may give as a path.
-    path, network = directory / f"{frontend.fingerprint}.tflite", feature_network(trunk)
+    network = feature_network(trunk, middle=frontend.middle_channels > 0 and trunk.middle is not None)
+    path = directory / f"{frontend.fingerprint}.tflite"
     # It takes milliseconds to make: a damaged file is replaced.
     if not path.is_file() or path.read_bytes() != network:
         write_bytes(path, network)

@@ -6,7 +6,7 @@ neither changes the scale of the codes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -15,7 +15,7 @@ from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.audio.trunk_frontend import Pools
 from labeltool.networks.quantization import CodeScale
 from labeltool.networks.tflite_writer import TFLiteWriter
-from labeltool.pretrained.trunk import Trunk, TrunkLayer
+from labeltool.pretrained.trunk import DEFAULT_DEPTH, Trunk, TrunkLayer
 
 if TYPE_CHECKING:
     from labeltool.networks.dense_head import QuantisedHead
@@ -23,22 +23,33 @@ if TYPE_CHECKING:
 _RELU, _RELU6, _SAME, _VALID = 1, 3, 0, 1
 _Pool = Literal["mean", "maximum", "halves"]
 _PROBABILITIES = CodeScale(1 / 256, -128)
+_POOLS: Mapping[Pools, tuple[tuple[bool, _Pool], ...]] = {
+    "whole": ((False, "mean"), (False, "maximum")),
+    "halves": ((False, "halves"), (False, "maximum")),
+    "layers": ((True, "mean"), (True, "maximum"), (False, "mean")),
+}
+"""Pools that a head reads: whether of the middle layer, and which."""
 
 
-def feature_network(trunk: Trunk) -> bytes:
+def feature_network(trunk: Trunk, *, middle: bool) -> bytes:
     """Return the network from the codes of a patch of log-mels to those of its features.
+
+    Parameters
+    ----------
+    middle
+        Whether the features of the trunk's middle layer are among them.
 
     Returns
     -------
     bytes
-        A TensorFlow Lite file: (1, mels, frames, 1) int8 in, (1, 4 * channels) int8 out: the codes of a
-        `TrunkFrontend`.
+        A TensorFlow Lite file: (1, mels, frames, 1) int8 in, (1, features) int8 out: the codes of a `TrunkFrontend`.
     """
     writer = TFLiteWriter()
-    given, last = _write_layers(writer, trunk)
-    pools = [_write_pool(writer, trunk, last, kind) for kind in get_args(_Pool)]
-    features = _reshaped(writer, trunk, _joined(writer, trunk, pools), (1, 4 * trunk.channels))
-    return writer.packed(given, features)
+    given, maps = _write_layers(writer, trunk)
+    of_last: list[tuple[bool, _Pool]] = [(False, kind) for kind in get_args(_Pool)]
+    of_middle: list[tuple[bool, _Pool]] = [(True, "mean"), (True, "maximum")] if middle else []
+    features = _write_pools(writer, trunk, maps, [*of_last, *of_middle])
+    return writer.packed(given, _reshaped(writer, trunk, features, (1, writer.width(features))))
 
 
 def network_with_head(trunk: Trunk, head: QuantisedHead, pools: Pools) -> bytes:
@@ -55,10 +66,8 @@ def network_with_head(trunk: Trunk, head: QuantisedHead, pools: Pools) -> bytes:
         A TensorFlow Lite file: (1, mels, frames, 1) int8 in, (1, labels) int8 out.
     """
     writer = TFLiteWriter()
-    given, last = _write_layers(writer, trunk)
-    kinds: tuple[_Pool, ...] = ("mean", "maximum") if pools == "whole" else ("halves", "maximum")
-    tensor = _joined(writer, trunk, [_write_pool(writer, trunk, last, kind) for kind in kinds])
-    scale = trunk.output.scale
+    given, maps = _write_layers(writer, trunk)
+    tensor, scale = _write_pools(writer, trunk, maps, _POOLS[pools]), trunk.output.scale
     for number, layer in enumerate(head.layers, 1):
         name, last = f"head{number}", number == len(head.layers)
         weights = writer.constant(f"{name}_weights", layer.weights, [layer.weight_scale])
@@ -90,10 +99,10 @@ def _macc(layer: TrunkLayer) -> int:
     return rows * columns * channels * int(kernel)
 
 
-def _write_layers(writer: TFLiteWriter, trunk: Trunk) -> tuple[int, int]:
-    """Write the layers; return the tensors of the input and of the map."""
+def _write_layers(writer: TFLiteWriter, trunk: Trunk) -> tuple[int, list[int]]:
+    """Write the layers; return the tensors of the input and of each layer's map."""
     given = writer.computed("patch", (1, YAMNET_FRONTEND.n_mels, YAMNET_FRONTEND.patch_frames, 1), trunk.input)
-    tensor, scale = given, trunk.input.scale
+    tensor, scale, maps = given, trunk.input.scale, []
     for number, layer in enumerate(trunk.layers, 1):
         name = f"layer{number}"
         weights = writer.constant(f"{name}_weights", layer.weights, layer.scales, axis=3 if layer.depthwise else 0)
@@ -112,17 +121,25 @@ def _write_layers(writer: TFLiteWriter, trunk: Trunk) -> tuple[int, int]:
             **options,
         )
         tensor, scale = output, layer.output.scale
-    return given, tensor
+        maps.append(output)
+    return given, maps
 
 
-def _write_pool(writer: TFLiteWriter, trunk: Trunk, tensor: int, kind: _Pool) -> int:
-    """Write a pool of the map; return its output, (1, 1, 1, channels), of the halves (1, 1, 1, 2 * channels)."""
-    rows, columns, channels = trunk.layers[-1].shape
+def _write_pools(writer: TFLiteWriter, trunk: Trunk, maps: Sequence[int], kinds: Sequence[tuple[bool, _Pool]]) -> int:
+    """Write pools of the last or the middle map; return their joined output, (1, 1, 1, width)."""
+    pools = [_write_pool(writer, trunk, maps, kind, middle=middle) for middle, kind in kinds]
+    return _joined(writer, trunk, pools)
+
+
+def _write_pool(writer: TFLiteWriter, trunk: Trunk, maps: Sequence[int], kind: _Pool, *, middle: bool) -> int:
+    """Write a pool of a map; return its output, (1, 1, 1, channels), of the halves (1, 1, 1, 2 * channels)."""
+    number = DEFAULT_DEPTH - 1 if middle else len(maps) - 1
+    rows, columns, channels = trunk.layers[number].shape
     parts = 2 if kind == "halves" else 1
     pool = writer.computed(kind, (1, parts, 1, channels), trunk.output)
     writer.operator(
         "MAX_POOL_2D" if kind == "maximum" else "AVERAGE_POOL_2D",
-        [tensor],
+        [maps[number]],
         pool,
         padding=_VALID,
         strideH=rows // parts,

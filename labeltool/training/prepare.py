@@ -55,6 +55,7 @@ class KnownHead:
     """A kind of head and its rules, whether without unlabelled clips, and what they were chosen with."""
 
     pools: Pools
+    units: int
     without_unlabelled: bool
     rule: ClipRule
     stream_rule: StreamRule

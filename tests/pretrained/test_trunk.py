@@ -28,6 +28,8 @@ from labeltool.settings import TRUNK_LAYERS
 YAMNET = REAL_DATA / "models" / "yamnet" / "yamnet.tflite"
 # Output tensors of YAMNet's layers in its file.
 TENSORS = {5: 47, 7: 53, 9: 59, 11: 65, 13: 71, 15: 77, 27: 113}
+# Deeper than the default, so that it has a middle layer.
+DEEP = random_trunk(2, (4, 4, 6, 6, 8, 8, 10), (2, 2, 1, 1, 2, 1, 1))
 needs_yamnet = pytest.mark.skipif(not YAMNET.is_file(), reason="the published YAMNet is not part of the project")
 
 
@@ -80,7 +82,11 @@ def test_features_are_those_of_yamnets_own_layers(layers: int, tmp_path: Path) -
             continue  # a log-mel that lies between two codes was rounded the other way
         grid = whole.get_tensor(TENSORS[layers])[0]
         halves = [rounded_mean(half) for half in np.split(whole.get_tensor(TENSORS[layers])[0], 2, axis=1)]
-        np.testing.assert_array_equal(codes, np.concatenate([rounded_mean(grid), grid.max(axis=(0, 1)), *halves]))
+        expected = [rounded_mean(grid), grid.max(axis=(0, 1)), *halves]
+        if layers > 11:
+            middle = whole.get_tensor(TENSORS[11])[0]
+            expected += [rounded_mean(middle), middle.max(axis=(0, 1))]
+        np.testing.assert_array_equal(codes, np.concatenate(expected))
     assert len(np.unique(found)) > 20
 
 
@@ -89,7 +95,7 @@ def test_weight_bytes_are_those_of_eleven_layers() -> None:
     from labeltool.exporters.stm32.tflite.summary import read_network
 
     trunk = yamnet()
-    network = read_network(feature_network(trunk))
+    network = read_network(feature_network(trunk, middle=False))
     assert network.input.shape == (1, 64, 96, 1) and network.output.shape == (1, 1024)
     assert network.weight_bytes == sum(layer.weights.size + 4 * layer.bias.size for layer in trunk.layers)
     assert network.weight_bytes / 1024 < 136
@@ -97,14 +103,20 @@ def test_weight_bytes_are_those_of_eleven_layers() -> None:
 
 @pytest.mark.parametrize(
     ("units", "activation", "pools"),
-    [(12, "softmax", "whole"), (0, "softmax", "halves"), (12, "sigmoid", "halves"), (0, "sigmoid", "whole")],
+    [
+        (12, "softmax", "whole"),
+        (0, "softmax", "halves"),
+        (12, "sigmoid", "halves"),
+        (0, "sigmoid", "whole"),
+        (0, "softmax", "layers"),
+    ],
 )
 def test_features_and_head_give_the_codes_of_the_composed_network_on_the_mcu(
     units: int, activation: str, pools: Pools
 ) -> None:
     runtime = pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency").runtime
-    trunk = random_trunk()
-    features = Int8Model(feature_network(trunk))
+    trunk = DEEP if pools == "layers" else random_trunk()
+    features = Int8Model(feature_network(trunk, middle=trunk.middle is not None))
     given = features.quantise(log_mel_patches(60))
     codes = features.predict_int8(given)[:, trunk_frontend(trunk).places(pools)]
     _, quantised = head_on(trunk, codes, units=units, activation=activation)
@@ -123,7 +135,7 @@ def test_optimised_kernels_give_the_features_of_the_reference_kernels(tmp_path: 
     trunk, pcm = random_trunk(1), noise(20.0, 1)
     frames = trunk_frames(trunk, tmp_path)
     computed = frames(pcm)
-    reference = Int8Model(feature_network(trunk))
+    reference = Int8Model(feature_network(trunk, middle=False))
     windows = YAMNET_FRONTEND.with_patches(96, 24)
     log_mel = windows.log_mel(pcm)
     np.testing.assert_array_equal(
@@ -137,16 +149,29 @@ def test_optimised_kernels_give_the_features_of_the_reference_kernels(tmp_path: 
     np.testing.assert_array_equal(frames.frontend.loudness_db(computed), YAMNET_FRONTEND.loudness_db(log_mel))
 
 
-def test_the_trunk_in_a_models_own_file_gives_the_same_features(tmp_path: Path) -> None:
-    trunk, pcm = random_trunk(), noise(2.0)
+@pytest.mark.parametrize("pools", ["halves", "layers"])
+def test_the_trunk_in_a_models_own_file_gives_the_same_features(pools: Pools, tmp_path: Path) -> None:
+    trunk, pcm = DEEP if pools == "layers" else random_trunk(), noise(2.0)
     frames = trunk_frames(trunk, tmp_path / "one")
     computed = frames(pcm)
-    codes = frames.frontend.codes(computed)[:, frames.frontend.places("halves")]
+    codes = frames.frontend.codes(computed)[:, frames.frontend.places(pools)]
     model = tmp_path / "model_int8.tflite"
-    model.write_bytes(network_with_head(trunk, head_on(trunk, codes)[1], "halves"))
+    model.write_bytes(network_with_head(trunk, head_on(trunk, codes)[1], pools))
     again = trunk_frames_of_model(model, frames.frontend, tmp_path / "other")
     assert again.path != frames.path and again.path.read_bytes() == frames.path.read_bytes()
     np.testing.assert_array_equal(again(pcm), computed)
+
+
+def test_a_model_of_before_the_middle_layer_was_read_keeps_its_features(tmp_path: Path) -> None:
+    pcm, frames = noise(2.0), trunk_frames(DEEP, tmp_path)
+    before = replace(frames.frontend, middle_channels=0)
+    assert "middle_channels" not in before.to_dict()
+    model = tmp_path / "model_int8.tflite"
+    codes = frames.frontend.codes(frames(pcm))
+    head = head_on(DEEP, codes[:, frames.frontend.places("whole")])[1]
+    model.write_bytes(network_with_head(DEEP, head, "whole"))
+    old = trunk_frames_of_model(model, before, tmp_path)
+    np.testing.assert_array_equal(before.codes(old(pcm)), codes[:, : before.width])
 
 
 def test_a_damaged_network_in_the_cache_is_named_in_one_line(tmp_path: Path) -> None:
@@ -158,7 +183,7 @@ def test_a_damaged_network_in_the_cache_is_named_in_one_line(tmp_path: Path) -> 
 
 def test_a_card_names_no_file_outside_the_cache(tmp_path: Path) -> None:
     model, directory = tmp_path / "model_int8.tflite", tmp_path / "cache"
-    model.write_bytes(feature_network(random_trunk()))
+    model.write_bytes(feature_network(random_trunk(), middle=False))
     frontend = replace(trunk_frontend(random_trunk()), trunk="../outside")
     assert trunk_frames_of_model(model, frontend, directory).path.parent == directory
     assert not (tmp_path / "outside.tflite").exists()
@@ -193,7 +218,7 @@ def test_another_network_or_depth_is_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(LabeltoolError, match="not the file that its card describes"):
         read_trunk(YAMNET, card)
     other = tmp_path / "features.tflite"
-    other.write_bytes(feature_network(random_trunk()))
+    other.write_bytes(feature_network(random_trunk(), middle=False))
     card = PretrainedCard({other.name: hashlib.sha256(other.read_bytes()).hexdigest()}, 1, 1, (1,), (), "0")
     with pytest.raises(LabeltoolError, match="its layers are not YAMNet's"):
         read_trunk(other, card)
