@@ -45,7 +45,7 @@ _CONNECT_S = 10.0
 # machines may lose some for other reasons. Of a scheduler that is there already its own configuration counts.
 _ALLOWED_FAILURES = 3
 
-_SETTINGS = {
+_SETTINGS: dict[str, object] = {
     # Dask's own value has the C library take every larger array from the system anew: twice the time for log-mels.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     # Nobody reads its samples of what workers do, a hundred a second, nor how late its own clock is.
