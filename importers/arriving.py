@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labeltool.audio.completeness import UNKNOWN_SIZES
+from labeltool.audio.completeness import is_unknown_length
 from labeltool.audio.files import walk
 from labeltool.errors import LabeltoolError
 
@@ -111,4 +111,4 @@ def is_whole(path: Path, size: int) -> bool:
     kind, claimed, form = struct.unpack("<4sI4s", head)
     is_wav = kind == b"RIFF" and form == b"WAVE"
     # Of a last chunk of odd length, some writers leave out the byte that fills it up.
-    return not is_wav or claimed in UNKNOWN_SIZES or size + 1 >= claimed + 8
+    return not is_wav or is_unknown_length(claimed) or size + 1 >= claimed + 8

@@ -23,7 +23,7 @@ Described = AudioFile | LabeltoolError
 """The properties of a sound file, or why it cannot be read."""
 
 # To be raised when `audio.files.describe` returns other properties of the same file.
-_FORMAT = 2
+_FORMAT = 3
 # What a killed process has read and not kept is less than a block.
 _LAST_OF = 32
 _MAX_FILES, _MAX_BYTES = 256, 256 << 20

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -18,12 +19,25 @@ from labeltool.audio.remote.remote_file import open_bytes, size_of
 COPY_AGAIN = "copy it again from where it comes"
 """What to do about a file that is not complete."""
 
-UNKNOWN_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36})
-"""The lengths that a recorder or a pipe writes into a WAV where it does not know the length."""
-
+# What writers that do not know a length take off the largest one, or add: heads, and parts of whole frames and blocks.
+_ABOUT_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
 # Of the first frame of an MP3: where the header of the whole file is, if it has one.
 _VBR_HEADER_WITHIN = 512
+
+
+class Damage(IntEnum):
+    """What is wrong with the stream of a sound file; without a proper end, all that is there can be read."""
+
+    NONE = 0
+    PARTS = 1
+    NO_END = 2
+
+
+_REASONS = {
+    Damage.PARTS: "is damaged or cut short: parts of it cannot be read",
+    Damage.NO_END: "has no proper end: it is cut short, or was never finished",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +48,24 @@ class Loss:
     ----------
     missing_s
         Seconds that its header promises and that could not be decoded; 0 where it promises none.
-    is_damaged
+    damage
         Whether its stream has bytes that are not of its format, a part that is missing, or no proper end.
     """
 
     missing_s: float = 0.0
-    is_damaged: bool = False
+    damage: Damage = Damage.NONE
 
     @property
     def reason(self) -> str | None:
         """What is wrong with the file; None where nothing is."""
         if self.missing_s > 0:
             return f"is damaged or cut short: its header says {self.missing_s:.3g} s more than can be read"
-        return "is damaged or cut short: parts of it cannot be read" if self.is_damaged else None
+        return _REASONS.get(self.damage)
+
+
+def is_unknown_length(size: int) -> bool:
+    """Whether a length is one of those that recorders and pipes write where they do not know it: 0, or 2 or 4 GiB."""
+    return size == 0 or any(abs(size - most) <= _ABOUT_BYTES for most in (1 << 31, 1 << 32))
 
 
 def loss_of(path: str | Path, format: str, rate_hz: int, claimed: int | None, decoded: int, log: str) -> Loss:
@@ -69,9 +88,9 @@ def loss_of(path: str | Path, format: str, rate_hz: int, claimed: int | None, de
     if format == "FLAC":
         return Loss(less_s)
     with open_bytes(path) as file:
-        if format in _DAMAGED:
-            is_damaged = _DAMAGED[format](file, size_of(file))
-            return Loss(less_s if is_damaged or format == "OGG" else 0.0, is_damaged)
+        if format in _DAMAGE:
+            damage = Damage(_DAMAGE[format](file, size_of(file)))
+            return Loss(less_s if damage or format == "OGG" else 0.0, damage)
         missing, present = _missing_bytes(file) if format in _CHUNKS else _logged_bytes(log)
     frames = missing * decoded / present if present > 0 else 0.0
     return Loss(frames / rate_hz if frames >= 1 else 0.0)
@@ -88,21 +107,30 @@ _SHORT = re.compile(r"^ *(?:data|riff|Riff size|Data Size) *: (\d+) \(should be 
 def _logged_bytes(log: str) -> tuple[int, int]:
     """Return how many bytes of sound a file misses, and how many it has, by libsndfile's notes."""
     noted = [(int(claimed) - int(present), int(present)) for claimed, present in _SHORT.findall(log)]
-    return max((one for one in noted if sum(one) not in UNKNOWN_SIZES), default=(0, 1))
+    return max((one for one in noted if not is_unknown_length(sum(one))), default=(0, 1))
 
 
 def _missing_bytes(file: BinaryIO) -> tuple[int, int]:
     """Return how many bytes of sound a file of chunks misses, and how many it has."""
     end = size_of(file)
     head = file.read(12)
-    if not head.startswith((b"RIFF", b"FORM")):
+    if not head.startswith((b"RIFF", b"RIFX", b"FORM")):
         return 0, 1
-    is_little = head.startswith(b"RIFF")
-    sound = b"data" if is_little else b"SSND"
+    is_little, sound = head.startswith(b"RIFF"), b"SSND" if head.startswith(b"FORM") else b"data"
 
     def size_in(head: bytes) -> int:
         size = int.from_bytes(head[4:8], "little" if is_little else "big")
-        return 0 if size in UNKNOWN_SIZES else size
+        return 0 if is_unknown_length(size) else size
+
+    def are_chunks(place: int) -> bool:
+        """Whether chunks follow one another from here to the end of the file, of which the last may be cut."""
+        while place + 8 <= end:
+            file.seek(place)
+            head = file.read(8)
+            place += 8 + size_in(head) + size_in(head) % 2
+            if not re.fullmatch(rb"[ -~]{4}", head[:4]) or place > end + of_all + 1:
+                return False
+        return True
 
     # What is cut out of the samples may be made up for, in the count, by a chunk behind them.
     of_all = size_in(head) + 8 - end
@@ -112,7 +140,8 @@ def _missing_bytes(file: BinaryIO) -> tuple[int, int]:
         place += 8
         if head[:4] == sound:
             present = min(size or end, end - place)
-            return max(size - present, of_all if of_all > _MISCOUNTED else 0), present
+            is_shorter = of_all > _MISCOUNTED and not are_chunks(place + size + size % 2)
+            return max(size - present, of_all if is_shorter else 0), present
         place += size + size % 2
         file.seek(place)
     return 0, 1
@@ -124,8 +153,8 @@ _OGG_END_OF_STREAM = 4
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def _ogg_is_damaged(file: BinaryIO, size: int) -> bool:
-    """Whether the pages of an Ogg stream are not all there, one behind the other, up to the last one."""
+def _ogg_damage(file: BinaryIO, size: int) -> Damage:
+    """Return whether pages of an Ogg stream are damaged or missing, or the mark that one is the last."""
     number, kind = -1, 0
     while len(head := file.read(_OGG_HEAD)) == _OGG_HEAD and head.startswith(b"OggS"):
         lengths = file.read(head[_OGG_PARTS])
@@ -135,8 +164,10 @@ def _ogg_is_damaged(file: BinaryIO, size: int) -> bool:
         kind = head[_OGG_KIND]
         is_next = number == before + 1 or before < 0
         if not is_next or len(body) < sum(lengths) or _ogg_checksum(page) != head[_OGG_SUM : _OGG_SUM + 4]:
-            return True
-    return not kind & _OGG_END_OF_STREAM
+            return Damage.PARTS
+    if kind & _OGG_END_OF_STREAM:
+        return Damage.NONE
+    return Damage.PARTS if head else Damage.NO_END
 
 
 def _ogg_checksum(page: bytes) -> bytes:
@@ -251,4 +282,4 @@ def _before_last_tag(file: BinaryIO, size: int) -> int:
     return max(0, size - len(tail) + at + _APE_BYTES * (1 - has_header) - length)
 
 
-_DAMAGED = {"OGG": _ogg_is_damaged, "MP3": _mp3_is_damaged}
+_DAMAGE = {"OGG": _ogg_damage, "MP3": _mp3_is_damaged}

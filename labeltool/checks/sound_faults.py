@@ -87,7 +87,7 @@ def find_truncated(subject: Subject) -> list[Finding]:
     is_usual = len(lengths) >= _MIN_OF_ONE_LENGTH and 2 * lengths.count(usual) > len(lengths)
 
     def fault(values: SoundValues) -> tuple[float, str] | None:
-        reason = Loss(values.missing_s, values.is_broken).reason
+        reason = Loss(values.missing_s, values.damage).reason
         return None if reason is None else (values.missing_s, f"{reason} (it has {values.duration_s:.1f} s)")
 
     def cut_off(values: SoundValues) -> tuple[float, str] | None:

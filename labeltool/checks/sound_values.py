@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeltool.audio.completeness import Damage
 from labeltool.checks.sound.array_cache import ArrayCache, Arrays
 from labeltool.checks.sound.measure import BLOCK_S, measure
 from labeltool.project import Project
@@ -18,7 +19,7 @@ from labeltool.store import Store
 from labeltool.type_aliases import Float32, Progress
 
 # Raised whenever something is measured in another way.
-_VERSION = 4
+_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class SoundValues:
         The mono mix has (1 + it) / 2 of the mean power of two channels. 1 for mono.
     missing_s
         Seconds that the file's header promises and the file does not have; 0 where it is whole or nothing is promised.
-    is_broken
+    damage
         Whether the file has parts that are not of its format, or no proper end, or cannot be decoded to its end.
     not_finite
         Number of samples that are NaN or infinite: silence, and full scale, in all the other values.
@@ -68,7 +69,7 @@ class SoundValues:
     bandwidth_hz: float
     phase_correlation: float
     missing_s: float
-    is_broken: bool
+    damage: Damage
     not_finite: int
     levels_dbfs: Float32
     channel_levels_dbfs: Float32
@@ -104,12 +105,10 @@ def sound_values(
 
 def _values(arrays: Arrays) -> SoundValues:
     single = [float(value) for value in arrays["single"]]
-    duration_s, rate_hz, channels, level, peak, dc, clipped, bandwidth_hz, phase, missing_s, is_broken, not_finite = (
-        single
-    )
+    duration_s, rate_hz, channels, level, peak, dc, clipped, bandwidth_hz, phase, missing_s, damage, not_finite = single
     return SoundValues(
         *(duration_s, int(rate_hz), int(channels), level, peak, dc, clipped, bandwidth_hz, phase, missing_s),
-        bool(is_broken),
+        Damage(int(damage)),
         int(not_finite),
         *(np.asarray(arrays[name], np.float32) for name in ("levels", "channel_levels", "spectrum")),
     )

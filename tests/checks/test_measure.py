@@ -15,7 +15,7 @@ from labeltool.errors import LabeltoolError
 RATE = 44100
 NAMES = (
     *("duration_s", "rate_hz", "channels", "level_dbfs", "peak", "dc", "clipped", "bandwidth_hz", "phase"),
-    *("missing_s", "is_broken", "not_finite"),
+    *("missing_s", "damage", "not_finite"),
 )
 
 
@@ -47,7 +47,7 @@ def test_the_values_of_a_noise(tmp_path: Path, suffix: str) -> None:
     assert found["clipped"] == 0
     assert found["bandwidth_hz"] > 0.7 * RATE / 2
     assert found["phase"] == 1
-    assert (found["missing_s"], found["is_broken"]) == (0, 0)
+    assert (found["missing_s"], found["damage"]) == (0, 0)
 
 
 def test_digital_silence(tmp_path: Path) -> None:
@@ -110,11 +110,11 @@ def test_files_that_were_cut_short(tmp_path: Path) -> None:
     assert measured(promised)["missing_s"] > 0.1
     for name in ("whole.ogg", "whole.flac", "whole.mp3", "whole.wav"):
         path = tmp_path / name
-        assert values(path, noise())["is_broken"] == 0, name
+        assert values(path, noise())["damage"] == 0, name
         assert measured(path)["missing_s"] < 0.06, name  # an MP3 counts the frames of its encoder's delay
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
         found = measured(path)
-        assert found["is_broken"] or found["missing_s"] > 0.3, name
+        assert found["damage"] or found["missing_s"] > 0.3, name
 
 
 def test_a_recorder_that_never_wrote_the_length_promises_nothing(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def test_a_file_that_stays_cut_short_is_given_out_after_an_hour(tmp_path: Path) 
         (b"RIFF\xff\xff\xff\x7fWAVEfmt ", True),
         (b"RIFF\xdb\xff\xff\x7fWAVEfmt ", True),
         (b"RIFF\xdb\xff\xff\xffWAVEfmt ", True),
+        (b"RIFF\0\xf0\xff\x7fWAVEfmt ", True),  # of SoX
+        (b"RIFF\0\0\0\xc0WAVEfmt ", False),
         (b"", False),
         (b"RIFF\xff\xff\xff\xffWAVEfmt ", True),  # of a recorder that does not know the length
         (b"RIFF\x05\0\0\0WAVE", True),  # an odd chunk without its last byte

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labeltool.audio.completeness import Damage
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.checks.sound.array_cache import Arrays
 from labeltool.errors import LabeltoolError
@@ -58,7 +59,7 @@ def measure(path: Path) -> Arrays:
     """
     with SoundReader(path) as reader:
         totals = _Totals(reader.rate_hz, reader.channels)
-        is_broken = False
+        damage = Damage.NONE
         try:
             for block in reader.all_channels(0, None):
                 totals.not_finite += int(np.count_nonzero(~np.isfinite(block)))
@@ -66,10 +67,10 @@ def measure(path: Path) -> Arrays:
         except LabeltoolError:
             if not totals.frames:
                 raise
-            is_broken = True
+            damage = Damage.PARTS
         loss = reader.loss(totals.frames)
     values = totals.values()
-    single = np.array([*values, loss.missing_s, is_broken or loss.is_damaged, totals.not_finite], np.float64)
+    single = np.array([*values, loss.missing_s, damage or loss.damage, totals.not_finite], np.float64)
     mono, channels = (np.array(powers) / np.maximum(totals.block_frames, 1) for powers in totals.block_powers)
     return {
         "single": single,
