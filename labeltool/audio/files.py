@@ -242,8 +242,6 @@ def _describe_remote(url: str) -> AudioFile:
 def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[Skipped]]:
     """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
 
-    A file of which parts cannot be read is among both.
-
     Parameters
     ----------
     are_part
@@ -258,9 +256,7 @@ def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict
     failed: list[Skipped] = []
     for file in dict.fromkeys(files):
         try:
-            sound = sounds[file] = describe(file, samples=False)
-            if sound.fault is not None:
-                failed.append(Skipped(file, None, sound.fault))
+            sounds[file] = describe(file, samples=False)
         except LabeltoolError as error:
             if len(files) == 1 and not are_part:
                 raise

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+    from labeltool.inference.classify import ClassifiedFile
+    from labeltool.inference.detect import DetectedFile
     from labeltool.parallel.engine import Engine
     from labeltool.project import Project
     from labeltool.records import Skipped
@@ -355,6 +357,13 @@ def print_failed(failed: Sequence[Skipped], total: int) -> None:
         narrate(f"failed: {one}")
     if failed and total > 1:
         narrate(f"{len(failed)} of {total} files failed")
+
+
+def print_damaged(files: Iterable[DetectedFile | ClassifiedFile]) -> None:
+    """Name on stderr the files of which parts cannot be read; what was found in the others counts."""
+    for one in files:
+        if one.fault is not None:
+            narrate(f"damaged: {one.file}: {one.fault}")
 
 
 def exit_for_failed(failed: Sequence[object]) -> None:

@@ -255,6 +255,6 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
     for word, group in _by_kind(skipped).items():
         shown = [one for place, one in enumerate(group) if place < _REASONS_SHOWN or isinstance(one, (Failed, Damaged))]
         for one in shown:
-            narrate(f"{word}: {one}")
+            narrate(f"{'damaged' if isinstance(one, Damaged) else word}: {one}")
         if len(group) > len(shown):
             narrate(f"... and {len(group) - len(shown)} more: --json lists them all")

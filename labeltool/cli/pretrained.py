@@ -16,6 +16,7 @@ from labeltool.cli.common import (
     json_option,
     narrate,
     nearby_project,
+    print_damaged,
     print_failed,
     project_option,
     quoted,
@@ -80,6 +81,7 @@ def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool
             click.echo(in_one_line(one.file) + ("  (no label reaches the threshold)" if one.predicted == () else ""))
             for score in one.scores:
                 click.echo(in_one_line(f"Category: {score.label}, index: {score.index}, score: {score.score:.2f}"))
+    print_damaged(result.files)
     print_failed(result.failed, len(files))
     exit_for_failed(result.failed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,12 +55,15 @@ class ClassifiedFile:
     scores
         The most probable labels, the first first: by the model's clip rule; for a pretrained model the mean over the
         windows that hold any sound, so that digital silence has no scores.
+    fault
+        Why parts of the file cannot be read, None where all can: the scores are of the others.
     """
 
     file: str
     predicted: tuple[str, ...] | None
     scores: tuple[LabelScore, ...]
     windows: tuple[WindowScores, ...]
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def classify(
         assert classify_file is not None
         report("classifying", done, len(sounds), Path(file).name)
         try:
-            classified.append(classify_file(file, top))
+            classified.append(replace(classify_file(file, top), fault=sounds[file].fault))
         except LabeltoolError as error:
             failed.append(Skipped.of(error, file))
     return ClassifyResult(choice.name, tuple(classified), tuple(failed))

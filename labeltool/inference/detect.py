@@ -94,6 +94,8 @@ class DetectedFile:
         Whether they were detected by an earlier call, in just this way.
     parquet
         The file that has them; None without one.
+    fault
+        Why parts of the recording cannot be read, None where all can: the events are of the others.
     """
 
     file: str
@@ -103,6 +105,7 @@ class DetectedFile:
     spans: tuple[Event, ...]
     was_finished: bool = False
     parquet: str | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +376,7 @@ class _EventStore:
             tuple(events),
             is_finished,
             None if path is None else str(path),
+            sound.fault,
         )
 
     def _suggestions(

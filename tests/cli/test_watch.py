@@ -11,6 +11,7 @@ import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -44,6 +45,7 @@ def searching(project: Project, tmp_path: Path) -> Project:
 
 
 watch_command = importlib.import_module("labeltool.cli.detection.watch")
+failures = watch_command._Failures
 
 
 def recorded(path: Path, level: float = 0.9) -> Path:
@@ -131,12 +133,13 @@ def test_a_failure_that_is_not_the_files_is_tried_again(
     path = recorded(tmp_path / "recorders" / "a.wav")
     tries: list[list[Path]] = []
 
-    def import_and_detect(project: Project, files: list[Path], *_: object) -> tuple[bool, set[Path]]:
+    def import_and_detect(project: Project, files: list[Path], *others: Any) -> None:
         tries.append(files)
         if len(tries) == 1:
             raise LabeltoolError("is locked", file=project.directory)
         if len(tries) == 2:
-            return True, {path}
+            others[-1].again.add(path)
+            return
         raise KeyboardInterrupt  # Ctrl-C
 
     monkeypatch.setattr(watch_command, "_import_and_detect", import_and_detect)
@@ -150,25 +153,51 @@ def test_only_a_file_that_is_not_to_blame_is_tried_again(searching: Project, tmp
     no_folder = written(tmp_path / "events", b"a file in its place")  # which root could not write to either
     tracks = LabelTracks(tmp_path / "tracks")
 
-    def tried(events: Path) -> tuple[bool, set[Path]]:
-        options = {"events": str(events), "is_part": True}
+    def tried(events: Path) -> tuple[int, set[Path]]:
+        options, none, found = {"events": str(events), "is_part": True}, failures(), failures()
         with click.Context(watch_command.watch):
-            is_failed, again = watch_command._import_and_detect(searching, [whole, damaged], "net", options, tracks)
-        return is_failed, again
+            watch_command._import_and_detect(searching, [whole, damaged], "net", options, tracks, none, found)
+        return len(found.reasons), found.again
 
-    assert tried(no_folder) == (True, {whole})
-    assert tried(searching.exports / "detect") == (True, set())
+    assert tried(no_folder) == (2, {whole})
+    assert tried(searching.exports / "detect") == (1, set())
 
 
-def test_what_fails_for_a_reason_without_a_place_is_tried_again(
-    searching: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_fails_for_a_reason_without_a_place_is_tried_again_thrice_and_named_once(
+    searching: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, other = recorded(tmp_path / "a.wav"), recorded(tmp_path / "b.wav", 0.8)
     failed = tuple(Skipped(str(one), None, "the network stopped") for one in (path, other))
     result = DetectResult("net", {}, None, (), failed, without_place=(str(path),))
     monkeypatch.setattr(watch_command, "detect_in_parts", lambda *_: [result])
     tracks = LabelTracks(tmp_path / "tracks")
-    assert watch_command._import_and_detect(searching, [path, other], "net", {}, tracks) == (True, {path})
+    before = failures()
+    for again in ({path}, {path}, set(), {path}):
+        found = failures()
+        watch_command._import_and_detect(searching, [path, other], "net", {}, tracks, before, found)
+        assert found.again == again
+        assert capsys.readouterr().err.count("the network stopped") == (0 if before.reasons else 2)
+        before = found if again else failures()  # what is not given again is no part of the next look
+
+
+def test_a_damaged_file_is_named_and_its_events_are_kept(searching: Project, tmp_path: Path) -> None:
+    path = recorded(tmp_path / "recorders" / "cut.aiff")
+    path.write_bytes(path.read_bytes()[:-RATE])
+    named = f"damaged: {path}: is damaged or cut short: its header says 0.5 s more"
+    for command in (["import", "audio"], ["classify", "--model", "net"], ["detect", "--model", "net"]):
+        for _ in range(2):
+            done = labeltool_here("--project", searching.directory, *command, path, "--json")
+            assert done.stderr.count(named) == ("import" not in command) and "failed" not in done.stderr
+            result = json.loads(done.stdout)
+            assert not result.get("failed")
+            (one,) = result["notes"] if "notes" in result else result.get("files", [result])
+            assert "0.5 s more" in one.get("fault", one.get("reason")) and one.get("spans", True)
+    assert named in labeltool_here("--project", searching.directory, "import", "audio", path).stderr
+    other = recorded(path.with_name("new.aiff"), 0.8)
+    other.write_bytes(other.read_bytes()[:-RATE])
+    at = ("watch", path.parent, "--model", "net", "--once", "--settle", "0")
+    done = labeltool_here("--project", searching.directory, *at)
+    assert named.replace(path.name, other.name) in done.stderr and "failed" not in done.stderr and "high" in done.stdout
 
 
 def test_since_counts_by_the_recorders_time_else_by_the_files(project: Project, tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_digital_silence_in_a_file_counts_for_nothing(with_pretrained: Project, 
         "predicted": None,
         "scores": (),
         "windows": (),
+        "fault": None,
     }
     # Shorter than a window: padded, and its window ends with the file.
     (short,) = classified(with_pretrained, sound(tmp_path / "short.wav", np.full(100, 0.5)))["windows"]

@@ -21,6 +21,7 @@ from labeltool.cli.common import (
     json_option,
     narrate,
     nearby_project,
+    print_damaged,
     print_failed,
     project_option,
     quoted,
@@ -186,6 +187,7 @@ def _detect_and_show(
                 all_json.append(file_json(one, track))
             else:
                 print_events(one, track)
+        print_damaged(result.files)
         print_failed(result.failed, len(result.files) + len(result.failed))
         failed += result.failed
     if as_json:

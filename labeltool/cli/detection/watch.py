@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from labeltool.cli.common import (
     current_project,
     engine_options,
     narrate,
+    print_damaged,
     print_failed,
     project_option,
 )
@@ -27,6 +29,28 @@ from labeltool.util.counted import counted
 if TYPE_CHECKING:
     from labeltool.importers.arriving import ArrivingFiles
     from labeltool.project import Project
+
+# How often a file is searched that fails for a reason that names no place: it may be the file's, or pass.
+_MOST_TRIES = 3
+
+
+@dataclass(slots=True)
+class _Failures:
+    """What failed at one look at the folder.
+
+    Attributes
+    ----------
+    reasons
+        All of them, each with its place.
+    again
+        The files to be tried again: they failed for a reason that is not theirs, such as a full disk.
+    tries
+        Of the files whose failure names no place, how often they failed so at one look after the other.
+    """
+
+    reasons: set[str] = field(default_factory=set)
+    again: set[Path] = field(default_factory=set)
+    tries: dict[Path, int] = field(default_factory=dict)
 
 
 @click.command()
@@ -84,22 +108,22 @@ def watch(
     }
     choose_model(project, model)  # a wrong name ends it before it waits
     arriving, tracks = ArrivingFiles(directory, settle), LabelTracks(folder, below=directory)
-    is_failed, named = False, ""
+    is_failed, before = False, _Failures()
     for files in _arrivals(arriving, directory, interval, settle, once):
-        again = set[Path]()
+        failures = _Failures()
         try:
             for part in parts_of(_not_searched(project, model, files)):
-                failed, not_done = _import_and_detect(project, part, model, options, tracks)
-                is_failed |= failed
-                again |= not_done
-            named = ""
+                _import_and_detect(project, part, model, options, tracks, before, failures)
         except LabeltoolError as error:
             if once:
                 raise
-            again.update(files)
-            if named != (named := str(error)):
-                narrate(f"failed: {named}; tried again")
-        arriving.give_again(again)
+            failures.again.update(files)
+            failures.reasons.add(str(error))
+            if str(error) not in before.reasons:
+                narrate(f"failed: {error}; tried again")
+        arriving.give_again(failures.again)
+        is_failed |= bool(failures.reasons)
+        before = failures
     if once and is_failed:
         raise click.exceptions.Exit(ExitCode.FAILED)
 
@@ -152,29 +176,38 @@ def _not_searched(project: Project, model: str | None, files: Sequence[Path]) ->
 
 
 def _import_and_detect(
-    project: Project, files: Sequence[Path], model: str | None, options: Mapping[str, Any], tracks: LabelTracks
-) -> tuple[bool, set[Path]]:
-    """Import recordings and search them for events.
+    project: Project,
+    files: Sequence[Path],
+    model: str | None,
+    options: Mapping[str, Any],
+    tracks: LabelTracks,
+    before: _Failures,
+    failures: _Failures,
+) -> None:
+    """Import recordings and search them for events; name what did not fail so at the look before.
 
-    Returns
-    -------
-    bool
-        Whether any failed.
-    set of Path
-        The files that failed for a reason which is not theirs, such as a full disk: it names another place, or none.
+    Parameters
+    ----------
+    failures
+        Gets what failed.
     """
     _import(project, files)
-    is_failed, done = False, set[str]()
+    done = set[str]()
     for result in detect_in_parts(project, files, model, options):
-        for one in result.files:
-            if not one.was_finished:
-                print_events(one, tracks.write(one))
-        print_failed(result.failed, len(result.files) + len(result.failed))
-        is_failed |= bool(result.failed)
+        new = [one for one in result.files if not one.was_finished]
+        for one in new:
+            print_events(one, tracks.write(one))
+        print_damaged(new)
+        unnamed = [one for one in result.failed if str(one) not in before.reasons]
+        print_failed(unnamed, len(result.files) + len(unnamed))
+        failures.reasons.update(map(str, result.failed))
         done.update(in_one_line(one.file) for one in result.files)
         done.update(one.file for one in result.failed)
-        done.difference_update(in_one_line(file) for file in result.without_place)
-    return is_failed, {file for file in files if in_one_line(str(file)) not in done}
+        for file in map(Path, result.without_place):
+            failures.tries[file] = before.tries.get(file, 0) + 1
+            if failures.tries[file] < _MOST_TRIES:
+                done.discard(in_one_line(str(file)))
+    failures.again.update(file for file in files if in_one_line(str(file)) not in done)
 
 
 def _import(project: Project, files: Sequence[Path]) -> None:
