@@ -24,6 +24,9 @@ from labeltool.util.lifetime import exit_if_stopped
 from labeltool.util.unicode_names import nfc
 from labeltool.util.urls import is_url
 
+# An index of hashes is written in no order: with SQLite's own 2 MB its pages go to the disk over and over.
+_CACHE_OF_MANY_ROWS_KB = 200_000
+
 
 def now() -> str:
     """Return the time as the store writes it: ISO 8601, UTC, milliseconds."""
@@ -146,6 +149,17 @@ class Store:
                 yield self.connection
             finally:
                 self.connection.execute("COMMIT")
+
+    @contextmanager
+    def transaction_of_many_rows(self) -> Iterator[sqlite3.Connection]:
+        """Write all of the block or nothing, with room in memory for the indexes that are written in no order."""
+        (cache,) = self.connection.execute("PRAGMA cache_size").fetchone()
+        self.connection.execute(f"PRAGMA cache_size = -{_CACHE_OF_MANY_ROWS_KB}")
+        try:
+            with self.transaction() as connection:
+                yield connection
+        finally:
+            self.connection.execute(f"PRAGMA cache_size = {cache}")
 
     @contextmanager
     def transaction(self, *, wait_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,6 @@ from labeltool.store.journal_rows import append
 
 if TYPE_CHECKING:
     from labeltool.type_aliases import Progress
-
-# The index of import keys is written in no order: with SQLite's own 2 MB its pages go to the disk over and over.
-_CACHE_KB = 200_000
 
 
 @dataclass(slots=True)
@@ -94,17 +92,10 @@ def import_records(
     """
     read = list(records)
     result = ImportResult(skipped=[record for record in read if isinstance(record, Skipped)])
-    (cache,) = store.connection.execute("PRAGMA cache_size").fetchone()
-    store.connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
-    try:
-        with store.transaction() as connection:
-            _Import(store, connection, result, kind, source).write(read, report)
-            if not result.changes:
-                raise _NothingNew
-    except _NothingNew:
-        pass
-    finally:
-        store.connection.execute(f"PRAGMA cache_size = {cache}")
+    with suppress(_NothingNew), store.transaction_of_many_rows() as connection:
+        _Import(store, connection, result, kind, source).write(read, report)
+        if not result.changes:
+            raise _NothingNew
     return result
 
 

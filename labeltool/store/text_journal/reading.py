@@ -53,7 +53,7 @@ def import_journal(
     """
     result = JournalImport()
     unlisted = 0
-    with store.transaction() as connection:
+    with store.transaction_of_many_rows() as connection:
         union = Union(store, connection, result, sounds_in)
         for number, line in read_lines(file, name):
             if number % _LINES_PER_REPORT == 0:
