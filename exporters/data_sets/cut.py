@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from errno import EIO
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +11,6 @@ import pandas as pd
 from labeltool.audio.files import require_content
 from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.data_sets.kept_clips import KeptClips
 from labeltool.exporters.file_names import safe_stems
 from labeltool.exporters.source import Source
 from labeltool.store.recordings import all_recordings
@@ -56,8 +54,6 @@ def file_stems(rows: pd.DataFrame) -> list[str]:
 def cut(source: Source, rows: pd.DataFrame, directory: Path) -> pd.Series[str]:
     """Cut the sound of each row to its file; a recording is open once, and a bounded part of it in memory.
 
-    What an export that was killed has cut is taken from there (`kept_clips`).
-
     Parameters
     ----------
     rows
@@ -76,44 +72,35 @@ def cut(source: Source, rows: pd.DataFrame, directory: Path) -> pd.Series[str]:
     """
     reasons: list[str] = []
     samples = {sha256: one.samples_sha256 for one, sha256 in all_recordings(source.store)}
-    names = ("path", "recording_sha256", "start_s", "end_s", "file_name")
-    columns = (rows[name].tolist() for name in names)
-    with closing(KeptClips(directory.parent)) as kept:
-        for (path, sha256), of_recording in groupby(zip(*columns, strict=True), key=lambda row: row[:2]):
-            spans = list(of_recording)
-            try:
-                require_content(path, sha256, samples.get(sha256))
-                with SoundReader(path) as reader:
-                    for _, _, start_s, end_s, name in spans:
-                        source.report("cut", len(reasons), len(rows), name)
-                        reasons.append(_cut_one(source, kept, reader, sha256, start_s, end_s, directory / name))
-            except LabeltoolError as error:
-                source.failed.append(error)
-                reasons += [str(error)] * len(spans)
+    columns = (
+        rows["path"],
+        rows["recording_sha256"],
+        rows["start_s"].tolist(),
+        rows["end_s"].tolist(),
+        rows["file_name"],
+    )
+    for (path, sha256), of_recording in groupby(zip(*columns, strict=True), key=lambda row: row[:2]):
+        spans = list(of_recording)
+        try:
+            require_content(path, sha256, samples.get(sha256))
+            with SoundReader(path) as reader:
+                for _, _, start_s, end_s, name in spans:
+                    source.report("cut", len(reasons), len(rows), name)
+                    reasons.append(_write(source, reader, start_s, end_s, directory / name))
+        except LabeltoolError as error:
+            source.failed.append(error)
+            reasons += [str(error)] * len(spans)
     source.report("cut", len(rows), len(rows), "")
     if source.failed and all(reasons):
         raise source.failed[0]
     return pd.Series(reasons, index=rows.index, dtype=object)
 
 
-def _cut_one(
-    source: Source, kept: KeptClips, reader: SoundReader, sha256: str, start_s: float, end_s: float, path: Path
-) -> str:
-    """Cut a span to a file, or take it where it was cut before; return why there is none."""
-    first, last = round(start_s * reader.rate_hz), round(end_s * reader.rate_hz)
-    clip = f"{sha256} {reader.format} {reader.subtype} {first} {last}"
-    if kept.take(clip, path):
-        return ""
-    reason = _write(source, reader, first, last, path)
-    if not reason:
-        kept.keep(clip, path)
-    return reason
-
-
-def _write(source: Source, reader: SoundReader, first: int, last: int, path: Path) -> str:
-    """Write some frames to a file; return why they cannot be."""
+def _write(source: Source, reader: SoundReader, start_s: float, end_s: float, path: Path) -> str:
+    """Write a span to a file; return why it cannot be."""
     import soundfile
 
+    first, last = round(start_s * reader.rate_hz), round(end_s * reader.rate_hz)
     dtype, subtype = _STORED.get(reader.subtype, _IN_FLOATING_POINT)
     largest = (last - first) * reader.channels * _LARGEST_SAMPLE_BYTES
     frames = 0

@@ -15,10 +15,7 @@ import soundfile
 
 from helpers.exports import bytes_of, export
 from labeltool.audio import files, sound_reader
-from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.data_sets import cut, kept_clips
-from labeltool.exporters.source import Source
 from labeltool.importers.tables import table
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
@@ -211,37 +208,3 @@ def test_an_audiofolder_has_a_row_a_clip_and_a_part_a_group(project: Project, ad
     front_matter = (directory / "README.md").read_text(encoding="utf-8").split("---\n")[1]
     assert all(f"- split: {part}\n    path: {part}/**" in front_matter for part in parts)
     assert pd.read_csv(directory / "not_exported.csv").empty
-
-
-def test_after_a_kill_only_what_was_not_cut_is_cut(
-    project: Project, add_sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_sound("a.flac", "PCM_16", [(0.1 * number, 0.1 * number + 0.2, "dog") for number in range(8)])
-    export(project, "clips")
-    whole = bytes_of(project.exports / "clips")
-    written: list[str] = []
-    write = cut._write
-
-    def interrupted(source: Source, reader: SoundReader, first: int, last: int, path: Path) -> str:
-        if len(written) == 5:
-            raise KeyboardInterrupt
-        written.append(path.name)
-        return write(source, reader, first, last, path)
-
-    with monkeypatch.context() as killed:  # nobody cleans up
-        killed.setattr(cut, "_write", interrupted)
-        killed.setattr(kept_clips, "remove_tree", lambda _: None)
-        with pytest.raises(KeyboardInterrupt):
-            export(project, "clips")
-    kept = sorted((project.exports / ".cut-clips").iterdir())
-    assert len(kept) == 5 and bytes_of(project.exports / "clips") == whole
-    kept[0].write_bytes(kept[0].read_bytes()[:-1])
-    kept[1].unlink()
-    kept[1].symlink_to(kept[2])
-    written.clear()
-    monkeypatch.setattr(cut, "_write", lambda *given: written.append(given[-1].name) or write(*given))
-    export(project, "clips")
-    assert bytes_of(project.exports / "clips") == whole
-    assert len(written) == 8 - 3
-    assert [one.name for one in project.exports.iterdir()] == ["clips"]
-    assert {one.stat().st_nlink for one in (project.exports / "clips" / "dog").iterdir()} == {1}
