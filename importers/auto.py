@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ
-from labeltool.audio.remote.listing import LISTS
+from labeltool.audio.remote.listing import are_urls
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import marked_encoding, project_notes, quoted, read_each
 from labeltool.importers.file_kinds import file_kind
@@ -187,7 +187,7 @@ def _in_folder(folder: Path) -> Iterator[KnownSource | Skipped]:
             sounds.append(path)
             continue
         one = _known(path, folder)
-        labels += isinstance(one, KnownSource)
+        labels += isinstance(one, KnownSource) and one.format.is_labels
         yield one
     above = _shared_folder(folder, sounds)
     if sounds and not labels and _are_labels(above, sounds):
@@ -260,9 +260,13 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
         return KnownSource(path, FORMATS["audacity"], "a label track", root)
     if looks_like_labels(head):
         return KnownSource(path, FORMATS["table"], "a table of labels", root)
-    if path.suffix.lower() in LISTS and any(is_url(line.strip()) for line in head.splitlines()):
-        return KnownSource(path, FORMATS["audio"], "a list of URLs of recordings")
     reason = "no format reads it" if head.strip() else "is empty"
+    if are_urls(head if path.stat().st_size <= _HEAD_BYTES else head.rpartition("\n")[0], path.suffix.lower()):
+        if root is None:
+            return KnownSource(path, FORMATS["audio"], "a list of URLs of recordings")
+        # A folder may be a stranger's: no text in it makes this machine ask another one for something.
+        reason = "is a list of URLs; `labeltool import audio FILE` imports what it lists"
+        return Skipped(str(path), None, f"not taken: {reason}")
     if len(fields := fields_in(head)) > 1:
         shown = ", ".join(map(quoted, fields[:_MAX_SHOWN]))
         reason = f"is no table that is known by its columns ({shown}): {_NAMED}, without a header by numbers from 1"

@@ -78,9 +78,14 @@ class SoundFiles:
         Raises
         ------
         LabeltoolError
-            When several files fit equally well.
+            When several files fit equally well, or it is a URL and a folder was given.
         """
         if is_url(name):
+            if self._audio is not None and self._audio.is_dir():  # of a stranger, perhaps: no server is asked
+                raise LabeltoolError(
+                    f"{quoted(name)} is a URL, and sounds are wanted in a folder",
+                    remedy="import the file itself without --audio: `labeltool import table FILE`",
+                )
             return path_of_url(name)
         parts = _parts(name)
         if not parts:

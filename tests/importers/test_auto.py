@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from helpers.audacity_project import project_file
 from helpers.records import of_kind
 from labeltool import project as projects
+from labeltool.audio.remote import fetching
 from labeltool.cli.main import cli
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files, auto, folders
@@ -53,6 +54,56 @@ def test_what_each_file_was_taken_for_is_named_and_its_sound_found(tmp_path: Pat
     assert {Path(one.file).name for one in of_kind(records, Skipped) if "not taken" in one.reason} == {
         *("notes.txt", "map.pdf")
     }
+
+
+@pytest.mark.parametrize("name", ["README.txt", "urls.csv", "urls.tsv"])
+def test_a_list_of_urls_below_a_folder_is_reported_and_changes_nothing(
+    tmp_path: Path, write_tone: WriteTone, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def requested(*_: object) -> None:
+        raise AssertionError("a server got a request")
+
+    monkeypatch.setattr(fetching, "files", requested)
+    monkeypatch.setattr(fetching, "find", requested)
+    for label in ("cat", "dog"):
+        write_tone(f"{label}/a.wav", frequency_hz=300 + ord(label[0]))
+    (tmp_path / name).write_text("https://example.org/sounds/a.wav\n")
+    records = list(auto.read([tmp_path]))
+    assert {one.label for one in of_kind(records, Verdict)} == {"cat", "dog"}
+    assert [one.reason for one in of_kind(records, Skipped) if one.file == str(tmp_path / name)] == [
+        "not taken: is a list of URLs; `labeltool import audio FILE` imports what it lists"
+    ]
+
+
+def test_a_table_below_a_folder_makes_nobody_ask_a_server(
+    tmp_path: Path, write_tone: WriteTone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requested: list[str] = []
+    monkeypatch.setattr(fetching, "find", lambda url, **_: requested.append(url))
+    write_tone("a.wav", seconds=1.0)
+    rows = "file,start,end,label\nhttps://example.org/b.wav,0,1,owl\na.wav,0,1,wren\n"
+    (tmp_path / "labels.csv").write_text(rows)
+    records = list(auto.read([tmp_path]))
+    assert {one.label for one in of_kind(records, Verdict)} == {"wren"} and not requested
+    assert any("is a URL" in one.reason for one in of_kind(records, Skipped))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_taken"),
+    [
+        ("urls.txt", "# two\nhttps://example.org/a.wav\n\n https://example.org/b.wav\n", True),
+        ("urls.txt", "https://example.org/a.wav\n" * 4000, True),
+        ("urls.txt", "# none\n", False),
+        ("urls.csv", "url;licence\nhttps://example.org/a.wav;CC0\n", True),
+        ("urls.csv", "url\nhttps://example.org/a.wav\nb.wav\n", False),
+        ("README.txt", "Recordings of\nhttps://example.org/a.wav\n", False),
+        ("urls.md", "https://example.org/a.wav\n", False),
+    ],
+)
+def test_a_list_that_is_named_has_nothing_but_urls(tmp_path: Path, name: str, text: str, is_taken: bool) -> None:
+    (tmp_path / name).write_text(text)
+    (found,) = auto.sources([tmp_path / name])
+    assert isinstance(found, auto.KnownSource) is is_taken
 
 
 def test_folders_called_after_what_sounds_in_them_are_labels(tmp_path: Path, write_tone: WriteTone) -> None:

@@ -30,6 +30,12 @@ def suffix_of(place: str | Path) -> str:
     return PurePosixPath(urlsplit(as_url(place)).path if is_url(place) else str(place)).suffix.lower()
 
 
+def are_urls(text: str, suffix: str) -> bool:
+    """Return whether a file that ends so, with this text, is a list of URLs, and of nothing else."""
+    rows = _rows(text, suffix) if suffix in LISTS else []
+    return bool(rows) and all(is_url(name) for _, name in rows)
+
+
 def sounds_at(place: str | Path, suffixes: Collection[str]) -> Iterator[str | LabeltoolError]:
     """Yield the URLs of a URL, which may be a sound, a folder of a store or a list, or of a list on this disk.
 
