@@ -43,6 +43,9 @@ _LEAVE_S = 0.9
 _TERM_EVERY_S = 0.1
 _LOOK_EVERY_S = 0.1
 
+# A command that a signal ends leaves semaphores; the process that multiprocessing has for that removes them, unasked.
+_NO_WARNING = "ignore:resource_tracker:UserWarning"
+
 # The pipe from the parent, in a process that ends with it; and whether this process was stopped.
 _parent: int | None = None
 _stopped = False
@@ -76,8 +79,15 @@ def without_terminal_signals() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    from multiprocessing import resource_tracker
+
+    if _NO_WARNING not in sys.warnoptions:
+        sys.warnoptions.append(_NO_WARNING)
+    blocked = {signal.SIGINT, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     try:
+        resource_tracker.ensure_running()  # its start unblocks SIGINT, in a thread whose workers would inherit that
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -72,6 +72,21 @@ def test_what_a_terminal_sends_ends_a_command_and_the_workers_of_dask_in_one_lin
     until(lambda: not group(process.pid), "the workers' end")
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the signals that a process blocks are in /proc")
+def test_workers_of_dask_never_get_what_a_terminal_sends() -> None:
+    pytest.importorskip("distributed")
+    program = (
+        "from labeltool.parallel.dask_workers import _start_cluster\n"
+        "with _start_cluster(2) as cluster:\n"
+        "    for worker in cluster.workers.values():\n"
+        "        print(open(f'/proc/{worker.pid}/status').read().partition('SigBlk:')[2].split()[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S)
+    blocked = [int(line, 16) for line in done.stdout.split()]
+    wanted = sum(1 << number - 1 for number in (signal.SIGINT, signal.SIGHUP))
+    assert [mask & wanted for mask in blocked] == [wanted] * 2, done.stderr
+
+
 def test_a_killed_command_takes_its_worker_along(retrain: Started) -> None:
     process = retrain()
     (worker,) = children(process.pid)
