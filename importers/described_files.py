@@ -39,7 +39,7 @@ def described(paths: Iterable[str | Path], at_once: int | None = None) -> Iterat
     else:
         found = map_in_threads(_read, files, at_once or os.cpu_count() or 1, give_up)
     for one, sound in found:
-        one.block.add(sound)
+        one.keep(sound)
         yield sound
 
 

@@ -1,7 +1,7 @@
 """What was read of sound files, kept until one changes: an import that was interrupted does not read them again.
 
-Files are taken in blocks; what was read of a block is one file, named by the places, sizes, times and inodes of its
-sounds. Whether a path is the last of its block depends on its name, so a new file in a folder changes one block.
+Files are taken in blocks. What was read of a block is one file, named by the place of its first sound, so it is written
+over when a sound of it changes. Whether a block ends with a sound depends on that one's place and size alone.
 """
 
 from __future__ import annotations
@@ -18,44 +18,28 @@ from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.util.files.atomic_write import write_bytes
 from labeltool.util.files.bounded_read import MAX_TABLE_BYTES, read_bytes
+from labeltool.util.unicode_names import as_on_disk
 
 Described = AudioFile | LabeltoolError
 """The properties of a sound file, or why it cannot be read."""
 
 # To be raised when `audio.files.describe` returns other properties of the same file.
 _FORMAT = 3
-# What a killed process has read and not kept is less than a block.
-_LAST_OF = 32
-_MAX_FILES, _MAX_BYTES = 256, 256 << 20
+# What a killed process has read and not kept is less than a block, on average this many bytes, or 32 small files.
+_BLOCK_BYTES = 256 << 20
+_LEAST_BYTES = _BLOCK_BYTES // 32
 
-_decoder = msgspec.json.Decoder(list[AudioFile | None])
+_decoder = msgspec.json.Decoder(dict[str, AudioFile])
 
 
 @dataclass(slots=True)
-class Block:
-    """Some sound files.
+class _Block:
+    """Some sound files: where what is read of them is kept, what was, and what is; each by its version."""
 
-    Attributes
-    ----------
-    paths
-        Theirs.
-    file
-        Where what is read of them is kept; None: nowhere.
-    known
-        What was read of each before, None where nothing is known.
-    """
-
-    paths: list[str | Path]
-    file: Path | None
-    known: list[AudioFile | None]
-    _read: list[AudioFile | None] = field(default_factory=list)
-
-    def add(self, sound: Described) -> None:
-        """Take the properties of the next file; after the last, all are kept."""
-        self._read.append(sound if isinstance(sound, AudioFile) else None)
-        if self.file is not None and len(self._read) == len(self.paths) and self._read != self.known:
-            with suppress(OSError, LabeltoolError):  # a full disk is no reason not to import
-                write_bytes(self.file, msgspec.json.encode(self._read))
+    file: Path
+    before: dict[str, AudioFile]
+    left: int
+    now: dict[str, AudioFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +47,21 @@ class Wanted:
     """A sound file whose properties are wanted, and what is known of it."""
 
     path: str | Path
-    known: AudioFile | None
-    block: Block
+    known: AudioFile | None = None
+    _version: str = ""
+    _block: _Block | None = None
+
+    def keep(self, sound: Described) -> None:
+        """Take the properties of the file, once; after the last of its block, all are kept."""
+        block = self._block
+        if block is None:
+            return
+        block.left -= 1
+        if self._version and isinstance(sound, AudioFile):
+            block.now[self._version] = sound
+        if not block.left and block.now != block.before:
+            with suppress(OSError, LabeltoolError):  # a full disk is no reason not to import
+                write_bytes(block.file, msgspec.json.encode(block.now))
 
 
 def wanted(paths: Iterable[str | Path], folder: Path | None) -> Iterator[Wanted]:
@@ -75,36 +72,60 @@ def wanted(paths: Iterable[str | Path], folder: Path | None) -> Iterator[Wanted]
     folder
         Of the cache.
     """
-    for paths_of_block, versions in _blocks(paths):
-        file, known = None, []
-        if folder is not None:
-            name = hashlib.sha256(repr((_FORMAT, versions)).encode("utf-8", "surrogateescape")).hexdigest()
-            file = folder / f"{name}.json"
-            with suppress(OSError, ValueError):
-                known = _decoder.decode(read_bytes(file, MAX_TABLE_BYTES))
-        if len(known) != len(paths_of_block):
-            known = [None] * len(paths_of_block)
-        block = Block(paths_of_block, file, known)
-        yield from (Wanted(path, sound, block) for path, sound in zip(paths_of_block, known, strict=True))
+    if folder is None:
+        yield from map(Wanted, paths)
+        return
+    for files in _blocks(paths):
+        block = _Block(folder / f"{_sha256(files[0].place).hex()}.json", {}, len(files))
+        with suppress(OSError, ValueError):
+            block.before = _decoder.decode(read_bytes(block.file, MAX_TABLE_BYTES))
+        for one in files:
+            known = block.before.get(one.version)
+            yield Wanted(one.path, known if known and _may_be(known, one) else None, one.version, block)
 
 
-def _blocks(paths: Iterable[str | Path]) -> Iterator[tuple[list[str | Path], list[tuple[object, ...]]]]:
-    """Yield the files of each block, and of each its place, size, times of change and inode."""
-    files: list[str | Path] = []
-    versions: list[tuple[object, ...]] = []
-    size = 0
-    for path in paths:
-        place = str(Path(path).absolute())
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A sound file as it is now; version and real are "" where that cannot be seen, and nothing is kept then."""
+
+    path: str | Path
+    place: str
+    real: str = ""
+    version: str = ""
+    size: int = 0
+
+    @classmethod
+    def of(cls, path: str | Path) -> _File:
+        place = as_on_disk(Path(path)).absolute()
         try:
-            status = Path(place).stat()
-            versions.append((place, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
-            size += status.st_size
+            status, real = place.stat(), str(place.resolve())
         except OSError:
-            versions.append((place,))
-        files.append(path)
-        is_last = hashlib.sha256(place.encode("utf-8", "surrogateescape")).digest()[0] % _LAST_OF == 0
-        if is_last or len(files) >= _MAX_FILES or size >= _MAX_BYTES:
-            yield files, versions
-            files, versions, size = [], [], 0
+            return cls(path, str(place))
+        version = (_FORMAT, str(place), real, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return cls(path, str(place), real, _sha256(repr(version)).hex(), status.st_size)
+
+    def is_last(self) -> bool:
+        """Return whether a block ends with it: the likelier, the larger it is."""
+        part = int.from_bytes(_sha256(self.place)[:4], "big") / (1 << 32)
+        return part * _BLOCK_BYTES < max(self.size, _LEAST_BYTES)
+
+
+def _blocks(paths: Iterable[str | Path]) -> Iterator[list[_File]]:
+    files: list[_File] = []
+    for path in paths:
+        files.append(_File.of(path))
+        if files[-1].is_last():
+            yield files
+            files = []
     if files:
-        yield files, versions
+        yield files
+
+
+def _may_be(sound: AudioFile, file: _File) -> bool:
+    """Return whether properties that were kept can be those of a file: a project may be a stranger's."""
+    numbers = (sound.sample_rate_hz, sound.channels, sound.frames)
+    return sound.path == file.real and min(numbers) > 0 and len(sound.sha256) == 64
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
