@@ -6,6 +6,7 @@ fill it up with zeros, and write offsets such as `+1:00` that ISO 8601 does not 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -21,8 +22,11 @@ LOCATION = "location"
 # A WAV has a handful of chunks, and GUANO some hundred bytes; some programs add their results to it.
 _MAX_CHUNKS, _MAX_BYTES = 64, 1 << 16
 _MAX_CHARACTERS = 200
+# The size of the sound in an RF64, whose first chunk has it.
+_IN_DS64 = 0xFFFFFFFF
 
-_TIME = re.compile(r"\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
+_TIME = re.compile(r"\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)")
+_POSITION = re.compile(r"([+-]?\d{1,3}(?:[.,]\d{1,20})?)[\s,;]+([+-]?\d{1,3}(?:[.,]\d{1,20})?)", re.ASCII)
 _AUDIOMOTH = re.compile(
     r"Recorded at (\d\d:\d\d:\d\d)(?:\.\d{1,6})? (\d\d)/(\d\d)/(\d{4})\b.{0,60}?\bby (AudioMoth [0-9A-F]{8,16})\b"
 )
@@ -48,12 +52,13 @@ def recorder_columns(path: str | Path) -> tuple[tuple[str, str], ...]:
     """
     found: dict[str, str] = {}
     for name, content in _chunks(path):
-        found |= _of_guano(content) if name == b"guan" else _of_comment(content)
+        columns = _of_guano(content) if name == b"guan" else _of_comment(content)
+        tidy = {name: label_name(text[:_MAX_CHARACTERS]) for name, text in columns.items()}
+        found |= {name: text for name, text in tidy.items() if text}  # a chunk that lacks it hides nothing
     place = Path(path)
     time, site = time_of_name(place), prefix_of_name(place)
     known = {RECORDED_AT: "" if time is None else time.isoformat(), SITE: site}
-    tidy = {name: label_name(text[:_MAX_CHARACTERS]) for name, text in found.items()}
-    return tuple((name, text) for name, text in tidy.items() if text and text != known.get(name))
+    return tuple((name, text) for name, text in found.items() if text != known.get(name))
 
 
 def _chunks(path: str | Path) -> Iterator[tuple[bytes, bytes]]:
@@ -62,15 +67,19 @@ def _chunks(path: str | Path) -> Iterator[tuple[bytes, bytes]]:
         head = file.read(12)
         if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
             return
-        place = len(head)
+        length, place, data_bytes = file.seek(0, os.SEEK_END), len(head), 0
         for _ in range(_MAX_CHUNKS):
+            if place + 8 > length:
+                return
             file.seek(place)
             head = file.read(8)
-            if len(head) < 8:
-                return
             name, size = head[:4], int.from_bytes(head[4:], "little")
             if name in (b"guan", b"LIST"):
                 yield name, file.read(min(size, _MAX_BYTES))
+            elif name == b"ds64":
+                data_bytes = int.from_bytes(file.read(16)[8:], "little")
+            elif name == b"data" and size == _IN_DS64:
+                size = data_bytes
             place += 8 + size + size % 2
 
 
@@ -89,10 +98,10 @@ def _of_guano(content: bytes) -> dict[str, str]:
 
 def _location(fields: Mapping[str, str]) -> str:
     """Return a position, "" where it is none, or the 0 0 of a receiver that had none yet."""
-    try:
-        latitude, longitude = map(float, fields.get("Loc Position", "").replace(",", " ").split())
-    except ValueError:
+    position = _POSITION.fullmatch(fields.get("Loc Position", ""))
+    if position is None:
         return ""
+    latitude, longitude = (float(text.replace(",", ".")) for text in position.groups())
     is_place = abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude, longitude) != (0, 0)
     return f"{latitude} {longitude}" if is_place else ""
 

@@ -87,6 +87,49 @@ def test_the_comment_of_an_audiomoth(write_tone: Callable[..., Path], text: str)
     }
 
 
+def test_a_chunk_that_lacks_something_hides_nothing(write_tone: Callable[..., Path]) -> None:
+    poor = guano("Timestamp:2018-12-12 19:17\nLoc Position:54,75656 -1,59106\nMake:\n")
+    expected = {
+        "recorded_at": "2018-12-12T19:17:00",
+        "location": "54.75656 -1.59106",
+        "device": "AudioMoth 24F319055FDF2F5B",
+    }
+    # The time of the chunk that comes last counts.
+    first, last = with_chunks(write_tone("a.wav"), comment(AUDIOMOTH), poor), write_tone("b.wav")
+    assert dict(recorder_columns(first)) == expected
+    with_chunks(last, poor, comment(AUDIOMOTH))
+    assert dict(recorder_columns(last)) == expected | {"recorded_at": "2018-12-12T19:17:30"}
+
+
+@pytest.mark.parametrize(
+    ("position", "location"),
+    [
+        ("54.7 -1.5", "54.7 -1.5"),
+        ("54.7, -1.5", "54.7 -1.5"),
+        ("54.7,-1.5", "54.7 -1.5"),
+        ("54,7 -1,5", "54.7 -1.5"),
+        ("54,7;-1,5", "54.7 -1.5"),
+        ("54,7, -1,5", "54.7 -1.5"),
+        ("54 -1", "54.0 -1.0"),
+        ("54,75656", None),
+        ("54.7 -1.5 3", None),
+        ("nan 1", None),
+    ],
+)
+def test_positions(write_tone: Callable[..., Path], position: str, location: str | None) -> None:
+    path = with_chunks(write_tone("a.wav"), guano(f"Loc Position:{position}"))
+    assert dict(recorder_columns(path)).get("location") == location
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 1 << 63])
+def test_the_size_of_the_sound_in_an_rf64_is_in_its_first_chunk(tmp_path: Path, wrong: int) -> None:
+    sound = bytes(1000)
+    sizes = struct.pack("<QQQI", 0, len(sound) + wrong, 500, 0)
+    body = chunk(b"ds64", sizes) + b"data\xff\xff\xff\xff" + sound + guano(SONG_METER)
+    (tmp_path / "a.wav").write_bytes(b"RF64\xff\xff\xff\xffWAVE" + body)
+    assert dict(recorder_columns(tmp_path / "a.wav")).get("site") == (None if wrong else "POND")
+
+
 @pytest.mark.parametrize(
     "added",
     [
