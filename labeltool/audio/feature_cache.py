@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ FrameFunction = Callable[[Int16], npt.NDArray[Any]]
 """Computes a frontend's frames, (frames, columns) of its `dtype`, of samples at its rate, (samples,) int16."""
 
 _CLIPS_PER_SHARD = 64
-# Shards that are open at once: a process may have a thousand files open.
+# Shards that are mapped, of others frames are copied: a map has a file's descriptor, a process may have a thousand.
 _MAX_OPEN = 256
 _READ_AT_ONCE = 1 << 20
 # Of a cache that was full this share stays: to look through all shards after each batch would cost more than it keeps.
@@ -132,7 +131,7 @@ class FeatureCache:
         self._bytes: int | None = None  # of all shards, as far as they are known; None before the first look
         self._places: dict[str, _Place] = {}
         self._contents: dict[Path, tuple[int, int]] = {}
-        self._maps: OrderedDict[Path, Float32] = OrderedDict()
+        self._maps: dict[Path, Float32] = {}
         self._whole: set[Path] = set()
         self._seen_shards: set[Path] = set()
         self._gone: set[Path] = set()  # shards that are damaged or deleted; `_places` keeps what it has of them
@@ -192,40 +191,41 @@ class FeatureCache:
         return failed
 
     def log_mel(self, clip: StoredClip) -> Float32:
-        """Return a clip's frames, `(frames, columns) float32`, as a read-only view of the file.
+        """Return a clip's frames, `(frames, columns) float32`, read-only: a view of the file, or a copy.
 
         Raises
         ------
         LabeltoolError
             When they were not computed.
         """
-        place = self._find(clip)
-        if place is None:
+        frames = self._find(clip)
+        if frames is None:
             raise LabeltoolError("the features of a clip are not in the cache", file=clip.path)
-        return self._maps[place.shard][place.first : place.first + place.frames]
+        if self._places[clip.key].shard not in self._maps:
+            frames = np.array(frames)
+            frames.flags.writeable = False
+        return frames
 
-    def _find(self, clip: StoredClip) -> _Place | None:
-        """Return where a clip's frames are; None where they are not, or their shard is damaged or was deleted.
+    def _find(self, clip: StoredClip) -> Float32 | None:
+        """Return a clip's mapped frames; None where there are none, or their shard is damaged or was deleted.
 
-        A shard is checked when it is first needed: a cache of gigabytes costs only what is read of it. A bounded number
-        is open, for each has a file's descriptor; arrays that were returned stay readable.
+        A shard is checked when it is first needed: a cache of gigabytes costs only what is read of it.
         """
         place = self._places.get(clip.key)
         if place is None or place.shard in self._gone:
             return None
-        if place.shard in self._maps:
-            self._maps.move_to_end(place.shard)
-            return place
-        count, crc32 = self._contents[place.shard]
-        frames = _open_shard(place.shard, self.frontend, count, None if place.shard in self._whole else crc32)
+        frames = self._maps.get(place.shard)
         if frames is None:
-            self._gone.add(place.shard)
-            return None
-        self._whole.add(place.shard)
-        self._maps[place.shard] = frames
-        if len(self._maps) > _MAX_OPEN:
-            self._maps.popitem(last=False)
-        return place
+            count, crc32 = self._contents[place.shard]
+            frames = _open_shard(place.shard, self.frontend, count, None if place.shard in self._whole else crc32)
+            if frames is None:
+                self._gone.add(place.shard)
+                return None
+            self._whole.add(place.shard)
+            # No map is closed for another: arrays that were returned would keep its descriptor.
+            if len(self._maps) < _MAX_OPEN:
+                self._maps[place.shard] = frames
+        return frames[place.first : place.first + place.frames]
 
     def _use(self, clips: Sequence[StoredClip]) -> None:
         """Mark the shards of some clips as used now: they are the last to be deleted, and are not deleted here."""
@@ -259,7 +259,6 @@ class FeatureCache:
                     excess -= size
                     self._bytes -= size
                     self._gone.add(shard)
-                    self._maps.pop(shard, None)
 
     def _make_directory(self) -> None:
         try:

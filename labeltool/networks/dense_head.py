@@ -198,6 +198,14 @@ def quantise(head: DenseHead, codes: Int8) -> QuantisedHead:
     codes : (n, width) int8
         Features of training clips; ranges are theirs. Of many rows some are taken, spread evenly.
     """
+    from threadpoolctl import threadpool_limits
+
+    # The order of sums depends on the number of threads, and the rounding of a weight on the last bit.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _quantised(head, codes)
+
+
+def _quantised(head: DenseHead, codes: Int8) -> QuantisedHead:
     codes = codes[:: max(1, -(-len(codes) // _MAX_ROWS))]
     kernels, biases = _equalised(head)
     scale, zero = float(np.float32(head.scale)), head.zero_point
@@ -270,14 +278,10 @@ def _compensation(inputs: Float64) -> Float64:
 
     Frantar et al. 2022, "GPTQ": rows of the Cholesky factor of the inverse covariance, divided by its diagonal.
     """
-    from threadpoolctl import threadpool_limits
-
-    # The order of sums depends on the number of threads, and the rounding of a weight on the last bit.
-    with threadpool_limits(limits=1, user_api="blas"):
-        centred = inputs - inputs.mean(axis=0)
-        covariance = centred.T @ centred
-        covariance[np.diag_indices_from(covariance)] += max(_DAMPING * float(np.diag(covariance).mean()), 1e-12)
-        factor = np.linalg.cholesky(np.linalg.inv(covariance)).T
+    centred = inputs - inputs.mean(axis=0)
+    covariance = centred.T @ centred
+    covariance[np.diag_indices_from(covariance)] += max(_DAMPING * float(np.diag(covariance).mean()), 1e-12)
+    factor = np.linalg.cholesky(np.linalg.inv(covariance)).T
     return np.asarray(factor / np.diag(factor)[:, None], np.float64)
 
 

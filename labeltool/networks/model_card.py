@@ -115,6 +115,8 @@ class TrunkSource:
         Whether the estimated labels of unlabelled clips were not used, because they are worse than the head's.
     middle_channels
         Channels of the middle layer, which the features have too; 0: they do not.
+    head_units
+        That of the settings, which the chosen head may not have; None: from before it was noted.
     """
 
     name: str
@@ -128,6 +130,7 @@ class TrunkSource:
     pools: Pools
     without_unlabelled: bool = False
     middle_channels: int = 0
+    head_units: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

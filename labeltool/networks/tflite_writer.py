@@ -111,6 +111,8 @@ class TFLiteWriter:
     ) -> int:
         schema = self._schema
         tensor = schema.TensorT()
+        if any(one.name == name for one in self._graph.tensors):
+            name = f"{name}_{len(self._graph.tensors)}"  # tools find tensors by their names
         tensor.name, tensor.shape, tensor.buffer, tensor.hasRank = name, list(shape), buffer, True
         tensor.type = getattr(schema.TensorType, dtype)
         if scales:

@@ -44,17 +44,9 @@ def known_head(project: Project, store: Store, training_set: TrainingSet, reques
     if has_seen_test or card.trunk is None or card.compared is None or scratch_run_due(card.compared, training_set):
         return None
     trunk = card.trunk
-    # A head without a hidden layer may have been chosen whatever the settings are, but for one on the whole map.
-    is_linear = trunk.pools != "whole" and trunk.units == 0
-    last_one = (
-        card.test_fold,
-        card.labels,
-        card.clip_rule.head,
-        trunk.fingerprint,
-        is_linear or trunk.units,
-    )
+    last_one = card.test_fold, card.labels, card.clip_rule.head, trunk.fingerprint, trunk.head_units
     own = request.trunk.fingerprint if request.trunk else None
-    this = request.test_fold, training_set.labels, training_set.head, own, is_linear or request.units
+    this = request.test_fold, training_set.labels, training_set.head, own, request.units
     if last_one != this or project.settings.learning.pooling not in (None, card.clip_rule.pooling):
         return None
     return KnownHead(

@@ -81,7 +81,7 @@ def train_head(
             stream_rule=fitted.stream_rule,
             seconds=time.monotonic() - began_s,
             patches=sum(len(codes) for codes in data.codes),
-            trunk=_source(trunk, head, fitted),
+            trunk=_source(trunk, head, fitted, request.units),
         ),
     )
 
@@ -291,7 +291,7 @@ def _parameters(trunk: Trunk, head: DenseHead) -> int:
     return sum(int(one.size) for one in (*arrays, *head.kernels, *head.biases))
 
 
-def _source(trunk: Trunk, head: DenseHead, fitted: _FittedHead) -> TrunkSource:
+def _source(trunk: Trunk, head: DenseHead, fitted: _FittedHead, head_units: int) -> TrunkSource:
     output, units = trunk.output, len(head.biases[0]) if len(head.biases) > 1 else 0
     return TrunkSource(
         trunk.name,
@@ -305,4 +305,5 @@ def _source(trunk: Trunk, head: DenseHead, fitted: _FittedHead) -> TrunkSource:
         fitted.pools,
         fitted.without_unlabelled,
         trunk.middle.shape[2] if trunk.middle else 0,
+        head_units,
     )

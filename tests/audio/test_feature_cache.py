@@ -286,16 +286,18 @@ def test_a_cache_that_is_not_full_is_looked_through_once(
     assert cache._bytes == sum(path.stat().st_size for path in cache.directory.iterdir())
 
 
-def test_a_bounded_number_of_shards_is_open_and_what_was_returned_stays(
+def test_a_bounded_number_of_files_is_open_whatever_the_order_and_what_was_returned_stays(
     tmp_path: Path, write_tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feature_cache, "_CLIPS_PER_SHARD", 1)
+    monkeypatch.setattr(feature_cache, "_CLIPS_PER_SHARD", 2)
     monkeypatch.setattr(feature_cache, "_MAX_OPEN", 2)
-    clips = [clip(write_tone(f"{number}.wav", frequency_hz=300.0 + number, seconds=2.0)) for number in range(5)]
-    cache = FeatureCache(tmp_path / "cache", FRONTEND)
-    assert cache.compute(clips, workers=1) == {}
-    found = [cache.log_mel(one) for one in clips]
-    assert len(cache._maps) == 2
-    for one, frames in zip(clips, found, strict=True):
+    clips = [clip(write_tone(f"{number}.wav", frequency_hz=300.0 + number, seconds=2.0)) for number in range(10)]
+    FeatureCache(tmp_path / "cache", FRONTEND).compute(clips, workers=1)
+    cache, descriptors = FeatureCache(tmp_path / "cache", FRONTEND), Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir()))
+    shuffled = clips[::2] + clips[1::2]  # each shard again after all others
+    found = [cache.log_mel(one) for one in shuffled]
+    assert len(list(descriptors.iterdir())) == before + 2
+    for one, frames in zip(shuffled, found, strict=True):
+        assert not frames.flags.writeable
         np.testing.assert_array_equal(frames, FRONTEND.log_mel(clip_pcm(one, FRONTEND)))
-        np.testing.assert_array_equal(frames, cache.log_mel(one))

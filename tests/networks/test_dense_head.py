@@ -5,12 +5,14 @@ from __future__ import annotations
 import zipfile
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from labeltool.errors import LabeltoolError
+from labeltool.networks import dense_head
 from labeltool.networks.dense_head import DenseHead, QuantisedHead, quantise
 from labeltool.networks.heads import Head
 from labeltool.networks.quantization import interpreter
@@ -73,6 +75,33 @@ def test_later_weights_make_up_for_the_rounding_of_earlier_ones_where_inputs_var
         np.square(inputs @ (weights * layer.weight_scale - kernel)).mean() for weights in (layer.weights.T, nearest)
     ]
     assert errors[0] < 0.5 * errors[1]
+
+
+class _Watched(np.ndarray):
+    """An array that notes by how many threads it, and what is computed of it, is multiplied."""
+
+    threads: ClassVar[set[int]] = set()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+        if ufunc is np.matmul:
+            self.threads.update(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
+        if out:
+            options["out"] = tuple(one.view(np.ndarray) for one in out)
+        plain = [one.view(np.ndarray) if isinstance(one, _Watched) else one for one in inputs]
+        result = getattr(ufunc, method)(*plain, **options)
+        return result.view(_Watched) if isinstance(result, np.ndarray) else result
+
+
+def test_one_thread_does_all_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, codes, equalised = random_head("softmax", 24, 16, 5), random_codes(100, 24), dense_head._equalised
+    expected = quantise(head, codes)
+    monkeypatch.setattr(
+        dense_head, "_equalised", lambda head: ([one.view(_Watched) for one in equalised(head)[0]], equalised(head)[1])
+    )
+    with threadpool_limits(2, user_api="blas"):
+        watched = quantise(head, codes)
+    np.testing.assert_array_equal(watched.layers[1].weights, expected.layers[1].weights)
+    assert _Watched.threads == {1}
 
 
 def test_one_common_to_all_logits_takes_no_range() -> None:

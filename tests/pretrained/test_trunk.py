@@ -131,6 +131,12 @@ def test_features_and_head_give_the_codes_of_the_composed_network_on_the_mcu(
     assert len(np.unique(theirs, axis=0)) > 20
 
 
+def test_tensors_have_different_names() -> None:
+    interpreter = optimised_interpreter(feature_network(DEEP, middle=True), keep_tensors=True)
+    names = [one["name"] for one in interpreter.get_tensor_details() if one["name"]]
+    assert "mean" in names and len(names) == len(set(names))
+
+
 def test_optimised_kernels_give_the_features_of_the_reference_kernels(tmp_path: Path) -> None:
     trunk, pcm = random_trunk(1), noise(20.0, 1)
     frames = trunk_frames(trunk, tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,18 +12,47 @@ import pytest
 from helpers.progress import quiet
 from helpers.real_data import REAL_DATA
 from helpers.tones import P, add_tones, suggestions
+from labeltool.audio.trunk_frontend import Pools
 from labeltool.exporters.registry import export
 from labeltool.inference import classify
 from labeltool.networks import model_folder
+from labeltool.networks.model_card import Comparison, TrunkSource
 from labeltool.networks.quantization import Int8Model
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.tasks import earlier_models, evaluate, retrain
 from labeltool.training.labelled_spans import read_training_clips
-from labeltool.training.prepare import make_request
+from labeltool.training.prepare import TrainingRequest, make_request
 from labeltool.training.targets import build_training_set
 
 YAMNET = REAL_DATA / "models" / "yamnet" / "yamnet.tflite"
+
+
+@pytest.mark.parametrize("pools", ["halves", "layers"])
+def test_a_head_is_compared_again_for_other_head_units(
+    project: Project, monkeypatch: pytest.MonkeyPatch, pools: Pools
+) -> None:
+    trunk = TrunkSource("a", "b", 13, "c", 4, 0.1, 0, 0, pools, head_units=0)
+    training_set = SimpleNamespace(labels=("x", "y"), head="softmax", clips=[None])
+    card = SimpleNamespace(
+        trunk=trunk,
+        compared=Comparison(1, training_set.labels),
+        test_fold=None,
+        labels=training_set.labels,
+        clip_rule=SimpleNamespace(head="softmax", pooling="mean"),
+        stream_rule=None,
+    )
+    files = SimpleNamespace(card=card, groups_seen=set)
+    monkeypatch.setattr(earlier_models.models, "latest", lambda *_: SimpleNamespace(id=1))
+    monkeypatch.setattr(earlier_models.model_folder, "read", lambda *_: files)
+    request = TrainingRequest("yamnet256", trunk=SimpleNamespace(fingerprint="c"))
+
+    def is_known(units: int) -> bool:
+        with project.open_store() as store:
+            own = replace(request, units=units)
+            return earlier_models.known_head(project, store, training_set, own) is not None
+
+    assert is_known(0) and not is_known(56)
 
 
 @pytest.mark.slow
@@ -48,6 +78,7 @@ def test_a_head_on_a_trunk_suggests_is_measured_and_exported_as_one_network(proj
         training_set = build_training_set(read_training_clips(store, min_window_s=1.0).labelled)
         known = earlier_models.known_head(project, store, training_set, request)
         assert known is not None and known.pools == files.card.trunk.pools
+        assert earlier_models.known_head(project, store, training_set, replace(request, units=0)) is None
         assert earlier_models.known_head(project, store, training_set, replace(request, test_fold=1)) is None
     renewed = retrain.renew(project, report=quiet)
     assert renewed.model is not None and renewed.model > result.model
