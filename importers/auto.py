@@ -38,7 +38,7 @@ _REMEDIES = {
     "json": f"; where it is a list of objects with sounds and labels, {_NAMED}",
 }
 _LABEL_LINE = re.compile(
-    r"(?:\s|#[^\n]*\n)*[+-]?(?:[\d.,:]{1,30}(?:e[+-]?\d{1,3})?|nan|inf)(?:\t|[\r\n]|$| +\d{1,9}\.\d{1,9} +\S)",
+    r"(?:\s|#[^\n]*\n)*[+-]?(?:[\d.,:]{1,30}(?:e[+-]?\d{1,3})?|nan|inf)(?:\t|[\r\n]|$| +\d{1,9}\.\d{1,9} +[^\s\d.,+-])",
     re.ASCII | re.IGNORECASE,
 )
 # Folders of sounds that are called after a place, a time or a part of a data set, not after what sounds in them.

@@ -88,6 +88,18 @@ def read_labels(
     yield from reader.checked_parts()
 
 
+def with_seconds(file: Path, parsed: ParsedLabels, audio: Path | None) -> tuple[pd.DataFrame, list[Skipped]]:
+    """Return rows whose times are in samples with times in seconds; raises as `_LabelReader._sounds_of`."""
+    sounds = _LabelReader(lambda _: parsed, SoundFiles(audio), checked=False)._sounds_of(file, parsed.rows)
+    has_sound = sounds.per_row(lambda one: one.sample_rate_hz) > 0
+    return _in_seconds(parsed.rows, sounds)[has_sound], [one.report for one in sounds.problems]
+
+
+def _in_seconds(rows: pd.DataFrame, sounds: _Sounds) -> pd.DataFrame:
+    rate_hz = sounds.per_row(lambda one: one.sample_rate_hz).clip(min=1)  # 0 without a recording
+    return rows.assign(start_s=rows["start_s"] / rate_hz, end_s=rows["end_s"] / rate_hz)
+
+
 @dataclass(frozen=True, slots=True)
 class _Problem:
     """Why something is not imported, and the number of its row in the file."""
@@ -153,8 +165,7 @@ class _LabelReader:
         yield from self._new([one for one in sounds.recordings if one is not None])
         rows = _without_whole_bands(parsed.rows, sounds) if parsed.writes_whole_band else parsed.rows
         if parsed.times_in_samples:
-            rate_hz = sounds.per_row(lambda one: one.sample_rate_hz).clip(min=1)  # 0 without a recording
-            rows = rows.assign(start_s=rows["start_s"] / rate_hz, end_s=rows["end_s"] / rate_hz)
+            rows = _in_seconds(rows, sounds)
         tables, problems = _tables(file, rows, sounds)
         problems = sorted(sounds.problems + problems, key=lambda one: one.row)
         for problem in problems:

@@ -152,7 +152,9 @@ class Format:
         return partial(parse, **own)
 
     def parse_each(self, sources: Sequence[Path], **options: Any) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
-        """Yield the label files and their rows (`label_rows.LABEL_COLUMNS`), and what is skipped; nothing is described.
+        """Yield the label files and their rows (`label_rows.LABEL_COLUMNS`), and what is skipped.
+
+        Nothing is described but the recordings of rows whose times are counted in samples.
 
         Raises
         ------
@@ -166,7 +168,13 @@ class Format:
         def read_one(source: Path) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
             parsed = parse(source)
             yield from parsed.skipped
-            yield parsed.file or source, parsed.rows
+            file, rows = parsed.file or source, parsed.rows
+            if parsed.times_in_samples:
+                from labeltool.importers.label_records import with_seconds
+
+                rows, problems = with_seconds(file, parsed, options.get("audio"))
+                yield from problems
+            yield file, rows
 
         if not self.is_labels:
             each: Callable[..., Iterator[tuple[Path, pd.DataFrame] | Skipped]]

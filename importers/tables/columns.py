@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES
@@ -14,6 +14,7 @@ from labeltool.importers.audacity.label_track import clock_time_s
 from labeltool.importers.base import quoted
 from labeltool.importers.tables.profiles import (
     ALIASES,
+    CLOCKS,
     IDENTIFIERS,
     SAMPLES,
     VALUES,
@@ -69,6 +70,7 @@ class Columns:
         self.table = table
         self.profile = profile
         self.names = _names(table, profile, chosen)
+        self._chosen = frozenset(chosen)
         self.taken: Bools = np.ones(len(table.frame), np.bool_)
         self.skipped = list(table.skipped)
         self._more: Counter[type[Skipped]] = Counter()
@@ -121,8 +123,8 @@ class Columns:
     def numbers(self, meaning: str, unit: str) -> Float64 | None:
         """Return a column as finite numbers, NaN where it has none; None without such a column. Of several, as `names`.
 
-        Decimal commas are read, and clock times of seconds. A row with anything else is skipped where it is a time,
-        else taken without it. A column of texts only, where no time is wanted, is the file's own.
+        Decimal commas are read, and clock times, whatever the unit of the column. A row with anything else is skipped
+        where it is a time, else taken without it. A column of texts only, where no time is wanted, is the file's own.
         """
         import numpy as np
 
@@ -140,17 +142,16 @@ class Columns:
         import pandas as pd
 
         column = self.table.frame[name]
+        own_unit = self._unit(meaning, name)
         if pd.api.types.is_numeric_dtype(column.dtype):
-            numbers = column.astype("float64").to_numpy()
+            numbers = _scaled(np.asarray(column.astype("float64"), np.float64), own_unit)
         else:
-            numbers = _floats(column.astype(object).to_numpy(), is_time=unit == "seconds")
+            numbers = _floats(column.astype(object).to_numpy(), own_unit, is_time=unit == "seconds")
         bad = np.isinf(numbers)
         if unit != "seconds" and bad.any() and not np.isfinite(numbers).any():
             del self.names[meaning]  # texts ("high", "low"): the file's own
             return None
         what = f"is not a number{'' if unit == meaning else f' of {unit}'}"
-        if (scale := scale_of(self._unit(meaning, name))) != 1.0:
-            numbers = np.round(numbers * scale, 9)
         if unit == "seconds":
             self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}")
         else:
@@ -158,18 +159,39 @@ class Columns:
         return np.where(bad, np.nan, numbers)
 
     def _unit(self, meaning: str, name: str) -> str:
-        """Return the unit in the name of a column, for one of times else that in the name of the starts."""
-        known, unit = with_unit(name)
-        if known in ALIASES.get(meaning, ()) and unit:
-            return unit
+        """Return the unit in the name of a column; an end or a duration without one has the scale of the starts."""
+        unit = with_unit(name)[1] if meaning in _WITH_UNITS else ""
         start = self.first_name("start_s")
-        return self._unit("start_s", start) if meaning in ("end_s", "duration_s") and start is not None else ""
+        if unit or start is None or meaning not in ("end_s", "duration_s"):
+            return unit
+        return of_start if scale_of(of_start := with_unit(start)[1]) != 1.0 else ""
 
     @property
     def are_samples(self) -> bool:
         """Whether its times are counted in samples."""
         start = self.first_name("start_s")
-        return start is not None and self._unit("start_s", start) == SAMPLES
+        return start is not None and with_unit(start)[1] == SAMPLES
+
+    def _used_times(self) -> dict[str, str]:
+        """Return the columns of the starts, and of the ends or else the durations, by what they mean."""
+        used = ("start_s", "end_s" if "end_s" in self.names else "duration_s")
+        return {meaning: self.names[meaning][0] for meaning in used if meaning in self.names}
+
+    def _require_one_kind_of_unit(self) -> None:
+        """Leave out times in samples beside others, and note which unit a column without one is read in."""
+        path = str(self.table.path)
+        while len({with_unit(name)[1] == SAMPLES for name in self._used_times().values()}) > 1:
+            meaning, name = next(one for one in self._used_times().items() if with_unit(one[1])[1] == SAMPLES)
+            del self.names[meaning]
+            self.skipped.append(Note(path, None, f"{quoted(name)} is in samples, other times are not: not taken"))
+        used = self._used_times()
+        units = {with_unit(name)[1] for name in used.values()}
+        is_noted = any(scale_of(unit) != 1.0 or unit in CLOCKS for unit in units)
+        for meaning, name in used.items():
+            is_unknown = meaning in self._chosen and folded(name) not in ALIASES[meaning]
+            if not with_unit(name)[1] and (is_noted or is_unknown):
+                unit = self._unit(meaning, name) or "seconds"
+                self.skipped.append(Note(path, None, f"{quoted(name)} has no unit in its name: read in {unit}"))
 
     def times(self) -> tuple[Float64 | None, Float64 | None]:
         """Return the starts and ends in the sound, seconds; None where the table has no times."""
@@ -180,6 +202,10 @@ class Columns:
             ends = self.names.get("end_s", [])
             if ends and folded(ends[0]).startswith("offset"):
                 self.names["start_s"] = self.names.pop("end_s")
+        self._require_one_kind_of_unit()
+        if (kind := self.text("time_format")) is not None:
+            other = (kind.str.lower() != "decimal").to_numpy()
+            self.reject(other, lambda row: f"has times in the format {quoted(kind.iloc[row])}, not decimal")
         start_s = self.numbers("start_s", "seconds")
         if start_s is None:
             return None, None
@@ -259,8 +285,6 @@ def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]
             names[meaning] = [by_name[folded(chosen[meaning])]]
         elif profile is not None and profile.is_whole and meaning in ("start_s", "end_s", "duration_s"):
             continue  # times of the source, kept as the file's own
-        elif names.get(meaning):
-            continue
         elif meaning in known:
             names[meaning] = [by_name[folded(name)] for name in known[meaning] if folded(name) in by_name]
         else:
@@ -269,8 +293,7 @@ def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]
             free += [by_unit[name] for name in ALIASES[meaning] if name in by_unit and meaning in _WITH_UNITS]
             free = [name for name in free if name not in taken]
             if meaning == "label":
-                free.sort(key=lambda name: _are_numbers(table, name))  # of a class its name, not its index
-                names["value"] = [name for name in free[1:2] if _is_presence(table, free[0], name)]
+                free = sorted(free, key=lambda name: _are_indices(table, name, free))
             names[meaning] = free[:1]
     if profile is None and not names["recording"]:
         names["recording"] = _sound_column(table, names)
@@ -280,13 +303,16 @@ def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]
 
 
 def _are_numbers(table: Table, name: str) -> bool:
-    return all(_WHOLE.fullmatch(str(field)) for field in table.frame[name].unique()[:_MAX_LOOKED_AT])
+    fields = (str(field) for field in table.frame[name].unique()[:_MAX_LOOKED_AT])
+    return all(_WHOLE.fullmatch(field) for field in fields if field.strip())
 
 
-def _is_presence(table: Table, label: str, name: str) -> bool:
-    """Return whether a column of 0 and 1 beside labels says which are present: of a class, an index would be one."""
-    pairs = table.frame[[label, name]].drop_duplicates()
-    return set(pairs[name]) == {"0", "1"} and bool(pairs[label].duplicated().any())
+def _are_indices(table: Table, name: str, names: Sequence[str]) -> bool:
+    """Return whether a column has the indices of classes whose names are in another: each name has one number."""
+    if not _are_numbers(table, name):
+        return False
+    pairs = (table.frame[[other, name]].drop_duplicates() for other in names if not _are_numbers(table, other))
+    return any(pair.iloc[:, 0].is_unique for pair in pairs)
 
 
 def _sound_column(table: Table, names: Mapping[str, list[str]]) -> list[str]:
@@ -329,15 +355,28 @@ def _text(field: object) -> str:
     return (field if isinstance(field, str) else str(int(field) if whole else field)).strip()  # type: ignore[call-overload]
 
 
-def _floats(fields: Objects, *, is_time: bool) -> Float64:
-    """Return the numbers of fields; NaN where there is none, infinity where there is another text."""
+def _scaled(numbers: Float64, unit: str) -> Float64:
+    """Return numbers of a unit in seconds or hertz; infinity where each is to be as a clock shows it."""
+    import numpy as np
+
+    if unit in CLOCKS:
+        return np.where(np.isnan(numbers), numbers, np.inf)
+    return numbers if (scale := scale_of(unit)) == 1.0 else np.round(numbers * scale, 9)
+
+
+def _floats(fields: Objects, unit: str, *, is_time: bool) -> Float64:
+    """Return the numbers of fields, scaled; NaN where there is none, infinity where there is another text."""
     import numpy as np
 
     try:
         numbers = fields.astype(np.float64)  # exactly as Python reads them, unlike `pandas.to_numeric`
     except (ValueError, TypeError):
-        return np.array([_number(_text("" if field is None else field), is_time) for field in fields], np.float64)
-    return numbers
+        texts = [_text("" if field is None else field) for field in fields]
+        clock_s = [clock_time_s(text) if is_time and unit != SAMPLES else None for text in texts]
+        numbers = np.array([_number(text, is_time) for text in texts], np.float64)
+        is_clock = np.array([time_s is not None for time_s in clock_s], np.bool_)
+        return np.where(is_clock, np.array(clock_s, np.float64), _scaled(numbers, unit))
+    return _scaled(numbers, unit)
 
 
 def _number(text: str, is_time: bool) -> float:
@@ -349,5 +388,4 @@ def _number(text: str, is_time: bool) -> float:
         is_share = text.endswith("%") and not is_time
         return float(text[:-1].replace(",", ".")) / 100 if is_share else float(text.replace(",", "."))
     except ValueError:
-        time_s = clock_time_s(text) if is_time else None
-        return math.inf if time_s is None else time_s
+        return math.inf

@@ -49,7 +49,7 @@ def read(path: Path, encoding: str | None = None, *, is_lines: bool = True) -> T
         records: Iterator[tuple[int | None, _Record]] = _records_of_lines(path, text, skipped)
     else:
         document, skipped = read_json(path, _LIST_KIND, _LIST_REMEDY, encoding)
-        records = ((None, record) for record in _records_of(document))
+        records = ((None, record) for record in _records_of(path, document, skipped))
     numbers: list[int | None] = []
     columns: dict[str, list[str]] = {}
     lists: set[str] = set()
@@ -68,7 +68,8 @@ def read(path: Path, encoding: str | None = None, *, is_lines: bool = True) -> T
     if not numbers:
         first = skipped[0].line if skipped else None
         kind, remedy = (_KIND, _REMEDY) if is_lines else (_LIST_KIND, _LIST_REMEDY)
-        raise LabeltoolError(f"is not {kind}", file=path, line=first, remedy=remedy)
+        why = f": {skipped[0].reason}" if skipped else ""
+        raise LabeltoolError(f"is not {kind}{why}", file=path, line=first, remedy=remedy)
     for column in columns.values():
         column += [""] * (len(numbers) - len(column))
     frame = pd.DataFrame({name: np.array(column, object) for name, column in columns.items()})
@@ -87,12 +88,12 @@ def _records_of_lines(path: Path, text: str, skipped: list[Skipped]) -> Iterator
         except ValueError:
             value = None
         if isinstance(value, dict):
-            yield from ((number, record) for record in _parts(_named(value)))
+            yield from ((number, record) for record in _parts(_named(value), path, number, skipped))
         else:
             skipped.append(Skipped(str(path), number, f"is no JSON object: {quoted(line)}"))
 
 
-def _records_of(document: object) -> Iterator[_Record]:
+def _records_of(path: Path, document: object, skipped: list[Skipped]) -> Iterator[_Record]:
     """Yield the records of a document: a list of them, or an object with a list, or with one for each sound."""
     fields = fields_of(document)
     if fields and all(map(_is_sound, fields)):
@@ -104,20 +105,30 @@ def _records_of(document: object) -> Iterator[_Record]:
         for number in columns[0]:  # as pandas writes a table: by columns, then by rows
             yield {text_of(name) or "": one.get(number) for name, one in zip(fields, columns, strict=True)}
     elif fields:
-        yield from _parts(_named(fields), needs_label=False)
+        yield from _parts(_named(fields), path, None, skipped, needs_label=False)
     for one in items_of(document):
         if isinstance(one, dict):
-            yield from _parts(_named(one))
+            yield from _parts(_named(one), path, None, skipped)
 
 
 def _named(record: object) -> _Record:
     return {text_of(name) or "": one for name, one in fields_of(record).items()}
 
 
-def _parts(record: _Record, *, needs_label: bool = True) -> Iterator[_Record]:
-    """Yield an object for each in the list of objects with labels that a record has, with its other fields, or it."""
+def _parts(
+    record: _Record, path: Path, line: int | None, skipped: list[Skipped], *, needs_label: bool = True
+) -> Iterator[_Record]:
+    """Yield an object for each in the list of objects with labels that a record has, with its other fields, or it.
+
+    A record with several such lists is skipped.
+    """
     lists = {name: value for name, value in record.items() if items_of(value) and isinstance(items_of(value)[0], dict)}
-    inner = {name: value for name, value in lists.items() if not needs_label or _has_label(items_of(value)[0])}
+    labelled = {name: value for name, value in lists.items() if _has_label(items_of(value)[0])}
+    if len(labelled) > 1:
+        reason = f"not taken: labels are in several of its lists ({', '.join(map(quoted, labelled))})"
+        skipped.append(Skipped(str(path), line, reason))
+        return
+    inner = labelled if needs_label else lists
     if len(inner) != 1:
         yield record
         return

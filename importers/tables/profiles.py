@@ -18,14 +18,17 @@ _PUNCTUATION = re.compile(r"[\s_\-./()#\[\]]+")
 SAMPLES = "samples"
 """The unit of times that are counted in samples of the recording."""
 
+CLOCKS = frozenset({"m:ss", "mm:ss", "h:mm:ss", "hh:mm:ss", "hh:mm:ss.ms"})
+"""The units of times of which each is as a clock shows it: a plain number is none."""
+
 _SCALES = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "ssmsec", "mmss", "hhmmss", "hhmmssms", "hz"), 1.0),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "ss.msec", "hz", *CLOCKS), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1e-3),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
     **dict.fromkeys(("sample", SAMPLES), 1.0),
     "khz": 1e3,
 }
-_WITH_UNIT = re.compile(r"(.*?[^\s_.\-(\[])[\s_.\-(\[]+(?:in[\s_]+)?([A-Za-z:.]+)[)\]]*")
+_WITH_UNIT = re.compile(r"(.*?[^\s_.\-(\[])([\s_.\-(\[]+(?:in[\s_]+)?)([A-Za-z:.]+)[)\]]*")
 
 
 def folded(name: str) -> str:
@@ -36,8 +39,9 @@ def folded(name: str) -> str:
 def with_unit(name: str) -> tuple[str, str]:
     """Return the folded name of a column without its unit, and that unit; "" where it has none ("start_ms")."""
     match = _WITH_UNIT.fullmatch(name.strip()[:200])
-    unit = "" if match is None else re.sub(r"[:.]", "", match[2]).casefold()
-    if match is None or unit not in _SCALES:
+    unit = "" if match is None else match[3].rstrip(".").casefold()
+    # "start_time_min" may be the first time as well as minutes.
+    if match is None or unit not in _SCALES or (unit == "min" and not set(match[2]) & {*"(["}):
         return folded(name), ""
     return folded(match[1]), SAMPLES if unit == "sample" else unit
 
@@ -145,7 +149,8 @@ class TableProfile:
     columns
         Its columns by what they mean, where `ALIASES` does not name them; of several, the first with a text counts.
         Also `folder`, before the name of the sound; `offset_s`, the start in the sound, where `start_s` is in a list
-        of several; `selection` and `view`, where a selection has a row for each view.
+        of several; `time_format`, "decimal" where times are as a clock shows them; `selection` and
+        `view`, where a selection has a row for each view.
     required
         What each row must have; the table has their columns.
     folds
@@ -258,10 +263,13 @@ PROFILES = (
         "audition",
         "a list of markers of Adobe Audition",
         ("Name", "Start", "Duration", "Time Format"),
-        columns={"label": ("Name",)},
+        columns={"label": ("Name",), "time_format": ("Time Format",)},
     ),
     TableProfile(
-        "reaper", "a list of regions of Reaper", ("Name", "Start", "End", "Length"), columns={"label": ("Name",)}
+        "reaper",
+        "a list of regions of Reaper",
+        ("#", "Name", "Start", "End", "Length"),
+        columns={"label": ("Name",), "start_s": ("Start",), "end_s": ("End", "Start")},  # a marker has no end
     ),
     TableProfile(
         "sonic visualiser",
@@ -302,5 +310,5 @@ PROFILES = (
 
 def profile_of(header: list[str]) -> TableProfile | None:
     """Return the first profile that fits the names of a table's columns."""
-    names = {folded(name) for name in header}
-    return next((one for one in PROFILES if names.issuperset(map(folded, one.header))), None)
+    names = {folded(name) or name for name in header}
+    return next((one for one in PROFILES if names.issuperset(folded(name) or name for name in one.header)), None)

@@ -39,7 +39,7 @@ _REMEDY = "give a table with a header: a column of file names, of labels, and of
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _KNOWN = frozenset(name for names in ALIASES.values() for name in names) | {
     folded(name) for one in PROFILES for name in (*one.header, *sum(one.columns.values(), ()), *one.licence_columns)
-}
+} - {""}
 _PLACES = frozenset((*ALIASES["recording"], *ALIASES["start_s"]))
 _SEPARATOR = re.compile(r"sep=.\s*", re.IGNORECASE)  # the first line of tables for Excel
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(?:[.,][0-9]+)?\s*", re.ASCII)

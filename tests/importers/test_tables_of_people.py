@@ -66,6 +66,57 @@ def test_times_are_read_in_the_unit_of_their_column(tmp_path: Path, content: str
 
 
 @pytest.mark.parametrize(
+    ("content", "column", "expected", "report"),
+    [
+        ("file,label,truth\na.wav,dog,0\n", "value=truth", [("a.wav", None, None, "dog", "absent")], "no times"),
+        ("file,offset_ms,duration_ms,label\na.wav,500,750,wren\n", "", TIMES[:1], ""),
+        ("file,offset (ms),duration,label\na.wav,500,750,wren\n", "", TIMES[:1], "'duration' has no unit .* in ms"),
+        ("file,start,duration_ms,label\na.wav,0.5,750,wren\n", "", TIMES[:1], "'start' has no unit .* in seconds"),
+        (
+            "file,start,duration_samples,label\na.wav,1,16000,owl\n",
+            "",
+            spans((1, 1, "owl")),
+            "'duration_samples' is in",
+        ),
+        ("file,start_s,end_sample,label\na.wav,1,16000,owl\n", "", spans((1, 1, "owl")), "'end_sample' is in samples"),
+        ("file,start_sample,duration_s,label\na.wav,8000,1,owl\n", "", whole(("a.wav", "owl")), "'start_sample' is in"),
+        ("file,start (min),end (min),label\na.wav,0:30,1,owl\n", "", spans((30.0, 60.0, "owl")), ""),
+        ("file,start (ms),end (ms),label\na.wav,0:01,2000,owl\n", "", spans((1.0, 2.0, "owl")), ""),
+        ("file,start (mm.ss),label\na.wav,1.30,owl\n", "", whole(("a.wav", "owl")), r"though there is 'start \(mm.ss"),
+        ("file,start (hhmmss),label\na.wav,143000,owl\n", "", whole(("a.wav", "owl")), "though there is 'start"),
+        (
+            "file,start (mm:ss),label\na.wav,0:30,owl\na.wav,130,owl\n",
+            "",
+            spans((30.0, 30.0, "owl")),
+            r"'130' is not a number",
+        ),
+        (
+            "file,start_time_min,start_time_max,label\na.wav,1,2,owl\n",
+            "",
+            whole(("a.wav", "owl")),
+            "though there is 'start_time_min'",
+        ),
+        ("file,t0_ms,label\na.wav,500,owl\n", "start=t0_ms", spans((0.5, 0.5, "owl")), "no ends"),
+        ("file,t0,label\na.wav,500,owl\n", "start=t0", spans((500.0, 500.0, "owl")), "'t0' has no unit .* in seconds"),
+        (
+            "Name\tStart\tDuration\tTime Format\na\t24000\t4800\t48000 Hz\nb\t0:01.000\t0:01.000\tdecimal\n",
+            "",
+            [(None, 1.0, 2.0, "b", "present")],
+            "in the format '48000 Hz'",
+        ),
+        ("#,Name,Start,End,Length\nM1,wren,0:01.000,,\n", "", [(None, 1.0, 1.0, "wren", "present")], ""),
+        ("Name,Start,End,Length,Species\nx,1,2,1,owl\n", "", [(None, 1.0, 2.0, "owl", "present")], ""),
+    ],
+)
+def test_what_is_ambiguous_is_named(
+    tmp_path: Path, content: str, column: str, expected: list[Row], report: str
+) -> None:
+    assert parsed(tmp_path / "x.csv", content, *filter(None, [column])) == expected
+    reports = [one.reason for one in table.parse(tmp_path / "x.csv", column=[*filter(None, [column])]).skipped]
+    assert any(re.search(report, one) for one in reports) if report else not reports
+
+
+@pytest.mark.parametrize(
     ("content", "expected"),
     [
         ("file,label\na.wav,dog;cat\nb.wav,dog\nc.wav,cat\n", DOG_AND_CAT),
@@ -79,10 +130,10 @@ def test_times_are_read_in_the_unit_of_their_column(tmp_path: Path, content: str
         ("filename\tscene_label\tsource_label\na.wav\tbus\td1\n", whole(("a.wav", "bus"))),
         ("Date,Sci_Name,Com_Name,Overlap,File_Name\n2023,Bubo,owl,0.0,a.wav\n", whole(("a.wav", "owl"))),
         ("id,label\n3f2a,dog\n9b1c,cat\n", whole(("3f2a", "dog"), ("9b1c", "cat"))),
-        (
-            "file,species,label\na.wav,owl,1\nb.wav,owl,0\n",
-            [("a.wav", None, None, "owl", "present"), ("b.wav", None, None, "owl", "absent")],
-        ),
+        ("file,species,label\na.wav,owl,1\nb.wav,owl,0\n", whole(("a.wav", "1"), ("b.wav", "0"))),
+        ("file,species,call\na.wav,owl,0\nb.wav,owl,1\n", whole(("a.wav", "owl"), ("b.wav", "owl"))),
+        ("file,class,code\na.wav,1,\nb.wav,2,\n", whole(("a.wav", "1"), ("b.wav", "2"))),
+        ("file,name,start,end,length,label\na.wav,x,0.5,1.25,0.75,wren\n", TIMES[:1]),
         (
             "Audiofilename,Starttime,Endtime,CLASS_A,Q\na.wav,1,2,POS,UNK\n",
             [("a.wav", 1.0, 2.0, "CLASS_A", "present"), ("a.wav", 1.0, 2.0, "Q", "unsure")],
@@ -156,6 +207,11 @@ def test_samples_become_seconds_of_their_recording(tmp_path: Path, write_tone: W
     (tmp_path / "x.csv").write_text("file,start_sample,end_sample,label\na.wav,4000,8000,owl\nb.wav,4000,8000,owl\n")
     (verdicts,) = exactly(VerdictTable, FORMATS["table"].read([tmp_path / "x.csv"]))
     assert verdicts.rows[["start_s", "end_s"]].to_numpy().tolist() == [[0.5, 1.0], [0.25, 0.5]]
+    (tmp_path / "b.wav").unlink()
+    shown = list(FORMATS["table"].parse_each([tmp_path / "x.csv"]))
+    ((_, rows),) = (one for one in shown if not isinstance(one, Skipped))
+    assert rows[["start_s", "end_s"]].to_numpy().tolist() == [[0.5, 1.0]]
+    assert [one.reason for one in shown if type(one) is Skipped] == ["is listed in the table, but missing"]
 
 
 SPAN = {"start": 0.5, "end": 1.25, "label": "wren"}
@@ -183,6 +239,13 @@ def test_json_of_objects_is_a_table(
     write_tone("b.wav", seconds=2.0)
     assert parsed(tmp_path / "x.json", json.dumps(document, indent=1)) == expected
     assert exactly(VerdictTable, auto.read([tmp_path]))
+
+
+def test_a_record_with_several_lists_of_labels_is_named(tmp_path: Path) -> None:
+    lines = [{**FILE, "a": [SPAN], "b": [SPAN]}, {**FILE, "a": [SPAN]}]
+    assert parsed(tmp_path / "x.jsonl", "".join(json.dumps(one) + "\n" for one in lines)) == TIMES[:1]
+    (one,) = table.parse(tmp_path / "x.jsonl").skipped
+    assert (one.line, one.reason) == (1, "not taken: labels are in several of its lists ('a', 'b')")
 
 
 def test_spans_of_prodigy_are_rows(tmp_path: Path) -> None:
@@ -241,6 +304,7 @@ def test_folders_of_labels_may_lie_in_others(tmp_path: Path, write_tone: WriteTo
         ("x.csv", "Tape,What\n7,owl\n", Skipped, r"its columns \('Tape', 'What'\): `labeltool import table --column"),
         ("x.csv", "0.5,1,0.75,owl\n", Skipped, r"\('0.5', '1', '0.75', 'owl'\).* without a header by numbers"),
         ("x.txt", "0.5 1.5 dog\n", Failed, "separated by tabs, not by spaces"),
+        ("gps.txt", "0.5 1.5 2.5\n", Skipped, "not taken"),
         ("x.xlsx", "PK\3\4", Skipped, "save a spreadsheet as CSV"),
     ],
 )
