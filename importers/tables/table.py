@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
 from labeltool.importers.file_kinds import file_kind
-from labeltool.importers.json_file import items_of, text_of
+from labeltool.importers.json_file import text_of
 from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels, label_frame
 from labeltool.importers.tables import json_table, published
 from labeltool.importers.tables.columns import Columns, no_column, source_names
+from labeltool.importers.tables.label_lists import listed_labels, several_labels
 from labeltool.importers.tables.profiles import ALIASES, LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
 from labeltool.importers.tables.profiles import folded as folded_name
 from labeltool.importers.tables.text import Table, read_table, require_bounded
@@ -37,17 +38,7 @@ _SHORT = {"file": "recording", "start": "start_s", "end": "end_s", "duration": "
 # Columns of one value that are no classes.
 _NO_CLASSES = frozenset(
     {
-        "",
-        "channel",
-        "channels",
-        "id",
-        "index",
-        "unnamed0",
-        "split",
-        "target",
-        "take",
-        "selection",
-        "overlap",
+        *("", "channel", "channels", "id", "index", "unnamed0", "split", "target", "take", "selection", "overlap"),
         "annotator",
     }
     | {"verified", "manuallyverified", "validated", "reviewed", "checked", "valid", "isvalid", "upvotes", "downvotes"}
@@ -56,15 +47,17 @@ _RAVEN_COLUMNS = frozenset(
     {"selection", "view", "channel", "beginfile", "endfile", "beginpath", "endpath", "begindate", "enddate"}
     | {"begindatetime", "enddatetime", "beginclocktime", "endclocktime", ""}
 )
-_LIST_MARKS = " \t\"'[]()"
 # What programs write for a label that is missing.
 _NO_LABELS = frozenset({"na", "n/a", "<na>", "nan", "null"})
 _CLASS_MAPS = ("class_labels_indices.csv", "mid_to_display_name.tsv")
 _TIME_NAME = re.compile(r"(?:t|time)?(?:start|begin|onset|end(?!path|file)|offset|stop|tmin|tmax)")
 _MAX_LISTED = 20
 _CLASS_ID = re.compile(r"/[a-z]/\w+")
-# The names of a `ClassLabel` in the front matter of a data set's card, each with its index.
-_CARD_NAMES = re.compile(r"class_label:[ \t]*\n[ \t]*names:[ \t]*\n((?:[ \t]+['\"]?[0-9]+['\"]?:[^\n]*\n)+)")
+# A column of a `ClassLabel` in the front matter of a data set's card, and its names, each with its index.
+_CARD_NAMES = re.compile(
+    r"name:[ \t]*([^\n]+?)[ \t]*\n[ \t]+(?:dtype|sequence|list):[ \t]*\n[ \t]+class_label:[ \t]*\n[ \t]+names:[ \t]*\n"
+    r"((?:[ \t]+['\"]?[0-9]+['\"]?:[^\n]*\n)+)"
+)
 _CARD_NAME = re.compile(r"['\"]?([0-9]+)['\"]?:[ \t]*([^\n]*?)[ \t]*\n")
 
 
@@ -113,23 +106,28 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
         frame = published.checked(columns, frame)
     frame = frame[columns.taken]
     lists = () if profile is None else profile.value_columns
+    if profile is None and "label" in columns.names and not chosen.keys() & {"label", "labels"}:
+        frame = frame.assign(label=_without_missing(columns, frame["label"]))
     listed = {name: _rows_of_value(table.path, frame, name) for name in lists if name in frame}
     if classes:
         frame = _one_row_a_class(columns, frame, classes)
     elif columns.first_name("label") in table.lists:
         pass
     elif "labels" in chosen or ("label" not in chosen and _is_list(columns)):
-        frame = _one_row_a_label(table.path, frame, _sure_mark(frame["label"].unique()) or ",")
-    elif "label" not in chosen and profile is None and (mark := _list_mark(frame["label"])) is not None:
-        columns.skipped.append(_note_on_lists(table.path, frame["label"], mark))
-        frame = _one_row_a_label(table.path, frame, mark)
+        frame = _one_row_a_label(table.path, frame, listed_labels(frame["label"].unique()))
+    elif "label" not in chosen and profile is None:
+        parts, others = several_labels(frame["label"].unique())
+        fields = frame["label"]
+        _note_fields(columns, fields[fields.isin([*parts])], "taken for several each (--column label=NAME: one each)")
+        _note_fields(columns, fields[fields.isin(others)], "one each (--column labels=NAME parts them)")
+        frame = _one_row_a_label(table.path, frame, parts)
     frame = _with_listed(frame, listed)
+    frame = _with_class_names(columns, frame)
     skipped = columns.all_skipped
     problem = next((one for one in skipped if not isinstance(one, Note)), None)
     if frame.empty and problem is not None:
         reason = f"none of its rows can be used; the first one {problem.reason}"
         raise LabeltoolError(reason, file=table.path, line=problem.line)
-    frame = _with_class_names(table.path, frame)
     notes = _notes(columns, frame, classes)
     rows = label_frame(frame)
     return ParsedLabels(
@@ -173,11 +171,20 @@ def _frame(columns: Columns, classes: Sequence[str]) -> pd.DataFrame:
 
 def _labels(columns: Columns) -> pd.Series[str] | None:
     label, profile = columns.text("label"), columns.profile
-    if label is None:
-        return None
-    if profile is not None:
-        return label.mask(label == profile.nothing, "")
-    return label.mask(label.isin([one for one in label.unique() if one.casefold() in _NO_LABELS]), "")
+    return label if label is None or profile is None else label.mask(label == profile.nothing, "")
+
+
+def _without_missing(columns: Columns, label: pd.Series[str]) -> pd.Series[str]:
+    """Return labels without those that programs write for a missing one, which a note names."""
+    is_missing = label.isin([one for one in label.unique() if one.casefold() in _NO_LABELS])
+    _note_fields(columns, label[is_missing], "taken for no label (--column label=NAME keeps them)")
+    return label.mask(is_missing, "")
+
+
+def _note_fields(columns: Columns, label: pd.Series[str], what: str) -> None:
+    if not label.empty:
+        reason = f"{len(label)} of its labels are {what}: the first one is {quoted(label.iloc[0])}"
+        columns.skipped.append(Note(str(columns.table.path), None, reason))
 
 
 def _require_labels(columns: Columns) -> list[str]:
@@ -195,9 +202,7 @@ def _require_labels(columns: Columns) -> list[str]:
             columns.names["label"] = own
         return []
     classes = [name for name in others if _is_class(columns, name)]
-    if not any(
-        VALUES.get(text.lower()) == "present" for name in classes for text in columns.field_texts(name).unique()
-    ):
+    if not classes:
         raise no_column(columns.table, "no column of labels")
     return classes
 
@@ -254,59 +259,20 @@ def _is_list(columns: Columns) -> bool:
     return name is not None and folded_name(name) in LIST_COLUMNS
 
 
-def _json_of(text: str) -> object:
-    try:
-        return parse_json(text or "[]")
-    except ValueError:
-        return [text.strip(_LIST_MARKS)]
-
-
-def _sure_mark(texts: Iterable[str]) -> str | None:
-    return next((mark for mark in ";|" if any(mark in text for text in texts)), None)
-
-
-def _list_mark(label: pd.Series[str]) -> str | None:
-    """Return what separates the labels of a field; None where each field is one label.
-
-    A comma also stands in the names of labels: it separates where most of its parts are found elsewhere too.
-    """
-    texts = [text for text in label.unique() if text]
-    if (mark := _sure_mark(texts)) is not None:
-        parts = [part for text in texts if mark in text for part in text.split(mark)]
-        return mark if all(any(map(str.isalnum, part)) for part in parts) else None
-    if texts and all(text.startswith("[") and text.endswith("]") for text in texts):
-        return ","
-    lists = [{part.strip() for part in text.split(",")} for text in texts if "," in text]
-    counts = Counter(part for parts in lists for part in parts)
-    counts.update({text: 2 for text in texts if "," not in text})
-    known = sum(all(counts[part] > 1 for part in parts) for parts in lists)
-    return "," if known and 2 * known >= len(lists) else None
-
-
-def _note_on_lists(path: Path, label: pd.Series[str], mark: str) -> Note:
-    first = next(text for text in label.unique() if mark in text or text.startswith("["))
-    return Note(str(path), None, f"{quoted(first)} is taken for several labels (--column label=NAME: each is one)")
-
-
-def _one_row_a_label(path: Path, frame: pd.DataFrame, separator: str) -> pd.DataFrame:
-    text = frame["label"]
-    if (text.str.startswith('["') | text.isin(["", "[]"])).all():
-        lists = text.map({one: items_of(_json_of(one)) or [""] for one in text.unique()})
-        return frame.assign(label=lists.map(lambda items: [text_of(one) or "" for one in items])).explode("label")
-    # One field of separators alone would be as many rows as it has characters.
-    require_bounded(path, len(text) + int(text.str.count(re.escape(separator)).sum()), frame.shape[1])
-    lists = text.str.strip(_LIST_MARKS).str.split(separator, regex=False)
-    frame = frame.assign(label=lists).explode("label")
-    is_label = frame["label"].str.strip(_LIST_MARKS) != ""
-    # What a separator too many leaves beside labels is no row: without a label it would be about the whole clip.
-    frame = frame[is_label | ~is_label.groupby(level=0).transform("any")]
-    return frame.assign(label=frame["label"].str.strip(_LIST_MARKS))
+def _one_row_a_label(path: Path, frame: pd.DataFrame, parts: Mapping[str, list[str]]) -> pd.DataFrame:
+    """Return a row for each label of the fields that are several."""
+    if not parts:
+        return frame
+    lists = frame["label"].map({text: parts.get(text, [text]) or [""] for text in frame["label"].unique()})
+    require_bounded(path, int(lists.str.len().sum()), frame.shape[1])
+    return frame.assign(label=lists).explode("label")
 
 
 def _rows_of_value(path: Path, frame: pd.DataFrame, value: str) -> pd.DataFrame:
     """Return a row for each label in the lists of the column that is called after a value."""
     with_any = frame[~frame[value].fillna("").isin(["", "[]"])]
-    return _one_row_a_label(path, with_any.assign(label=with_any[value], value=value), ",")
+    labels = listed_labels(with_any[value].unique())
+    return _one_row_a_label(path, with_any.assign(label=with_any[value], value=value), labels)
 
 
 def _with_listed(frame: pd.DataFrame, listed: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -329,21 +295,36 @@ def _one_row_a_class(columns: Columns, frame: pd.DataFrame, classes: Sequence[st
     return frame.iloc[row].assign(label=np.array(classes, object)[of_class], value=values[row, of_class])
 
 
-def _class_names(path: Path, frame: pd.DataFrame) -> Mapping[str, str]:
-    """Return the names of labels that are numbers, by the card of a Hugging Face data set beside the table."""
-    if "label" not in frame or not frame["label"].str.fullmatch("[0-9]{1,6}").all():
+def _class_names(columns: Columns, frame: pd.DataFrame) -> dict[str, str]:
+    """Return the names of labels that are numbers, by the card of a Hugging Face data set beside the table.
+
+    They are those of the feature that is called as the column of the labels, where the card has one such list.
+    """
+    name = columns.first_name("label")
+    if name is None or frame.empty or not frame["label"].str.fullmatch("[0-9]{1,6}").all():
         return {}
     try:
-        names = _CARD_NAMES.search(read_text(path.with_name("README.md")))
+        features = _CARD_NAMES.findall(read_text(columns.table.path.with_name("README.md")))
     except (OSError, ValueError):
         return {}
-    return {} if names is None else {key: name.strip("'\"") for key, name in _CARD_NAME.findall(names[1])}
+    found = {names for feature, names in features if _yaml_text(feature) == name}
+    return {key: _yaml_text(one) for key, one in _CARD_NAME.findall(found.pop())} if len(found) == 1 else {}
 
 
-def _with_class_names(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    """Replace the class identifiers of AudioSet by the names in its class map, where that lies beside the table."""
-    if names := _class_names(path, frame):
-        return frame.assign(label=frame["label"].map(dict(names)).fillna(frame["label"]))
+def _yaml_text(text: str) -> str:
+    if text.startswith("'"):
+        return text[1:-1].replace("''", "'")
+    with suppress(ValueError):
+        return text_of(parse_json(text)) or text
+    return text
+
+
+def _with_class_names(columns: Columns, frame: pd.DataFrame) -> pd.DataFrame:
+    """Replace numbers by the names of `_class_names`, and AudioSet's identifiers by those of a class map beside it."""
+    path = columns.table.path
+    if names := _class_names(columns, frame):
+        _note_fields(columns, frame["label"][frame["label"].isin([*names])], "numbers whose names README.md has")
+        return frame.assign(label=frame["label"].map(names).fillna(frame["label"]))
     if "label" not in frame or not any(_CLASS_ID.fullmatch(str(one)) for one in frame["label"].unique()[:1000]):
         return frame
     for name in _CLASS_MAPS:

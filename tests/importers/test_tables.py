@@ -362,7 +362,7 @@ def test_a_separator_too_many_is_no_row_about_the_whole_clip(tmp_path: Path, lab
 
 def test_a_list_of_labels_makes_a_bounded_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "_MAX_ROWS", 10)
-    path = written(tmp_path, f"file,labels\na.wav,wren{';' * 10}\n")
+    path = written(tmp_path, f"file,labels\na.wav,{'wren;' * 11}\n")
     with pytest.raises(LabeltoolError, match="has more than 10 rows"):
         table.parse(path)
 

@@ -144,6 +144,43 @@ def test_a_label_is_what_a_person_would_take_for_it(tmp_path: Path, content: str
     assert parsed(tmp_path / "x.csv", content) == expected
 
 
+def labels_and_notes(path: Path, content: str, *column: str) -> tuple[list[str], str]:
+    path.write_text("file,label\n" + content)
+    got = table.parse(path, column=column)
+    return [row.label for row in rows_of(got)], "; ".join(one.reason for one in got.skipped)
+
+
+@pytest.mark.parametrize(
+    ("content", "labels", "note"),
+    [
+        ("1,A (song)\n2,A;B\n3,A\n4,B\n5,'tis\n", ["A (song)", "A", "B", "A", "B", "'tis"], "1 of its labels are"),
+        ("1,[unknown]\n2,[noise]\n", ["[unknown]", "[noise]"], ""),
+        ("1,\"['it''s', 'd']\"\n", ["['it''s', 'd']"], "are one each (--column labels=NAME parts them)"),
+        ('1,"[""a;b"", ""c\\u00e9""]"\n2,"[x]"\n', ["a;b", "c\u00e9", "[x]"], 'the first one is \'["a;b"'),
+        ("1,Tom &amp; Jerry\n2,cat\n", ["Tom &amp; Jerry", "cat"], "1 of its labels are one each"),
+        ("1,Parus major|song\n2,Parus major\n", ["Parus major|song", "Parus major"], "is 'Parus major|song'"),
+        ('1,"Hello, w"\n2,Hello\n3,w\n4,"x, y"\n', ["Hello", "w", "Hello", "w", "x, y"], "first one is 'x, y'"),
+        ("1,a|b\n2,b|c\n3,c|a\n", ["a", "b", "b", "c", "c", "a"], "3 of its labels are taken for several each"),
+        ("1,dog\n2,NA\n3,null\n", ["dog", "", ""], "2 of its labels are taken for no label (--column label=NAME keeps"),
+    ],
+)
+def test_no_label_is_changed_without_evidence_and_a_note(
+    tmp_path: Path, content: str, labels: list[str], note: str
+) -> None:
+    got, notes = labels_and_notes(tmp_path / "x.csv", content)
+    assert got == labels
+    assert note in notes
+    fields = [line.partition(",")[2] for line in content.splitlines() if '"' not in line]
+    kept, notes = labels_and_notes(tmp_path / "x.csv", content, "label=label")
+    assert [one for one in kept if one in fields] == fields
+    assert "of its labels" not in notes
+
+
+def test_columns_of_classes_may_have_only_absents(tmp_path: Path) -> None:
+    content = "file,dog\na.wav,0\nb.wav,0\n"
+    assert [row[3:] for row in parsed(tmp_path / "x.csv", content)] == [("dog", "absent")] * 2
+
+
 def test_one_label_a_field_is_what_a_person_may_ask_for(tmp_path: Path) -> None:
     content = "file,label\na.wav,dog;cat\nb.wav,dog\n"
     assert parsed(tmp_path / "x.csv", content, "label=label") == whole(("a.wav", "dog;cat"), ("b.wav", "dog"))
@@ -152,7 +189,7 @@ def test_one_label_a_field_is_what_a_person_may_ask_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "note"),
     [
-        ("file,label\na.wav,dog;cat\nb.wav,dog\n", "'dog;cat' is taken for several labels"),
+        ("file,label\na.wav,dog;cat\nb.wav,dog\nc.wav,cat\n", "taken for several each (--column label=NAME: one each)"),
         ("file,start,till,label\na.wav,1,2.5,owl\n", "has starts and no ends"),
         ("file,label\na.wav,0\nb.wav,1\n", "its labels are numbers"),
         ("file,start_sample,end_sample,label\na.wav,1,2,owl\n", "its times are counted in samples"),
@@ -164,7 +201,8 @@ def test_what_was_assumed_of_a_table_is_named(tmp_path: Path, content: str, note
 
 
 @pytest.mark.parametrize(
-    "content", ["file,sound,verified\na.wav,dog,1\nb.wav,cat,0\n", "file,sound,rain\na.wav,dog,0\nb.wav,cat,0\n"]
+    "content",
+    ["file,sound,verified\na.wav,dog,1\nb.wav,cat,0\n", "file,sound,overlap\na.wav,dog,0\nb.wav,cat,0\n"],
 )
 def test_columns_that_are_no_classes_are_no_labels(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.csv").write_text(content)
@@ -275,11 +313,16 @@ def test_names_of_classes_are_those_of_hugging_face(tmp_path: Path) -> None:
     from pyarrow import parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     (tmp_path / "README.md").write_text(
-        "---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n"
-        "          '0': cat\n          '1': dog\n---\n"
+        "---\ndataset_info:\n  features:\n  - name: other\n    dtype:\n      class_label:\n        names:\n"
+        "          '0': x\n  - name: label\n    dtype:\n      class_label:\n        names:\n"
+        "          '0': cat\n          '1': 'd''og'\n---\n"
     )
     expected = whole(("a.wav", "dog"), ("b.wav", "cat"))
-    assert parsed(tmp_path / "metadata.csv", "file_name,label\na.wav,1\nb.wav,0\n") == expected
+    named = whole(("a.wav", "d'og"), ("b.wav", "cat"))
+    assert parsed(tmp_path / "metadata.csv", "file_name,label\na.wav,1\nb.wav,0\n") == named
+    assert "names README.md has" in " ".join(one.reason for one in table.parse(tmp_path / "metadata.csv").skipped)
+    numbers = whole(("a.wav", "1"), ("b.wav", "0"))
+    assert parsed(tmp_path / "metadata.csv", "file_name,class\na.wav,1\nb.wav,0\n", "label=class") == numbers
     (tmp_path / "README.md").unlink()
     sounds = [{"bytes": b"RIFF", "path": name} for name in ("a.wav", "b.wav")]
     info = {"info": {"features": {"audio": {"_type": "Audio"}, "label": {"names": ["cat", "dog"]}}}}
