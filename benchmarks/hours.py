@@ -9,8 +9,8 @@ by the truth, in the order of `labeltool evaluate --detections`, and `labeltool 
 calls.
 
 One line of JSON for each model: how many times faster than real time it was by the wall clock and on one core
-(processor time of all its processes); memory of all of them, MB, the largest while the first and the last hour was
-searched; MB on the disk for an hour, of scores, of what is kept and of the database; the seconds of a call that finds
+(processor time of all its processes); memory of all of them, MB, the largest while the first, the second and the last
+hour was searched; MB on the disk for an hour, of scores, of what is kept and of the database; the seconds of a call that finds
 all of it searched; whether the rows of the Parquet files are the detections in the database; and for each label how
 many calls there are, how many detections from the threshold on, how many of those are right, and how many by `density`
 with the ends of its interval.
@@ -137,6 +137,7 @@ def detect(project: Path, folder: Path, model: str, hours: int, kills: int) -> d
         "processor_s": round(tree.processor_s),
         "times_real_time_on_a_core": round(hours * HOUR_S / tree.processor_s, 1),
         "memory_mb_first_hour": round(memory_mb.get(0, 0.0)),
+        "memory_mb_second_hour": round(memory_mb.get(1, 0.0)),  # since then pyarrow is loaded
         "memory_mb_last_hour": round(memory_mb.get(hours - 1, 0.0)),
         "load_average": round(os.getloadavg()[0], 1),
     }
