@@ -10,10 +10,10 @@ calls.
 
 One line of JSON for each model: how many times faster than real time it was by the wall clock and on one core
 (processor time of all its processes); memory of all of them, MB, the largest while the first, the second and the last
-hour was searched; MB on the disk for an hour, of scores, of what is kept and of the database; the seconds of a call that finds
-all of it searched; whether the rows of the Parquet files are the detections in the database; and for each label how
-many calls there are, how many detections from the threshold on, how many of those are right, and how many by `density`
-with the ends of its interval.
+hour was searched; MB on the disk for an hour, of scores, of what is kept and of the database; the seconds of a call
+that finds all of it searched; whether the rows of the Parquet files are the detections in the database; and for each
+label how many calls there are, how many detections from the threshold on, how many of those are right, and how many
+by `density` with the ends of its interval.
 """
 
 from __future__ import annotations
