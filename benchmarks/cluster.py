@@ -38,8 +38,8 @@ from detect import read_sounds, write_recording
 from labeltool import project as projects
 from labeltool.audio.files import describe
 from labeltool.inference.clip_features import feature_cache_of
-from labeltool.inference.detect import DetectOptions
 from labeltool.inference.detect import detect as detect_events
+from labeltool.inference.detection_records import DetectOptions
 from labeltool.networks.architectures import sound_frontend
 from labeltool.parallel import engine
 from labeltool.parallel.engine import LOCAL, Engine

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from labeltool.inference.classify import ClassifiedFile
-    from labeltool.inference.detect import DetectedFile
+    from labeltool.inference.detection_records import DetectedFile
     from labeltool.parallel.engine import Engine
     from labeltool.project import Project
     from labeltool.records import Skipped

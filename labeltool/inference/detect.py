@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from labeltool.audio.file_versions import FileVersion
 from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.inference import window_scorers
+from labeltool.inference.detection_records import DetectedFile, DetectOptions, DetectResult
 from labeltool.inference.detection_targets import Targets, find_targets
 from labeltool.inference.device_detector import DeviceDetector
 from labeltool.inference.event_files import EventFiles, SearchingModel, fingerprint_of, version_of
@@ -26,7 +27,6 @@ from labeltool.project import Project
 from labeltool.records import Event, Skipped
 from labeltool.store import groups, models, recordings
 from labeltool.store.detections import replacing, scans
-from labeltool.store.detections.operating_points import Source
 from labeltool.store.detections.replacing import DetectionScan
 from labeltool.store.opening import CannotBeWritten
 from labeltool.type_aliases import Progress
@@ -37,105 +37,7 @@ _Found = tuple[int, Sequence[Event] | LabeltoolError]
 _Finder = Callable[[Sequence[AudioFile], Callable[[int, int], None]], Iterator[_Found]]
 
 _FOLDER = "detect"
-
-
-@dataclass(frozen=True, slots=True)
-class DetectOptions:
-    """How events are detected.
-
-    Attributes
-    ----------
-    threshold
-        Score that an event of any label must reach, 0 to 1; None: the model's operating points, for labels without one
-        its own threshold, 0.2 for a pretrained model.
-    thresholds
-        The same for single labels, by name.
-    rules
-        How windows become events.
-    cache
-        Folder where the scores of windows are kept; None: the project's cache.
-    processes
-        As `Scan.run` takes it.
-    as_device
-        Detect as the device does, by the model's own rule for streams: `rules`, `cache` and `processes` are ignored.
-    events
-        Folder for a Parquet file of each recording and model; None: none is written.
-    is_part
-        The files are a part of all that were given: one that cannot be read is no reason to fail, even where it is
-        alone.
-    """
-
-    threshold: float | None = None
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    rules: EventRules = field(default_factory=EventRules)
-    cache: str | None = None
-    processes: int | None = None
-    as_device: bool = False
-    events: str | None = None
-    is_part: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DetectedFile:
-    """The events of one recording.
-
-    Attributes
-    ----------
-    seconds
-        Duration of the recording.
-    scoring_s
-        Time that scoring it took, seconds; of several that are scored at once, since the one before was done.
-    suggestions
-        Number of suggestions in the project that come from these events; None where the recording or the model is not
-        the project's.
-    spans
-        The events, by start.
-    was_finished
-        Whether they were detected by an earlier call, in just this way.
-    parquet
-        The file that has them; None without one.
-    fault
-        Why parts of the recording cannot be read, None where all can: the events are of the others.
-    """
-
-    file: str
-    seconds: float
-    scoring_s: float
-    suggestions: int | None
-    spans: tuple[Event, ...]
-    was_finished: bool = False
-    parquet: str | None = None
-    fault: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DetectResult:
-    """What `detect` returns.
-
-    Attributes
-    ----------
-    model
-        Its id or name.
-    labels
-        The threshold of each label.
-    mapped
-        Number of the project's labels that classes of a pretrained model are mapped to; with 0 all its classes are
-        detected under their own names. None for a model of one's own, and in a project without labels.
-    failed
-        The files that could not be scored, and why.
-    operating_points
-        For each label whose threshold is a saved operating point, what that comes from.
-    without_place
-        Of the files that failed, those for a reason that names no place: it may not be theirs.
-    """
-
-    model: str
-    labels: dict[str, float]
-    mapped: int | None
-    files: tuple[DetectedFile, ...]
-    failed: tuple[Skipped, ...] = ()
-    operating_points: dict[str, Source] = field(default_factory=dict)
-    without_place: tuple[str, ...] = ()
+_DEFAULT = DetectOptions()
 
 
 def detect(
@@ -144,7 +46,7 @@ def detect(
     report: Progress,
     files: list[str],
     model: str | None = None,
-    options: DetectOptions = DetectOptions(),
+    options: DetectOptions = _DEFAULT,
 ) -> DetectResult:
     """Detect sound events in recordings; a task of the worker.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labeltool.exporters.registry import ExportResult
     from labeltool.exporters.stm32.verification.verify import VerifyResult
     from labeltool.inference.classify import ClassifyResult
-    from labeltool.inference.detect import DetectResult
+    from labeltool.inference.detection_records import DetectResult
     from labeltool.inference.transcribe import TranscribeResult
     from labeltool.pretrained.describe import DescribeResult
     from labeltool.pretrained.project_classes import AgreementResult, MapResult

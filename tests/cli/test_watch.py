@@ -25,7 +25,7 @@ from helpers.waits import DEADLINE_S
 from labeltool.cli.detection import detect_parts
 from labeltool.cli.detection.detect_parts import LabelTracks, Since, parts_of, recorded_since
 from labeltool.errors import LabeltoolError
-from labeltool.inference.detect import DetectResult
+from labeltool.inference.detection_records import DetectResult
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import Skipped

@@ -29,7 +29,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
 from labeltool.inference import events
-from labeltool.inference.detect import DetectOptions
+from labeltool.inference.detection_records import DetectOptions
 from labeltool.inference.events import EventRules, find_events
 from labeltool.inference.windows import Windows
 from labeltool.pretrained import registry

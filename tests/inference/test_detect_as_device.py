@@ -24,7 +24,7 @@ from labeltool.exporters.stm32.tflite.summary import read_network
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
 from labeltool.inference import windows
-from labeltool.inference.detect import DetectedFile, DetectOptions
+from labeltool.inference.detection_records import DetectedFile, DetectOptions
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained import registry

@@ -18,7 +18,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
 from labeltool.inference import event_files, scan
-from labeltool.inference.detect import DetectedFile, DetectOptions
+from labeltool.inference.detection_records import DetectedFile, DetectOptions
 from labeltool.inference.event_files import EventFiles, SearchingModel
 from labeltool.inference.scan import Scan
 from labeltool.inference.window_scorers import ModelChoice, PretrainedScorer

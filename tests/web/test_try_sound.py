@@ -13,7 +13,8 @@ from helpers.tones import add_tones
 from helpers.whisper import SENTENCES, write_whisper
 from labeltool.errors import LabeltoolError
 from labeltool.inference.classify import classify
-from labeltool.inference.detect import DetectOptions, detect
+from labeltool.inference.detect import detect
+from labeltool.inference.detection_records import DetectOptions
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.similarity import compare, search

@@ -41,7 +41,7 @@ from labeltool.util.files.no_links import refuse_links
 from labeltool.util.files.writable import why_not_writable
 
 if TYPE_CHECKING:
-    from labeltool.inference.detect import DetectResult
+    from labeltool.inference.detection_records import DetectResult
     from labeltool.project import Project
     from labeltool.records import Skipped
     from labeltool.store.detections.operating_points import Source

@@ -25,7 +25,7 @@ from labeltool.util.recorded_at import recorded_at
 from labeltool.util.urls import as_url, is_url
 
 if TYPE_CHECKING:
-    from labeltool.inference.detect import DetectedFile, DetectResult
+    from labeltool.inference.detection_records import DetectedFile, DetectResult
     from labeltool.project import Project
 
 # A job is a command's argument: on Linux it has at most 128 KiB, on Windows all of them have 32.
