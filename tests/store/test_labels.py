@@ -221,6 +221,7 @@ def test_each_key_is_that_of_one_label_whatever_the_database_has(store: Store) -
     fill(store, "a")
     for label in ("dog", "cat", "owl"):
         journal.annotate(store, 1, label, annotator="ann")
+    store.connection.execute("UPDATE labels SET created_at = '2026-01-01T00:00:0' || id")  # not within a millisecond
     store.connection.execute("UPDATE labels SET hotkey = '1', colour = '[red]' WHERE name <> 'owl'")
     store.connection.execute("UPDATE labels SET hotkey = 'q' WHERE name = 'owl'")
     assert keys(store) == {"dog": "1", "cat": "2", "owl": "3"}
