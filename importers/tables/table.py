@@ -118,8 +118,11 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
     elif "label" not in chosen and profile is None:
         parts, others = several_labels(frame["label"].unique())
         fields = frame["label"]
-        _note_fields(columns, fields[fields.isin([*parts])], "taken for several each (--column label=NAME: one each)")
-        _note_fields(columns, fields[fields.isin(others)], "one each (--column labels=NAME parts them)")
+        for which, what in (
+            ([*parts], "split into several (--column label=NAME keeps them whole)"),
+            (others, "with a separator, kept whole (--column labels=NAME splits them)"),
+        ):
+            _note_fields(columns, fields[fields.isin(which)], what)
         frame = _one_row_a_label(table.path, frame, parts)
     frame = _with_listed(frame, listed)
     frame = _with_class_names(columns, frame)
@@ -177,13 +180,13 @@ def _labels(columns: Columns) -> pd.Series[str] | None:
 def _without_missing(columns: Columns, label: pd.Series[str]) -> pd.Series[str]:
     """Return labels without those that programs write for a missing one, which a note names."""
     is_missing = label.isin([one for one in label.unique() if one.casefold() in _NO_LABELS])
-    _note_fields(columns, label[is_missing], "taken for no label (--column label=NAME keeps them)")
+    _note_fields(columns, label[is_missing], "that stand for none (--column label=NAME keeps them)")
     return label.mask(is_missing, "")
 
 
 def _note_fields(columns: Columns, label: pd.Series[str], what: str) -> None:
     if not label.empty:
-        reason = f"{len(label)} of its labels are {what}: the first one is {quoted(label.iloc[0])}"
+        reason = f"labels {what}: {len(label)}, the first {quoted(label.iloc[0])}"
         columns.skipped.append(Note(str(columns.table.path), None, reason))
 
 
@@ -323,7 +326,7 @@ def _with_class_names(columns: Columns, frame: pd.DataFrame) -> pd.DataFrame:
     """Replace numbers by the names of `_class_names`, and AudioSet's identifiers by those of a class map beside it."""
     path = columns.table.path
     if names := _class_names(columns, frame):
-        _note_fields(columns, frame["label"][frame["label"].isin([*names])], "numbers whose names README.md has")
+        _note_fields(columns, frame["label"][frame["label"].isin([*names])], "that are numbers, named as in README.md")
         return frame.assign(label=frame["label"].map(names).fillna(frame["label"]))
     if "label" not in frame or not any(_CLASS_ID.fullmatch(str(one)) for one in frame["label"].unique()[:1000]):
         return frame

@@ -153,15 +153,23 @@ def labels_and_notes(path: Path, content: str, *column: str) -> tuple[list[str],
 @pytest.mark.parametrize(
     ("content", "labels", "note"),
     [
-        ("1,A (song)\n2,A;B\n3,A\n4,B\n5,'tis\n", ["A (song)", "A", "B", "A", "B", "'tis"], "1 of its labels are"),
+        (
+            "1,A (song)\n2,A;B\n3,A\n4,B\n5,'tis\n",
+            ["A (song)", "A", "B", "A", "B", "'tis"],
+            "split into several (--column label=NAME keeps them whole): 1,",
+        ),
         ("1,[unknown]\n2,[noise]\n", ["[unknown]", "[noise]"], ""),
-        ("1,\"['it''s', 'd']\"\n", ["['it''s', 'd']"], "are one each (--column labels=NAME parts them)"),
-        ('1,"[""a;b"", ""c\\u00e9""]"\n2,"[x]"\n', ["a;b", "c\u00e9", "[x]"], 'the first one is \'["a;b"'),
-        ("1,Tom &amp; Jerry\n2,cat\n", ["Tom &amp; Jerry", "cat"], "1 of its labels are one each"),
-        ("1,Parus major|song\n2,Parus major\n", ["Parus major|song", "Parus major"], "is 'Parus major|song'"),
-        ('1,"Hello, w"\n2,Hello\n3,w\n4,"x, y"\n', ["Hello", "w", "Hello", "w", "x, y"], "first one is 'x, y'"),
-        ("1,a|b\n2,b|c\n3,c|a\n", ["a", "b", "b", "c", "c", "a"], "3 of its labels are taken for several each"),
-        ("1,dog\n2,NA\n3,null\n", ["dog", "", ""], "2 of its labels are taken for no label (--column label=NAME keeps"),
+        ("1,\"['it''s', 'd']\"\n", ["['it''s', 'd']"], "kept whole (--column labels=NAME splits them)"),
+        ('1,"[""a;b"", ""c\\u00e9""]"\n2,"[x]"\n', ["a;b", "c\u00e9", "[x]"], 'the first \'["a;b"'),
+        ("1,Tom &amp; Jerry\n2,cat\n", ["Tom &amp; Jerry", "cat"], "kept whole (--column labels=NAME splits them): 1,"),
+        ("1,Parus major|song\n2,Parus major\n", ["Parus major|song", "Parus major"], "the first 'Parus major|song'"),
+        ('1,"Hello, w"\n2,Hello\n3,w\n4,"x, y"\n', ["Hello", "w", "Hello", "w", "x, y"], "the first 'x, y'"),
+        (
+            "1,a|b\n2,b|c\n3,c|a\n",
+            ["a", "b", "b", "c", "c", "a"],
+            "split into several (--column label=NAME keeps them whole): 3,",
+        ),
+        ("1,dog\n2,NA\n3,null\n", ["dog", "", ""], "stand for none (--column label=NAME keeps them): 2,"),
     ],
 )
 def test_no_label_is_changed_without_evidence_and_a_note(
@@ -173,7 +181,7 @@ def test_no_label_is_changed_without_evidence_and_a_note(
     fields = [line.partition(",")[2] for line in content.splitlines() if '"' not in line]
     kept, notes = labels_and_notes(tmp_path / "x.csv", content, "label=label")
     assert [one for one in kept if one in fields] == fields
-    assert "of its labels" not in notes
+    assert "the first" not in notes
 
 
 def test_columns_of_classes_may_have_only_absents(tmp_path: Path) -> None:
@@ -189,7 +197,10 @@ def test_one_label_a_field_is_what_a_person_may_ask_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "note"),
     [
-        ("file,label\na.wav,dog;cat\nb.wav,dog\nc.wav,cat\n", "taken for several each (--column label=NAME: one each)"),
+        (
+            "file,label\na.wav,dog;cat\nb.wav,dog\nc.wav,cat\n",
+            "split into several (--column label=NAME keeps them whole)",
+        ),
         ("file,start,till,label\na.wav,1,2.5,owl\n", "has starts and no ends"),
         ("file,label\na.wav,0\nb.wav,1\n", "its labels are numbers"),
         ("file,start_sample,end_sample,label\na.wav,1,2,owl\n", "its times are counted in samples"),
@@ -320,7 +331,7 @@ def test_names_of_classes_are_those_of_hugging_face(tmp_path: Path) -> None:
     expected = whole(("a.wav", "dog"), ("b.wav", "cat"))
     named = whole(("a.wav", "d'og"), ("b.wav", "cat"))
     assert parsed(tmp_path / "metadata.csv", "file_name,label\na.wav,1\nb.wav,0\n") == named
-    assert "names README.md has" in " ".join(one.reason for one in table.parse(tmp_path / "metadata.csv").skipped)
+    assert "named as in README.md" in " ".join(one.reason for one in table.parse(tmp_path / "metadata.csv").skipped)
     numbers = whole(("a.wav", "1"), ("b.wav", "0"))
     assert parsed(tmp_path / "metadata.csv", "file_name,class\na.wav,1\nb.wav,0\n", "label=class") == numbers
     (tmp_path / "README.md").unlink()
