@@ -72,7 +72,6 @@ def coverage(case: Case, coefficient: Callable[[Int64, Int64], Agreement], runs:
 
 
 def main() -> None:
-    """Simulate each case, and compare with other libraries."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)

@@ -189,7 +189,6 @@ class Screen:
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     def close(self) -> None:
-        """Quit."""
         self.press("q")
         with contextlib.suppress(OSError):
             self.read_for(5.0)
@@ -248,7 +247,6 @@ class RepeatedTraining:
         self._thread.start()
 
     def close(self) -> None:
-        """End the training."""
         self._closed = True
         while self._thread.is_alive():
             if self._job is not None:
@@ -281,7 +279,6 @@ def load(folder: Path, *, busy: bool, retrain: bool) -> Iterator[None]:
 
 
 def main() -> None:
-    """Measure each size and print one JSON object per line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, nargs="+", default=[1000, 100_000, 1_000_000])
     parser.add_argument("--labels", type=int, default=100, help="clips that are labelled by key")

@@ -198,7 +198,6 @@ def one_round(folder: Path, moments: random.Random) -> Round:
 
 
 def main() -> None:
-    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--folder", type=Path, help="where the projects are made; default: a temporary one")

@@ -101,7 +101,6 @@ def count_sound_faults(
 
 
 def main() -> None:
-    """Plant, check and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--subset")

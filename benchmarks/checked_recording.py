@@ -17,7 +17,6 @@ from detect import read_sounds, write_recording
 
 
 def main() -> None:
-    """Write the recording and its label track."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="ESC_DIR")
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3])

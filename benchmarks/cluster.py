@@ -193,7 +193,6 @@ def run(job: Job, project: Project, small: Project, chosen: Engine, *, kill_afte
 
 
 def measure(name: str, project: Project, small: Project, rounds: int) -> None:
-    """Print the row of a job."""
     job = JOBS[name]
     plain, one, two = [], [], []
     for _ in range(rounds):
@@ -213,7 +212,6 @@ def measure(name: str, project: Project, small: Project, rounds: int) -> None:
 
 
 def main() -> None:
-    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("esc10", type=Path)
     parser.add_argument("yamnet", type=Path)

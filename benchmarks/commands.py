@@ -26,7 +26,6 @@ class Taken:
     peak_mb: float
 
     def json(self) -> Any:
-        """Return what it printed as JSON."""
         return json.loads(self.printed)
 
 

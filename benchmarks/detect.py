@@ -119,7 +119,6 @@ def scores(truth: Events, detected: Events) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make the recordings and detect events in them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="ESC_DIR")
     parser.add_argument("--project", type=Path, required=True, metavar="P")

@@ -90,7 +90,6 @@ class Outcome:
         self.lost += len(rows - there)
 
     def row(self) -> str:
-        """Return the line of the table."""
         cells = (self.part, self.times, self.acknowledged, self.lost, self.damaged, self.left, self.again)
         return f"| {' | '.join(str(cell) for cell in cells)} |"
 
@@ -121,7 +120,6 @@ def make_project(folder: Path, clip_count: int) -> Path:
 
 
 def run(project: Path, *arguments: str) -> Taken:
-    """Run a command to its end."""
     return measured(command_line(*arguments), folder=project)
 
 
@@ -224,7 +222,6 @@ def kill_apps(scratch: Path, times: int, rng: random.Random) -> Outcome:
 
 
 def labelled(project: Path) -> int:
-    """Return the number of labelled clips."""
     return int(run(project, "status", "--json").json()["labelled"])
 
 
@@ -316,14 +313,12 @@ def nth_label(project: Path, turn: int) -> tuple[str, str]:
 
 
 def copied(scratch: Path) -> Path:
-    """Return a new copy of the project."""
     shutil.rmtree(scratch / "project", ignore_errors=True)
     shutil.copytree(scratch / "original", scratch / "project")
     return scratch / "project"
 
 
 def main() -> None:
-    """Run the parts and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000, help="of `mark` and of the app, half each")
     parser.add_argument("--full-disks", type=int, default=100)

@@ -329,7 +329,6 @@ def train_runs(options: argparse.Namespace, folder: Path) -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", type=Path, nargs="*", metavar="DATA or SIMULATED.json")
     task = parser.add_mutually_exclusive_group(required=True)
@@ -371,7 +370,6 @@ def parse_options() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train, or print or draw the results."""
     options = parse_options()
     try:
         if options.results:

@@ -30,8 +30,6 @@ class Configuration:
 
     Attributes
     ----------
-    data
-        Name of the data set.
     labels
         Clips that keep their label; None for all.
     query_strategy

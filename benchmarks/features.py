@@ -184,7 +184,6 @@ def compare_pipelines(data: Path, model: Path, classes: Path, count: int) -> Non
 
 
 def main() -> None:
-    """Run one of the parts, or the plain script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--rounds", type=int, default=15)

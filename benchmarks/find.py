@@ -115,7 +115,6 @@ def run(store: Store, index: SegmentIndex, truth: Events, answers: int, seed: in
 
 
 def main() -> None:
-    """Make the recording and the project, and run every seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="ESC_DIR")
     parser.add_argument("--pretrained", type=Path, required=True, metavar="FILE")

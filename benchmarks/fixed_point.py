@@ -25,7 +25,6 @@ INPUT = Tensor((1, 64, 50, 1), "INT8", 1 / 32, 0)
 
 
 def main() -> int:
-    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--fold", type=int, default=4)

@@ -201,7 +201,6 @@ def _by_name(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 def main() -> None:
-    """Make the recordings, detect, review and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="ESC_DIR")
     parser.add_argument("--yamnet", type=Path, required=True)

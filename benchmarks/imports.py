@@ -181,7 +181,6 @@ def run_child(kind: str, step: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Print the table, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where the files are made; default: a temporary one")

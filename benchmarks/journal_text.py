@@ -56,7 +56,6 @@ def state(project: Project) -> list[Any]:
 
 
 def main() -> None:
-    """Make a project, take its journal to another, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)

@@ -43,7 +43,6 @@ def _taken(one: auto.KnownSource) -> tuple[int, int, str]:
 
 
 def main() -> None:
-    """Print the table, and how many files and rows were taken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     rows = list(table_rows(parser.parse_args().folders))

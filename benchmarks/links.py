@@ -320,7 +320,6 @@ def outcomes(world: World, steps: Sequence[Step]) -> Iterator[Outcome]:
 
 
 def main() -> None:
-    """Print a line for each command, and one for each link that was followed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pretrained", type=Path, required=True, metavar="FILE")
     parser.add_argument("--only", nargs="+", metavar="COMMAND", help="Plant links before these commands only.")

@@ -61,7 +61,6 @@ class Model:
 
 
 def add_model(project: Project) -> Model:
-    """Put the pretrained model into the project."""
     folder = registry.folder(project, "random")
     folder.mkdir(parents=True)
     (folder / "random.tflite").write_bytes(b"random")
@@ -102,7 +101,6 @@ def fit_from_nothing(answers: list[tuple[LabelledClip, ClipDescription]], ahead:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=100_000)
     parser.add_argument("--labelled", type=int, default=1000)

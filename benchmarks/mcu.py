@@ -186,7 +186,6 @@ def row(name: str, note: str, tflite: bytes, patches: Float32) -> tuple[list[str
 
 
 def kib(size: int) -> str:
-    """Return bytes as text in KiB."""
     return f"{size / 1024:.1f} KiB"
 
 
@@ -211,7 +210,6 @@ def networks(options: argparse.Namespace) -> Iterator[tuple[str, str, bytes, Flo
 
 
 def main() -> int:
-    """Print the table, each row as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     # Networks over embeddings do not run on an MCU.

@@ -62,7 +62,6 @@ def truth(project: Project) -> tuple[bytes, list[str]]:
 
 
 def main() -> None:
-    """Make two projects, merge them every way, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000, help="in each of the two")
     parser.add_argument("--seed", type=int, default=0)

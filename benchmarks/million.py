@@ -218,7 +218,6 @@ def print_table(sizes: dict[int, dict[str, Taken]]) -> bool:
 
 
 def main() -> None:
-    """Measure each size, print the table, and fail where something grows faster than it may."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--folder", type=Path, help="where the projects are made; default: a temporary one")

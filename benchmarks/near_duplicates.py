@@ -53,7 +53,6 @@ def copy_of(original: Mapping[str, np.ndarray], rng: np.random.Generator) -> dic
 
 
 def main() -> None:
-    """Make the landmarks, search, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--recordings", type=int, default=100_000)

@@ -77,17 +77,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Choice:
-    """A label on the screen with its key.
-
-    Attributes
-    ----------
-    percent
-        The probability; None where there is none.
-    new
-        Whether it is proposed as a new label.
-    first
-        Whether Enter takes it.
-    """
+    """A label on the screen with its key."""
 
     key: str
     label: str
@@ -113,11 +103,9 @@ class App:
         self.tmux("new-session", "-d", "-s", name, "-x", str(COLUMNS), "-y", str(ROWS), command)
 
     def tmux(self, *arguments: str) -> str:
-        """Run tmux and return what it prints."""
         return subprocess.run(["tmux", "-L", SOCKET, *arguments], check=True, capture_output=True, text=True).stdout
 
     def screen(self) -> list[str]:
-        """Return the lines of the screen."""
         return [line.ljust(COLUMNS) for line in self.tmux("capture-pane", "-p", "-t", self.name).split("\n")]
 
     def press(self, *keys: str, literal: bool = False) -> None:
@@ -180,7 +168,6 @@ class App:
         ]
 
     def close(self) -> None:
-        """Quit the app and wait for its end."""
         self.press("q")
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
@@ -331,7 +318,6 @@ def make_project(arguments: argparse.Namespace, folder: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Label, measure and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="+", type=Path)
     parser.add_argument("--pretrained", type=Path)

@@ -140,7 +140,6 @@ def choose_labelled(material: Material, train: Int64, budget: int, seed: int, ho
 
 
 def by_classifier(material: Material, fold: int, seed: int, budget: int, how: str) -> dict[str, Any]:
-    """Measure the classifier."""
     train, test = material.split(fold)
     labelled = choose_labelled(material, train, budget, seed, how)
     pool = np.setdiff1d(train, labelled)
@@ -207,7 +206,6 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Measure, or print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", type=Path, nargs="*", metavar="DATA_DIR MODEL")
     parser.add_argument("--results", type=Path, metavar="RESULTS")

@@ -171,7 +171,6 @@ def run(what: str, ending: str, project: Path, temporary: Path, wait_s: float, r
 
 
 def address(log: Path) -> str:
-    """Return what the server printed."""
     for _ in range(600):
         found = re.search(r"http://\S+", log.read_text(encoding="utf-8")) if log.exists() else None
         if found:
@@ -181,7 +180,6 @@ def address(log: Path) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=("app", "retrain", "serve"), default=["app", "retrain", "serve"])

@@ -177,7 +177,6 @@ def make_project(project: Path, sounds: Path) -> Path:
 
 
 def main() -> None:
-    """Make the project, try every command in every place and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="PLACE")
     parser.add_argument("--commands", nargs="+", metavar="WORD", help="only commands that begin with one of these")
@@ -217,7 +216,6 @@ def main() -> None:
 
 
 def listing(project: Path) -> set[tuple[str, int]]:
-    """Return the names and sizes of a project's files."""
     return {(str(path.relative_to(project)), path.stat().st_size) for path in project.rglob("*") if path.is_file()}
 
 

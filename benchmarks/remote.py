@@ -93,7 +93,6 @@ class Place:
         settings.write_text(settings.read_text().replace("timeout_s = 15", f"timeout_s = {TIMEOUT_S}"))
 
     def command(self, *arguments: str, in_project: bool = True) -> list[str]:
-        """Return the command line of labeltool."""
         return [
             sys.executable,
             "-m",
@@ -110,7 +109,6 @@ class Place:
         )  # fmt: skip
 
     def run(self, *arguments: str, in_project: bool = True) -> str:
-        """Run a command to its end."""
         return self.finished(self.started(self.command(*arguments, in_project=in_project)))
 
     @staticmethod
@@ -127,13 +125,11 @@ class Place:
         return dict(done["features"])
 
     def features_command(self, *clip_ids: int) -> list[str]:
-        """Return the command line of the process that computes features."""
         script = self.folder / "compute_features.py"
         script.write_text(FEATURES)
         return [sys.executable, str(script), str(self.project), *map(str, clip_ids)]
 
     def import_sounds(self, *options: str) -> None:
-        """Import the source."""
         self.run("import", "audio", self.source, *options)
 
     def mark(self) -> None:
@@ -192,7 +188,6 @@ def object_store(sounds: Path) -> Iterator[SoundServer]:
 
 
 def compare(name: str, expected: Found, found: Found, server: SoundServer, needed: int, began: float) -> None:
-    """Print one line."""
     same = [getattr(found, part) == getattr(expected, part) for part in ("rows", "features", "events")]
     print(
         f"{name:28} rows {len(found.rows)} {'equal' if same[0] else 'DIFFER'}, features "
@@ -253,7 +248,6 @@ def spans(folder: Path) -> None:
 
 
 def main() -> None:
-    """Run all parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sounds", type=Path)
     parser.add_argument("--kills", type=int, default=6)

@@ -85,7 +85,6 @@ def shares_right(detected: dict[str, Any], truths: dict[str, Events]) -> Callabl
 
 
 def main() -> None:
-    """Make the recordings, review, and judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="ESC_DIR")
     parser.add_argument("--yamnet", type=Path, required=True)
@@ -150,7 +149,6 @@ def main() -> None:
 
 
 def on_labels(result: dict[str, Any]) -> set[str]:
-    """Return the labels with an operating point."""
     return {point["label"] for point in result["operating_points"]}
 
 

@@ -101,7 +101,6 @@ class Simulation:
         return cls(work, cores, deque(range(tasks)), outcome, draw_attempts(work, seed), free=cores)
 
     def run(self) -> Outcome:
-        """Simulate until nothing is left to happen."""
         self._start(0.0)
         while self.events:
             now_s, _, kind, task = heapq.heappop(self.events)
@@ -172,7 +171,6 @@ def duration_text(seconds: float) -> str:
 
 
 def print_times(work: Work, given: argparse.Namespace) -> None:
-    """Print the table of months and cores."""
     print(
         "| recorder-months | recordings | cores | without losses | simulated | core hours | cost | lost, begun again |"
     )
@@ -226,7 +224,6 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print both tables."""
     given = parse()
     recording_ms, row_ms = given.write_ms
     work = Work(

@@ -106,7 +106,6 @@ def tail_of(seconds: Float64) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print the rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--pretrained", type=Path, required=True)

@@ -100,7 +100,6 @@ def quantiles(seconds: list[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=1_000_000)
     parser.add_argument("--features", type=int, default=256)

@@ -170,7 +170,6 @@ def simulate_clips(precision: float, alike: float, groups: int, repetitions: int
 
 
 def main() -> None:
-    """Print a line for each kind of population."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--detections", type=int, nargs="+", default=[60, 400, 2000])

@@ -98,7 +98,6 @@ def timed_retrain(project: Project, *options: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make the project, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="ESC_DIR")
     parser.add_argument("more", type=Path, metavar="MORE", nargs="*")

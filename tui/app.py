@@ -75,12 +75,8 @@ class LabelApp(SimilarApp, ExportApp):
 
     Parameters
     ----------
-    annotator
-        Who labels.
     recording
         The recording to open in the Regions view; None opens the Label view.
-    repeat_s
-        See `AnnotateScreen`.
 
     Attributes
     ----------
@@ -172,7 +168,6 @@ class LabelApp(SimilarApp, ExportApp):
         self.add_mode(CLASS_MAPPING.name, lambda: ClassMappingScreen(self.services, self.renew_suggestions))
 
     async def on_mount(self) -> None:
-        """Start the threads."""
         self._daily_backup.start()
         self.services.prefetcher.start()
         # Looking for sound cards can take a second; the first clip starts to play after it.
@@ -203,7 +198,6 @@ class LabelApp(SimilarApp, ExportApp):
             self._loop.call_soon_threadsafe(self.exit, None, ExitCode.FAILED)
 
     def on_backup_failed(self, message: BackupFailed) -> None:
-        """Show why today has no backup."""
         self.warn_view(message.problem)
 
     def close(self) -> None:
@@ -212,11 +206,9 @@ class LabelApp(SimilarApp, ExportApp):
         self.services.close()
 
     def action_theme(self) -> None:
-        """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def action_open_project(self) -> None:
-        """Quit and open another of the last projects."""
         here = str(self.services.project.directory)
         others = [path for path in projects.recent() if path != here]
         if self.is_web or not others:
@@ -230,7 +222,6 @@ class LabelApp(SimilarApp, ExportApp):
         ask(self, Palette("Open which project?", others, allows_new=False), leave)
 
     def action_settings(self) -> None:
-        """Show the settings."""
         self.push_screen(SettingsScreen(self.services, self._apply_settings))
 
     def _apply_settings(self, settings: Settings) -> None:
@@ -326,7 +317,6 @@ class LabelApp(SimilarApp, ExportApp):
     # -- prefetched clips
 
     def on_prefetched(self, message: Prefetched) -> None:
-        """Pass on what was read to the state and the view."""
         delivery, state = message.delivery, self.services.state
         if delivery.model is not None:
             state.model = delivery.model

@@ -78,7 +78,6 @@ class AppBase(TypedKeysApp):
         self._show_tour()
 
     def on_view_screen_returned(self) -> None:
-        """Let the tour see that a dialog over the view was closed."""
         if self.tour is not None and self.tour.close_dialog():
             self._show_tour()
 
@@ -101,17 +100,14 @@ class AppBase(TypedKeysApp):
         return view is not None and self.screen is not view and _INTERRUPT in keys_of(view.view, ("quit",))
 
     def notify_view(self, message: str) -> None:
-        """Show a notice in the view."""
         if self.current_view is not None:
             self.current_view.notice.show(message)
 
     def warn_view(self, warning: str) -> None:
-        """Show a warning in the view."""
         if self.current_view is not None:
             self.current_view.notice.warn(warning)
 
     def reload_view(self) -> None:
-        """Read again what the view shows."""
         if self.current_view is not None:
             self.current_view.reload()
 

@@ -88,7 +88,6 @@ class SimilarApp(PretrainedApp):
             self.set_timer(_RETRY_S, self.renew_suggestions)
 
     def on_agreement_measured(self, message: AgreementMeasured) -> None:
-        """Show how a pretrained model's classes agree with the labels."""
         # Measured while the view was open; it may have been left meanwhile.
         if not isinstance(self.current_view, ClassMappingScreen):
             return

@@ -26,7 +26,6 @@ class TrainingApp(AppBase):
     _pending_suggest_at_failure = 0
 
     def action_train(self) -> None:
-        """Train now."""
         if why := self.services.state.read_only:
             self.warn_view(f"nothing can be trained here ({why})")
         elif why := self._why_untrainable():
@@ -122,7 +121,6 @@ class TrainingApp(AppBase):
     # -- evaluation
 
     def action_evaluate(self) -> None:
-        """Evaluate the newest model in the background."""
         started = self.services.evaluation.start()
         self.notify_view("evaluating the newest model; go on" if started else "an evaluation is running already")
 

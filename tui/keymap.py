@@ -100,7 +100,6 @@ def remapped(view: View, keymap: Keymap) -> View:
 
 
 def is_label_key(key: Key) -> bool:
-    """Return whether a key is that of a label."""
     return key.action.startswith("label_key(")
 
 

@@ -29,8 +29,6 @@ class LabelChoice:
 
     Attributes
     ----------
-    label
-        Its name.
     key
         Its key; "" where it has none.
     probability
@@ -39,8 +37,6 @@ class LabelChoice:
         One of `labels.COLOURS`; "" where it has none.
     is_new
         Whether it becomes a label of the project when it is given.
-    definition
-        What it means; "" without a definition.
     """
 
     label: str

@@ -142,8 +142,6 @@ def serve(
         The port; None for a free one.
     sessions
         The number of pages that may be open at once; each runs an app.
-    narrate
-        Prints a line for the user.
 
     Raises
     ------

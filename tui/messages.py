@@ -72,19 +72,7 @@ class Evaluated(Message):
 
 @dataclass
 class Exported(Message):
-    """An export made progress, or ended.
-
-    Attributes
-    ----------
-    progress
-        How far it is, in words.
-    folders
-        Where the products are; none before the end.
-    notes
-        What else a person should know of the result.
-    failure
-        Why nothing was exported; "" where it was not so.
-    """
+    """An export made progress, or ended."""
 
     progress: str = ""
     _: KW_ONLY

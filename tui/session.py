@@ -84,8 +84,6 @@ class Session:
 
     Attributes
     ----------
-    annotator
-        Who labels.
     start_row_id
         A journal row id that sorts before all rows of this session.
     """
@@ -228,7 +226,6 @@ class Session:
         return await self._written(lambda store: checked.mark_checked(store, recording, region, annotator=who))
 
     async def labels(self) -> Sequence[ProjectLabel]:
-        """Return the project's labels with their keys and colours."""
         return await self._writer.do(labels.project_labels)
 
     async def change_labels(self, change: Callable[[Store], None]) -> tuple[Sequence[ProjectLabel], Counts]:
@@ -247,7 +244,6 @@ class Session:
         return change
 
     async def redo(self) -> Change:
-        """Redo what was undone last."""
         change = await self._undo_or_redo(journal.redo)
         self._count(change.rows)
         return change

@@ -68,7 +68,6 @@ class View:
     hints: tuple[str, ...]
 
     def bindings(self) -> list[BindingType]:
-        """Return the keys as Textual bindings."""
         bound = (key for key in self.keys if key.keys)
         return [Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in bound]
 

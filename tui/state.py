@@ -21,14 +21,8 @@ class State:
 
     Attributes
     ----------
-    settings
-        The project's settings, as the app has changed them.
     labelled, clips
         The number of clips with a verdict, and of all clips.
-    label_counts
-        The project's labels with the number of clips that have them.
-    labels
-        The project's labels with their keys and colours, in the order they were created.
     model
         The newest model; None until it was read.
     training
@@ -39,10 +33,6 @@ class State:
         The newest clusters of the clips of a label that is split.
     autoplay
         Whether a clip plays when it appears.
-    graphics
-        How the terminal shows pictures of pixels.
-    look
-        How spectrograms are drawn.
     read_only
         Why nothing can be labelled, as the project cannot be written; "" where it can.
     """

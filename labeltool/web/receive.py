@@ -41,8 +41,6 @@ class Received:
     ----------
     clip
         The clip that is next in the queue.
-    file
-        Its recording.
     state
         `new`: it was not in the project; `known`: it was, unlabelled; `skipped`: it was, and is the next clip of those
         who have not skipped it; `labelled`, `excluded` as bad audio: it was, and is not labelled again.

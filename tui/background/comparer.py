@@ -24,8 +24,6 @@ class Groups:
 
     Attributes
     ----------
-    by
-        What the clips were compared by.
     clips
         The clips of each cluster, the largest cluster first, in each the central clips first.
     split
@@ -39,21 +37,7 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The progress or the result of indexing and clustering.
-
-    Attributes
-    ----------
-    done, total
-        The number of clips that are compared, of all.
-    added
-        The number of clips that were added to the index.
-    groups
-        The clusters, if they were made.
-    failure
-        Why it failed; empty if it did not.
-    over
-        Whether it has ended.
-    """
+    """The progress or the result of indexing and clustering."""
 
     done: int = 0
     total: int = 0
@@ -83,7 +67,6 @@ class Comparer:
 
     @property
     def busy(self) -> bool:
-        """Whether clips are being compared."""
         return self._task.busy
 
     def start(self, unindexed: int) -> None:

@@ -251,7 +251,6 @@ class LiveSuggestions:
         )
 
     def state(self, store: Store) -> SuggesterState | None:
-        """Return what suggests labels now."""
         opened = self._opened
         live = opened is not None and self._suggests and not _is_behind(opened)
         if opened is None or not live:

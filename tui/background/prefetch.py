@@ -144,8 +144,6 @@ class Prefetcher:
         Who labels; the clips of the queue are claimed for this annotator.
     live
         Suggests labels from what is labelled by now.
-    deliver
-        Gets what was read; called in the thread.
     on_exchange
         See `StoreThread`.
     """
@@ -180,7 +178,6 @@ class Prefetcher:
         self._thread = threading.Thread(target=self._run, name="labeltool-prefetcher", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def request_queue(self, exclude: Collection[int]) -> int:
@@ -208,7 +205,6 @@ class Prefetcher:
             self._wake.notify()
 
     def stop(self) -> None:
-        """End the thread and wait for it."""
         with self._wake:
             self._stopping = True
             self._wake.notify()

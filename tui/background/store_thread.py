@@ -29,8 +29,6 @@ class StoreThread:
 
     Parameters
     ----------
-    name
-        The thread's name.
     on_exchange
         Called, in the thread, when the database is not the one any more that was opened.
     """
@@ -45,7 +43,6 @@ class StoreThread:
         self._check = self._executor.submit(self._with_store, Store.require_same_files)
 
     async def do(self, function: Callable[[Store], _T]) -> _T:
-        """Run a function and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._with_store, function)
 
     def check(self) -> None:

@@ -22,20 +22,10 @@ class BackgroundTask(Generic[R]):
 
     Parameters
     ----------
-    task
-        The task.
-    on_progress
-        Gets the progress.
-    on_result
-        Gets the result.
     on_failure
         Gets why the task failed, in one line that names the log.
     on_cancelled
         Called when a run has ended because of `cancel`.
-    niceness
-        How far the task gives way to others.
-    options
-        The task's options.
     """
 
     def __init__(
@@ -62,7 +52,6 @@ class BackgroundTask(Generic[R]):
 
     @property
     def busy(self) -> bool:
-        """Whether the task runs."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, **options: Any) -> bool:

@@ -41,12 +41,6 @@ class TrainingProgress:
         The id of the trained model, 0 if the suggestions come from no model; None before the end.
     left_s
         The time until the end of the stage at the report, by its own rate; None where that is not known.
-    failure
-        Why the training failed; empty if it did not.
-    stopped
-        Whether it was stopped.
-    reported_at
-        When this was reported, by `time.monotonic`.
     """
 
     stage: str = ""
@@ -76,7 +70,6 @@ class TrainingProgress:
 
     @property
     def over(self) -> bool:
-        """Whether the training has ended."""
         return self.model is not None or bool(self.failure) or self.stopped
 
 

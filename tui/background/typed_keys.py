@@ -27,7 +27,6 @@ class TypedKeysApp(App[None]):
         self._typed = asyncio.Queue()
 
     async def on_mount(self) -> None:
-        """Start to handle keys."""
         self._handle_keys()
 
     async def on_event(self, event: events.Event) -> None:
@@ -39,7 +38,6 @@ class TypedKeysApp(App[None]):
 
     @work(group="keys")
     async def _handle_keys(self) -> None:
-        """Handle keys until the app ends."""
         while True:
             event = await self._typed.get()
             await super().on_event(event)

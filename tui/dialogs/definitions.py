@@ -39,7 +39,6 @@ class DefinitionsScreen(Box[None]):
 
     @work
     async def on_mount(self) -> None:
-        """Read the labels."""
         found = await attempt(self._services.reader.do(label_overview), self._show)
         if found is None:
             return

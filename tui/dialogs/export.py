@@ -28,12 +28,10 @@ class ProductList(SelectList):
 
     @property
     def count(self) -> int:
-        """The number of products."""
         return len(self._products)
 
     @property
     def selected(self) -> Product:
-        """The selected product."""
         return self._products[self.place]
 
     @property
@@ -75,11 +73,9 @@ class ExportDialog(Box[list[str] | None]):
         super().__init__(f"Export to {folder}", self._list, self._facts)
 
     def on_mount(self) -> None:
-        """Show what the first product is."""
         self._show_facts()
 
     def action_move(self, steps: int) -> None:
-        """Move the selection."""
         self._list.move(steps)
         self._show_facts()
 
@@ -88,12 +84,10 @@ class ExportDialog(Box[list[str] | None]):
         self._list.toggle()
 
     def on_select_list_clicked(self) -> None:
-        """Choose the product under the mouse."""
         self._list.toggle()
         self._show_facts()
 
     def action_export(self) -> None:
-        """Export the chosen products."""
         self.dismiss(self._list.chosen)
 
     def _show_facts(self) -> None:

@@ -53,7 +53,6 @@ class Help(ModalScreen[None]):
         self._others = [other for other in views if other.name != view.name]
 
     def compose(self) -> ComposeResult:
-        """Lay out the page."""
         shared = {key.name for key in self._view.keys}
         elsewhere = [
             (view.title, [key for key in view.keys if key.shown and key.name not in shared]) for view in self._others
@@ -66,7 +65,6 @@ class Help(ModalScreen[None]):
             yield Static(Content(_NOTES), id="help-notes")
 
     def on_resize(self, event: Resize) -> None:
-        """Stack the columns on a narrow screen."""
         self.set_class(event.size.width < _TWO_COLUMNS, "-narrow")
 
 
@@ -85,11 +83,9 @@ class KeyColumn(Widget):
         self._groups = groups
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return the number of lines at some width."""
         return len(self._lines(width))
 
     def render(self) -> Content:
-        """Return the lines."""
         return Content("\n").join(self._lines(self.size.width))
 
     def _lines(self, width: int) -> list[Content]:

@@ -80,7 +80,6 @@ class LabelsScreen(Box[bool]):
         self._change(self._read_left, "", _HELP)
 
     def action_set_key(self) -> None:
-        """Let the next key be that of the selected label."""
         selected = self._rows.selected
         name, view = truncate(selected.name, _LABEL_CELLS), remapped(LABEL, self._services.keymap)
 
@@ -105,7 +104,6 @@ class LabelsScreen(Box[bool]):
         ask(self.app, KeyPrompt(*lines), set_key)
 
     def action_next_colour(self) -> None:
-        """Give the selected label the next colour."""
         selected = self._rows.selected
         place = COLOURS.index(selected.colour) + 1 if selected.colour else 0
         colour = COLOURS[place % len(COLOURS)]
@@ -164,7 +162,6 @@ class LabelsScreen(Box[bool]):
         self._ask("Delete a label", text, delete)
 
     def action_define(self) -> None:
-        """Say in a sentence what the selected label means."""
         selected, annotator = self._rows.selected, self._services.session.annotator
         label = selected.name
 
@@ -218,11 +215,9 @@ class LabelsScreen(Box[bool]):
         self.action_close()
 
     def _ask(self, title: str, text: str, act: Callable[[], object]) -> None:
-        """Do something where that is wanted."""
         ask(self.app, Confirm(title, (text, "u undoes it.")), lambda _: act())
 
     def action_undo(self) -> None:
-        """Undo what was done here last to a label."""
         if self._acts:
             self._acts -= 1
             annotator = self._services.session.annotator
@@ -280,11 +275,9 @@ class LabelsScreen(Box[bool]):
         self._status.update(Content(text))
 
     def action_move(self, steps: int) -> None:
-        """Move the selection."""
         self._rows.move(steps)
 
     def action_close(self) -> None:
-        """Go back to the view."""
         self.dismiss(self._changed)
 
 
@@ -305,7 +298,6 @@ class LabelRows(SelectList):
 
     @property
     def count(self) -> int:
-        """The number of labels."""
         return len(self._state.labels)
 
     @property
@@ -319,7 +311,6 @@ class LabelRows(SelectList):
         self.move_to(names.index(name) if name in names else self.place)
 
     def empty(self) -> Content:
-        """Return what is shown without labels."""
         return Content.styled("No labels yet", "$quiet")
 
     def line(self, place: int, width: int) -> Content:

@@ -48,7 +48,6 @@ class Choices(SelectList):
         self._shown: list[str] = [*names.labels, *self._new_names]
 
     def find(self, query: str) -> None:
-        """Show the names that match the letters."""
         names = self._names
         name = label_name(query)
         # Two labels may differ in case only.
@@ -63,7 +62,6 @@ class Choices(SelectList):
 
     @property
     def count(self) -> int:
-        """The number of names."""
         return len(self._shown)
 
     @property
@@ -72,7 +70,6 @@ class Choices(SelectList):
         return self._shown[self.place] if self._shown else None
 
     def line(self, place: int, width: int) -> Content:
-        """Return a name and its key."""
         name = self._shown[place]
         is_new = name not in self._known
         key = self._names.keys.get(name, "")
@@ -83,7 +80,6 @@ class Choices(SelectList):
         return Content.styled(text, style)
 
     def empty(self) -> Content:
-        """Return what to do where no name matches."""
         return Content.styled("No labels yet: type a name" if self._names.allows_new else "No match", "$quiet")
 
 
@@ -92,8 +88,6 @@ class Palette(Box[str | None]):
 
     Parameters
     ----------
-    title
-        The title of the box.
     labels
         The names, in the order for no letters.
     allows_new
@@ -138,19 +132,15 @@ class Palette(Box[str | None]):
         super().__init__(title, Input(placeholder=placeholder, id="palette-input"), choices)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Search again with every letter."""
         self.query_one(Choices).find(event.value)
 
     def on_select_list_clicked(self) -> None:
-        """Return the name that was clicked."""
         self.dismiss(self.query_one(Choices).chosen)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Return the selected name."""
         chosen = self.query_one(Choices).chosen
         if chosen is not None:
             self.dismiss(chosen)
 
     def action_move(self, steps: int) -> None:
-        """Move the selection."""
         self.query_one(Choices).move(steps)

@@ -64,7 +64,6 @@ class ProgressScreen(ModalScreen[None]):
         self._now = Static(id="progress-now")
 
     def compose(self) -> ComposeResult:
-        """Lay out the page."""
         with VerticalScroll(id="progress") as page:
             page.border_title = "Progress"
             page.border_subtitle = "↑ ↓ scroll   Esc closes"
@@ -72,7 +71,6 @@ class ProgressScreen(ModalScreen[None]):
             yield Static(Content("\n").join(_lines(self._facts)), id="progress-numbers")
 
     def on_mount(self) -> None:
-        """Show the suggestions and the training as they go on."""
         self._show_now()
         self.set_interval(_RENEW_S, self._show_now)
 

@@ -41,7 +41,6 @@ class Box(ModalScreen[_T]):
         self._title, self._widgets = title, widgets
 
     def compose(self) -> ComposeResult:
-        """Lay out the box."""
         box = Vertical(*self._widgets, id=self.BOX)
         box.border_title = Content(self._title)
         box.border_subtitle = self.SUBTITLE
@@ -79,7 +78,6 @@ class TextPrompt(Box[str | None]):
         super().__init__(title, Input(text, select_on_focus=selected, id="text-prompt-input"))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Return the text."""
         self.dismiss(event.value)
 
 
@@ -92,7 +90,6 @@ class KeyPrompt(Box[str | None]):
         super().__init__("The new key", _text([f" {truncate(line, _KEY_CELLS)}" for line in lines]))
 
     def on_key(self, event: KeyPressed) -> None:
-        """Return the key."""
         event.stop()
         if event.key == "escape":
             self.dismiss(None)

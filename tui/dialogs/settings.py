@@ -45,7 +45,6 @@ class _Setting:
     effect: str = ""
 
     def value(self, settings: Settings) -> object:
-        """Return the value."""
         return getattr(getattr(settings, self.table), self.name)
 
 
@@ -82,7 +81,6 @@ class SettingsScreen(Box[None]):
         self._selected = ""
 
     def on_mount(self) -> None:
-        """Show the settings."""
         ids = [setting.name for setting in _SETTINGS] + [_KEYS]
         # In a browser the page plays: its machine's output is not chosen here.
         ids += [_OUTPUT] if type(self._services.player) is Player else []
@@ -211,5 +209,4 @@ class SettingsScreen(Box[None]):
 
 
 def _shown(value: object) -> str:
-    """Return a value as it is shown."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

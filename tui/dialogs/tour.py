@@ -50,7 +50,6 @@ class Tour:
 
     @property
     def over(self) -> bool:
-        """Whether all steps are done."""
         return self._at >= len(_STEPS)
 
     @property

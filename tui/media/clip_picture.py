@@ -57,7 +57,6 @@ class Picture:
 
     @property
     def end_s(self) -> float:
-        """The end of the time axis."""
         return self.start_s + self.duration_s
 
 

@@ -18,13 +18,6 @@ class OpenRecording:
     ----------
     deliver
         Called in a thread when more was read, with an empty text or why the file cannot be read.
-
-    Attributes
-    ----------
-    viewport
-        The stretch on the screen.
-    stream
-        The sound, for the player.
     """
 
     def __init__(self, recording: StoredRecording, deliver: Callable[[str], None]) -> None:
@@ -46,7 +39,6 @@ class OpenRecording:
         return whole, self._tiles.picture(self.viewport.view(columns), whole)
 
     def close(self) -> None:
-        """End the threads."""
         self.stream.close()
         self._tile_reader.stop()
 

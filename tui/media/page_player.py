@@ -68,7 +68,6 @@ class PagePlayer(Player):
                     self._obey(json.loads(line))
 
     def close(self) -> None:
-        """Close the socket."""
         channel, self._channel = self._channel, None
         if channel is not None:
             with suppress(OSError):

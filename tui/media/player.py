@@ -85,7 +85,6 @@ class _InMemory:
         return len(self._samples)
 
     def samples_at(self, places: npt.NDArray[np.intp]) -> Int16:
-        """Return the samples at some places."""
         return self._samples[places]
 
 
@@ -114,11 +113,6 @@ class Player:
 
     `open` opens the device; call it in a thread, since looking for sound cards takes a while. Until then and without a
     sound card the player keeps time in silence, so that the playhead moves.
-
-    Parameters
-    ----------
-    clock
-        Returns seconds.
 
     Attributes
     ----------
@@ -175,7 +169,6 @@ class Player:
             device.start(source)
 
     def close(self) -> None:
-        """Close the sound card."""
         device, self._device = self._device, None
         if device is not None:
             device.close()
@@ -240,7 +233,6 @@ class Player:
         self._changed()
 
     def replay(self) -> None:
-        """Play from the start."""
         with self._lock:
             self._jump(float(self._first))
             self._playing = len(self._sound) > 0

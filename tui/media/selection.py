@@ -53,7 +53,6 @@ class Selection:
         return self.start_s is not None or self.end_s is not None
 
     def select(self, region: Region) -> None:
-        """Select a whole region."""
         self.start_s, self.end_s = region.start_s, region.end_s
         self.low_hz, self.high_hz = region.low_hz, region.high_hz
         self.edge = None
@@ -106,7 +105,6 @@ class Selection:
             self.low_hz = _hertz(min(max(low + bands, 0), high - 1), band_hz)
 
     def clear_frequency_range(self) -> None:
-        """Remove the frequency range."""
         self.low_hz = self.high_hz = self.edge = None
 
 

@@ -23,13 +23,6 @@ _MARGIN_S = 0.05  # so that the resampler's filter gets the surrounding samples,
 class Stream:
     """The sound of one recording. Close it when another one is played.
 
-    Parameters
-    ----------
-    path
-        The recording's file.
-    duration_s
-        The recording's length.
-
     Attributes
     ----------
     failure
@@ -81,7 +74,6 @@ class Stream:
             return failure
 
     def close(self) -> None:
-        """End the thread and wait for it."""
         with self._wake:
             self._stopping = True
             self._wake.notify()

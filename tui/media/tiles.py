@@ -48,7 +48,6 @@ class VisibleRange:
 
     @property
     def end_s(self) -> float:
-        """The end of the stretch."""
         return self.start_s + self.span_s
 
     @property
@@ -78,7 +77,6 @@ class Tile:
 
     @property
     def size_bytes(self) -> int:
-        """The memory it takes."""
         return self.mel_db.nbytes + self.envelope.nbytes
 
 
@@ -107,7 +105,6 @@ class Tiles:
 
     @property
     def size_bytes(self) -> int:
-        """The memory the tiles take."""
         return self._bytes
 
     def match(self, reader: SoundReader) -> bool:
@@ -261,10 +258,6 @@ class TileReader:
 
     Parameters
     ----------
-    path
-        The recording's file.
-    tiles
-        Where the tiles are added.
     deliver
         Called in the thread after each tile, with an empty text or why the file cannot be read.
     """
@@ -279,7 +272,6 @@ class TileReader:
         self._thread = threading.Thread(target=self._run, name="labeltool-tiles", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def request(self, *ranges: VisibleRange) -> None:
@@ -289,7 +281,6 @@ class TileReader:
             self._wake.notify()
 
     def stop(self) -> None:
-        """End the thread and wait for it."""
         with self._wake:
             self._stopping = True
             self._wake.notify()

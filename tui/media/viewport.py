@@ -28,7 +28,6 @@ class Viewport:
 
     @property
     def end_s(self) -> float:
-        """The end of the stretch."""
         return self.start_s + self.span_s
 
     def put(self, start_s: float, span_s: float) -> None:
@@ -46,7 +45,6 @@ class Viewport:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it is shown."""
         return self.span_s >= self.duration_s
 
     def zoom(self, factor: float, about_s: float) -> None:
@@ -81,7 +79,6 @@ class BandRange:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all bands are shown."""
         return (self.low, self.high) == (0, BANDS)
 
     def zoom(self, factor: float, about: float) -> None:

@@ -104,7 +104,6 @@ class AnnotateScreen(UndoScreen):
         return first_choice(self.choices)
 
     def show_prepared(self, prepared: PreparedClip) -> None:
-        """Put a clip on the screen."""
         self._mode, self._annotated_here = LabelMode.LABEL, False
         self._new_keys.clear()
         self._changed_at.clear()
@@ -114,13 +113,11 @@ class AnnotateScreen(UndoScreen):
         self._shown_at = time.monotonic()
 
     def show_no_clip(self, *lines: str) -> None:
-        """Show lines of text in place of a clip."""
         self.choices, self._annotated_here = (), False
         self.show_text(*lines)
         self.panel.clear()
 
     def show_choices(self) -> None:
-        """Show the labels and the annotations of the clip."""
         if self.current is None:
             return
         source = self.source if self.choices else "no labels yet: / makes one"
@@ -152,7 +149,6 @@ class AnnotateScreen(UndoScreen):
         return (self.current.source if self.current is not None else "") or "nothing is suggested yet"
 
     def update_choices(self) -> None:
-        """Add the labels that were not known when the clip appeared."""
         if self.current is not None:
             before = label_of_keys(self.choices)
             self.choices = self.choices_for(self.current)
@@ -179,7 +175,6 @@ class AnnotateScreen(UndoScreen):
     # -- labels
 
     async def action_label_key(self, key: str) -> None:
-        """Label with the label that has a key."""
         choice = next((choice for choice in self.choices if choice.key == key), None)
         if choice is not None and time.monotonic() - self._changed_at.get(key, 0.0) < self._unseen_s:
             self.notice.show(f"this is the key of {choice.label} by now: again gives it")
@@ -189,7 +184,6 @@ class AnnotateScreen(UndoScreen):
             self.notice.show(f"no label has the key {self.label_keys.get(key, key)}; / finds or makes one")
 
     async def action_accept_first(self) -> None:
-        """Label with the most probable label."""
         choice = self.first_choice
         if choice is not None and time.monotonic() - self._changed_at.get(ENTER, 0.0) < self._unseen_s:
             self.notice.show("the first suggestion has just changed: Enter again accepts it")
@@ -206,7 +200,6 @@ class AnnotateScreen(UndoScreen):
         await self.annotate(Answer(f"label {choice.label}", choice.label, accepted_from=model_uid))
 
     def command_titles(self) -> Mapping[str, str | None]:
-        """Return what Enter does just now."""
         first = self.first_choice
         return {"accept_first": f"accept the first suggestion: {first.label}" if first is not None else None}
 
@@ -218,15 +211,12 @@ class AnnotateScreen(UndoScreen):
             await super().run_command(command)
 
     async def action_none_of_these(self) -> None:
-        """Write that none of the project's labels is present."""
         await self.annotate(Answer("none", None, Value.ABSENT))
 
     async def action_unsure(self) -> None:
-        """Write that the annotator is unsure."""
         await self.annotate(Answer("unsure", None, Value.UNSURE))
 
     async def action_bad_audio(self) -> None:
-        """Exclude the clip for good."""
         await self._exclude("bad audio")
 
     async def action_skip(self) -> None:
@@ -238,7 +228,6 @@ class AnnotateScreen(UndoScreen):
             await self._exclude("skip")
 
     def action_add_label(self) -> None:
-        """Add the next label to those of the clip."""
         self._set_mode(LabelMode.LABEL if self._mode is LabelMode.ADD else LabelMode.ADD)
 
     def action_reject_label(self) -> None:
@@ -253,7 +242,6 @@ class AnnotateScreen(UndoScreen):
         self.notice.clear()
 
     def action_find_label(self) -> None:
-        """Open the palette of labels."""
         prepared = self.current
         if prepared is None and not self.awaits_clip:
             return
@@ -271,7 +259,6 @@ class AnnotateScreen(UndoScreen):
         ask(self.app, Palette(self._mode.value, labels, new=classes, predicted=predicted), choose)
 
     def action_note(self) -> None:
-        """Write a note on the clip."""
         prepared = self.current
         if prepared is None:
             return

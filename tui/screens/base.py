@@ -40,7 +40,6 @@ class AudioScreen(PictureScreen):
         yield Vertical(self._spectrogram, self._waveform, self._transport, self.transcript, id="clip")
 
     def on_mount(self) -> None:
-        """Start to move the playhead."""
         self.set_interval(1 / _FRAMES_A_SECOND, self._update_playhead)
 
     def show_clip(self, prepared: PreparedClip) -> None:
@@ -61,7 +60,6 @@ class AudioScreen(PictureScreen):
             self.notice.show(f"long clip: the last {format_time(sound.cut_s)} are not shown; w opens the recording")
 
     def show_text(self, *lines: str) -> None:
-        """Show lines of text in place of a clip."""
         self._transport.file = ""
         self.transcript.show(())
         self._set_sound(None)
@@ -74,7 +72,6 @@ class AudioScreen(PictureScreen):
         return next(screens, None) is self
 
     def take_player(self, *, play: bool = False) -> None:
-        """Load this screen's sound into the player."""
         if self._sound is not None:
             self.services.player.put(self._sound.samples, play=play)
         else:
@@ -110,13 +107,11 @@ class AudioScreen(PictureScreen):
         return Region(*(self._clip_start_s + moment_s for moment_s in self._part))
 
     def box(self) -> Box | None:
-        """Return the selected part as a box in the spectrogram."""
         if self._part is None or self._viewport is None:
             return None
         return Box(*(self._viewport.share(moment_s) for moment_s in self._part))
 
     def update_window(self) -> None:
-        """Show what the viewport and the bands are now."""
         sound, viewport = self._sound, self._viewport
         if sound is None or viewport is None:
             return
@@ -181,15 +176,12 @@ class AudioScreen(PictureScreen):
         self._spectrogram.playhead = self._waveform.playhead = share if moves and 0 <= share <= 1 else None
 
     def action_toggle_play(self) -> None:
-        """Play or pause."""
         self.services.player.toggle()
 
     def action_replay(self) -> None:
-        """Play from the start."""
         self.services.player.replay()
 
     def action_loop(self) -> None:
-        """Turn the loop on or off."""
         player = self.services.player
         player.loop = not player.loop
         if player.loop and not player.playing:
@@ -202,15 +194,12 @@ class AudioScreen(PictureScreen):
             player.seek(player.position_s + steps * self._viewport.span_s / _SEEKS_A_CLIP)
 
     def action_faster(self, steps: int) -> None:
-        """Change the speed."""
         self.services.player.faster(steps)
 
     def action_louder(self, steps: int) -> None:
-        """Change the gain."""
         self.services.player.louder(steps)
 
     def action_autoplay(self) -> None:
-        """Turn on or off that clips play when they appear."""
         state = self.services.state
         state.autoplay = not state.autoplay
         self.notice.show("autoplay on" if state.autoplay else "autoplay off: Space plays")

@@ -76,11 +76,9 @@ class BrowseScreen(BulkRelabelScreen):
 
     @property
     def heading(self) -> str:
-        """The title of the view."""
         return "Similar" if self._similar is not None else super().heading
 
     def empty(self) -> Sequence[str]:
-        """Return how to see more."""
         return (
             f"No label is called {self._unknown_label}." if self._unknown_label else "No clip matches the filter.",
             "",
@@ -90,12 +88,10 @@ class BrowseScreen(BulkRelabelScreen):
     # -- the screen
 
     def compose_list(self) -> ComposeResult:
-        """Lay out the headings above the list."""
         yield self._columns
         yield self.clips
 
     def show_title(self) -> None:
-        """Show the title and the headings."""
         super().show_title()
         self.tabs.mark("similar" if self._similar is not None else self.view.name)
         name, labels, predicted = _cells(self.clips.size.width - 2, self._last_cells)
@@ -120,7 +116,6 @@ class BrowseScreen(BulkRelabelScreen):
         return _DISTANCE_CELLS if self._similar is not None else _PERCENT_CELLS
 
     def on_resize(self, event: Resize) -> None:
-        """Fit the headings."""
         super().on_resize(event)
         self.call_after_refresh(self.show_title)
 
@@ -141,17 +136,14 @@ class BrowseScreen(BulkRelabelScreen):
     # -- sorting and filtering
 
     def action_next_order(self) -> None:
-        """Sort by the next column."""
         orders = list(Order)
         self.action_sort_by(orders[(orders.index(self._order) + 1) % len(orders)].value)
 
     def action_sort_by(self, order: str) -> None:
-        """Sort by a column."""
         self._order = Order(order)
         self.load()
 
     def action_filter_file(self) -> None:
-        """Change the filter line."""
         self._edit_filter(filter_line.line_of(self._filter))
 
     def action_filter_transcript(self) -> None:
@@ -167,7 +159,6 @@ class BrowseScreen(BulkRelabelScreen):
         ask(self.app, TextPrompt(_FILTER_HINT, text, selected=False), apply)
 
     def action_filter_label(self) -> None:
-        """Filter by a label."""
         palette = Palette("Clips with which label?", by_usage(self.services.state.label_counts), allows_new=False)
         ask(self.app, palette, lambda label: self._set_filter(replace(self._filter, label=label)))
 

@@ -80,7 +80,6 @@ class ClassMappingScreen(ViewScreen):
         self._changed = False
 
     def compose_body(self) -> ComposeResult:
-        """Lay out what the view shows."""
         yield self._title
         yield self._empty
         yield self.lines
@@ -121,7 +120,6 @@ class ClassMappingScreen(ViewScreen):
             self._start_later = not self.services.class_agreement.start(name=self._pretrained)
 
     def show_agreement(self, agreement: AgreementResult) -> None:
-        """Show how the classes agree with the labels."""
         self._agreement = agreement
         self._read()
 
@@ -233,7 +231,6 @@ class ClassMappingScreen(ViewScreen):
     # -- changes
 
     def action_add(self) -> None:
-        """Find a class for the label."""
         line = self._selected
         if line is None:
             return
@@ -258,7 +255,6 @@ class ClassMappingScreen(ViewScreen):
         return sorted(places, key=order)
 
     def action_remove(self) -> None:
-        """Remove the selected class from its label."""
         line = self._selected
         if line is None or line.place is None or line.proposed:
             self.notice.show("select a mapped class to remove it")
@@ -304,13 +300,10 @@ class ClassMappingScreen(ViewScreen):
     # -- moving
 
     def action_move(self, lines: int) -> None:
-        """Move the selection."""
         self.lines.move(lines)
 
     def action_page(self, pages: int) -> None:
-        """Move the selection by a screen page."""
         self.lines.move_pages(pages)
 
     def action_end(self, last: bool) -> None:
-        """Select the first or the last line."""
         self.lines.move_to_end(last=last)

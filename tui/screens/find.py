@@ -108,7 +108,6 @@ class FindScreen(RegionsScreen):
         super().on_unmount()
 
     def action_choose_label(self) -> None:
-        """Choose the label whose events are wanted."""
         ask(self.app, Palette("Find the events of which label?", self._labels(), allows_new=False), self.search)
 
     def search(self, label: str) -> None:
@@ -199,7 +198,6 @@ class FindScreen(RegionsScreen):
     # -- annotations
 
     def command_titles(self) -> Mapping[str, str | None]:
-        """Return which label is accepted or rejected."""
         accept, reject = f"accept: {self._label} is present", f"reject: {self._label} is absent"
         return {"accept": accept if self._label else None, "reject": reject if self._label else None}
 
@@ -215,13 +213,11 @@ class FindScreen(RegionsScreen):
             await self.annotate(Answer("reject", self._label, Value.ABSENT, replaces=False))
 
     def action_skip_candidate(self) -> None:
-        """Go to the next candidate without a label."""
         if self._proposal is not None and self._proposal.candidate is not None and not self.busy:
             self._skipped.add(self._proposal.candidate.clip)
             self._propose(self._proposal.result.by)
 
     def show_next(self, clip_id: int) -> None:
-        """Go to the next candidate."""
         if self._proposal is None:
             super().show_next(clip_id)
         else:
@@ -237,7 +233,6 @@ class FindScreen(RegionsScreen):
     # -- the screen
 
     def compose_body(self) -> ComposeResult:
-        """Lay out what the view shows."""
         yield self._title
         yield from super().compose_body()
 

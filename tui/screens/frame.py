@@ -36,8 +36,6 @@ class ViewScreen(Screen[None]):
 
     Parameters
     ----------
-    services
-        The session, the player, the background work and the state.
     view
         The view's keys, before `[keys]` of the settings changes them.
     """
@@ -56,7 +54,6 @@ class ViewScreen(Screen[None]):
         self.hints = KeyHints(self.view, id="hints")
 
     def compose(self) -> ComposeResult:
-        """Lay out the screen."""
         yield self.header
         yield self.tabs
         yield from self.compose_body()
@@ -139,7 +136,6 @@ class ViewScreen(Screen[None]):
         self.set_class(event.size.width < _THIN_COLUMNS, "-thin")
 
     def action_help(self) -> None:
-        """Show the keys."""
         self.app.push_screen(Help(self.view, [remapped(view, self.services.keymap) for view in VIEWS]))
 
     def on_paste(self, event: Paste) -> None:
@@ -152,7 +148,6 @@ class ViewScreen(Screen[None]):
         return {}
 
     async def run_command(self, command: Command) -> None:
-        """Run a command of the palette."""
         await self.run_action(command.action)
 
     def action_commands(self) -> None:

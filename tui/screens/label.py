@@ -36,7 +36,6 @@ class LabelScreen(AnnotateScreen):
 
     @property
     def current(self) -> PreparedClip | None:
-        """The clip on the screen."""
         return self._queue.current
 
     @current.setter
@@ -59,7 +58,6 @@ class LabelScreen(AnnotateScreen):
         return f"{super().source} …" if self._renewing else super().source
 
     async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
-        """Write a verdict on a clip."""
         row = await super().write(prepared, annotation)
         model = self.services.state.model
         suggester = model.suggester if model is not None else None
@@ -67,17 +65,14 @@ class LabelScreen(AnnotateScreen):
         return row
 
     def renew_suggestions(self, renewed: Sequence[PreparedClip]) -> None:
-        """Show newer suggestions for the clip on the screen."""
         if self.current is not None and any(one.clip == self.current.clip for one in renewed):
             self._renewing = False
         super().renew_suggestions(renewed)
 
     def compose_body(self) -> ComposeResult:
-        """Lay out what the view shows."""
         yield Horizontal(*self.compose_clip(), self.panel, id="main")
 
     def on_mount(self) -> None:
-        """Request the first clips."""
         self.show_no_clip("Reading the first clip …")
         self.reload()
         self.set_interval(_RETRY_S, self._look_for_clips)
@@ -100,12 +95,10 @@ class LabelScreen(AnnotateScreen):
             self.reload()
 
     def show_prepared(self, prepared: PreparedClip) -> None:
-        """Put a clip on the screen."""
         self.remove_class("-empty")
         super().show_prepared(prepared)
 
     def show_next(self, clip_id: int) -> None:
-        """Show the next clip of the queue."""
         following = self._queue.advance()
         if following is not None:
             self.show_prepared(following)
@@ -118,17 +111,14 @@ class LabelScreen(AnnotateScreen):
         self.call_after_refresh(self.reload)
 
     def show_undone(self, row: JournalRow) -> None:
-        """Read the clip of a row that was undone."""
         if row.clip_id is not None:
             self._undone_id = row.clip_id
             self.services.prefetcher.request_clip(row.clip_id)
 
     def is_up_to_date(self, delivery: Delivery) -> bool:
-        """Return whether a delivery includes the last label given here."""
         return delivery.request == self._request
 
     def receive(self, delivery: Delivery) -> None:
-        """Show what was prefetched."""
         if delivery.failure:
             self._undone_id = None
             self.notice.warn(delivery.failure)

@@ -67,7 +67,6 @@ class ListScreen(AnnotateScreen):
         return [self.line_parts(listed, width)]
 
     def compose_list(self) -> ComposeResult:
-        """Lay out the list."""
         yield self.clips
 
     # -- the screen
@@ -83,13 +82,11 @@ class ListScreen(AnnotateScreen):
         return self.busy and (bool(self.clips.ids) or not self._was_read)
 
     def compose_body(self) -> ComposeResult:
-        """Lay out what the view shows."""
         yield self._title
         yield from self.compose_list()
         yield Horizontal(*self.compose_clip(), self.panel, id="main")
 
     def on_mount(self) -> None:
-        """Read the clips."""
         self.show_no_clip("Reading the list …")
         self.load()
 
@@ -132,7 +129,6 @@ class ListScreen(AnnotateScreen):
         return self.view.title
 
     def show_title(self) -> None:
-        """Show the title of the list and the place in it."""
         place = f"{self.clips.place + 1:,} of {len(self.clips.ids):,}   " if self.clips.ids else ""
         marked = f"{len(self.clips.marked_ids):,} marked   " if self.clips.marked_ids else ""
         parts = (
@@ -144,7 +140,6 @@ class ListScreen(AnnotateScreen):
         self._title.update(Content.assemble(*parts))
 
     def on_clip_list_moved(self) -> None:
-        """Read the selected clip and the visible lines."""
         self.show_title()
         self._read_lines()
         if self.busy:
@@ -190,7 +185,6 @@ class ListScreen(AnnotateScreen):
             self.reload()
 
     def show_undone(self, row: JournalRow) -> None:
-        """Select the clip of a row that was undone."""
         if row.clip_id is None:
             return
         self._lines.pop(row.clip_id, None)
@@ -201,7 +195,6 @@ class ListScreen(AnnotateScreen):
             self.reload()
 
     def receive(self, delivery: Delivery) -> None:
-        """Show the clip that was read."""
         if delivery.failure:
             self.notice.warn(delivery.failure)
         requested = delivery.requested
@@ -222,7 +215,6 @@ class ListScreen(AnnotateScreen):
         self._show_marked()
 
     def action_mark_all(self) -> None:
-        """Mark every clip of the list."""
         self.clips.mark_all()
         self._show_marked()
 
@@ -241,15 +233,12 @@ class ListScreen(AnnotateScreen):
     # -- moving
 
     def action_move(self, lines: int) -> None:
-        """Move the selection."""
         self.clips.move(lines)
 
     def action_page(self, pages: int) -> None:
-        """Move the selection by a screen page."""
         self.clips.move_pages(pages)
 
     def action_end(self, last: bool) -> None:
-        """Select the first or the last clip."""
         self.clips.move_to_end(last=last)
 
 

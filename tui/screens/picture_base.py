@@ -69,7 +69,6 @@ class PictureScreen(ViewScreen):
         raise NotImplementedError
 
     def expect(self, sound: Picture) -> None:
-        """Prepare to show a sound next."""
         if self._spectrogram.is_attached:  # a clip may be read while the app ends
             self._spectrogram.expect(sound)
             self._waveform.expect(sound)
@@ -148,7 +147,6 @@ class PictureScreen(ViewScreen):
         self._transport.pointer = "  ".join(parts)
 
     def on_clicked_at(self, message: ClickedAt) -> None:
-        """Move the playhead to where the mouse is."""
         viewport = self.viewport
         if viewport is not None:
             whole = message.in_whole
@@ -183,7 +181,6 @@ class PictureScreen(ViewScreen):
     # -- colours and pixels
 
     async def action_colour_map(self) -> None:
-        """Change to the next colour map."""
         maps = list(ColourMap)
         chosen = maps[(maps.index(self.services.state.look.colour_map) + 1) % len(maps)]
         await self._change_setting("colour_map", chosen, f"colours: {chosen}")
@@ -196,7 +193,6 @@ class PictureScreen(ViewScreen):
         await self._change_setting("db_range", chosen, f"dB range: {text}")
 
     async def action_pixels(self) -> None:
-        """Change between pixels and half blocks."""
         state = self.services.state
         if state.graphics is Graphics.NONE:
             self.notice.show("this terminal is not known to show pixels: kitty, Ghostty, iTerm2, WezTerm or Sixel do")
@@ -206,7 +202,6 @@ class PictureScreen(ViewScreen):
             await self._change_setting("pixels", Pixels.OFF, "half blocks")
 
     def action_brighten(self, steps: int) -> None:
-        """Change the brightness of the spectrogram."""
         look = self.services.state.look = self.services.state.look.brighter(steps)
         self._repaint()
         self.notice.show(f"brightness: {look.brightness_db:+.0f} dB")

@@ -61,18 +61,15 @@ class RecordingScreen(AnnotateScreen):
         raise NotImplementedError
 
     def compose_body(self) -> ComposeResult:
-        """Lay out what the view shows."""
         yield self.overview
         yield Vertical(self._spectrogram, self._waveform, self.lanes, self._transport, self.transcript, id="recording")
         yield self.bar
 
     def on_unmount(self) -> None:
-        """End the recording's threads."""
         if self.opened is not None:
             self.opened.close()
 
     def on_resize(self, event: Resize) -> None:
-        """Draw the same window in the new size."""
         super().on_resize(event)
         self.call_after_refresh(self.update_window)
 
@@ -80,7 +77,6 @@ class RecordingScreen(AnnotateScreen):
 
     @property
     def viewport(self) -> Viewport | None:
-        """The window of the recording on the screen."""
         return self.opened.viewport if self.opened is not None else None
 
     @property
@@ -116,7 +112,6 @@ class RecordingScreen(AnnotateScreen):
             self.services.player.seek(self._position_s)
 
     def on_recording_read(self, message: RecordingRead) -> None:
-        """Draw it with the next frame."""
         self._stale = True
         if message.problem:
             self.notice.warn(message.problem)
@@ -127,7 +122,6 @@ class RecordingScreen(AnnotateScreen):
         return self.columns * (1 if self.services.state.look.graphics is Graphics.NONE else _PIXEL_COLUMNS)
 
     def update_window(self) -> None:
-        """Draw the window and start to read what is missing."""
         if self.opened is not None and self.columns > 0:
             self.opened.request_tiles(self._analysed_columns)
             self.draw()
@@ -189,7 +183,6 @@ class RecordingScreen(AnnotateScreen):
             self.go(self.services.player.position_s + steps * self.opened.viewport.span_s / _SEEKS_PER_WINDOW)
 
     def action_page(self, steps: int) -> None:
-        """Go back or forward by a window."""
         if self.opened is not None:
             viewport = self.opened.viewport
             moment_s = self.services.player.position_s + steps * viewport.span_s
@@ -198,7 +191,6 @@ class RecordingScreen(AnnotateScreen):
             self.update_window()
 
     def action_end(self, last: bool) -> None:
-        """Go to the start or the end of the recording."""
         if self.opened is not None:
             self.go(self.opened.recording.duration_s if last else 0.0)
 
@@ -216,7 +208,6 @@ class RecordingScreen(AnnotateScreen):
         super().action_replay()
 
     def action_loop(self) -> None:
-        """Turn the loop over the region or the window on or off."""
         if not self.services.player.loop:
             self.limit_playback()
         else:

@@ -55,14 +55,12 @@ class RegionsScreen(RecordingScreen):
             self.show_text("No recording is open.", "", *self.nothing_open())
 
     def nothing_open(self) -> Sequence[str]:
-        """Return how to open a recording."""
         return [*self.offers(("label", "choose a clip"), ("browse", "find a clip")), "then w: open its recording"]
 
     # -- selection and labels
 
     @property
     def selected_region(self) -> Region | None:
-        """The selected region."""
         return self.selection.region
 
     def clear(self) -> None:
@@ -74,12 +72,10 @@ class RegionsScreen(RecordingScreen):
         self._update_current()
 
     def show_spans(self) -> None:
-        """Show the labels and suggestions in the window."""
         if self.opened is not None:
             self.lanes.show(self._spans, self.opened.viewport, self.selected_region)
 
     def box(self) -> Box | None:
-        """Return the selected region as a box in the spectrogram."""
         selection = self.selection
         if self.opened is None or not selection.started:
             return None
@@ -126,7 +122,6 @@ class RegionsScreen(RecordingScreen):
             self.action_replay()
 
     def _select(self, region: Region) -> None:
-        """Select a region and go to it."""
         if self.opened is not None:
             self.selection.select(region)
             self.opened.viewport.show(region.start_s, region.end_s)
@@ -186,12 +181,10 @@ class RegionsScreen(RecordingScreen):
         self.show_choices()
 
     def action_set_start(self) -> None:
-        """Start the region at the playhead."""
         self.selection.set_start(self.services.player.position_s)
         self._selection_changed()
 
     def action_set_end(self) -> None:
-        """End the region at the playhead."""
         self.selection.set_end(self.services.player.position_s)
         self._selection_changed()
 
@@ -207,7 +200,6 @@ class RegionsScreen(RecordingScreen):
             self._selection_changed()
 
     def action_go_to_end(self, last: bool) -> None:
-        """Go to the start or the end of the region."""
         moment_s = self.selection.end_s if last else self.selection.start_s
         if moment_s is not None:
             self.go(moment_s)
@@ -222,7 +214,6 @@ class RegionsScreen(RecordingScreen):
             self.notice.show(moving if edge else "frequency range set; F removes it")
 
     def action_no_frequency_range(self) -> None:
-        """Remove the frequency range."""
         self.selection.clear_frequency_range()
         self._selection_changed()
 
@@ -247,12 +238,10 @@ class RegionsScreen(RecordingScreen):
     # -- labels
 
     def show_choices(self) -> None:
-        """Show the region and the labels that one key gives."""
         present = self.present_on(self._current) if self._current else ()
         self.bar.show(self.selection, self.choices, self._mode, present, first=self.first_choice)
 
     def update_choices(self) -> None:
-        """Add the labels that were not known before."""
         self._update_current()
 
     def present_on(self, prepared: PreparedClip) -> list[str]:
@@ -264,22 +253,18 @@ class RegionsScreen(RecordingScreen):
         return list(dict.fromkeys([*texts, *present_labels(prepared.rows)]))
 
     async def action_label_key(self, key: str) -> None:
-        """Label the region with the label that has a key."""
         if self._has_region():
             await super().action_label_key(key)
 
     async def action_accept_first(self) -> None:
-        """Label the region with the label that is suggested for it."""
         if self._has_region():
             await super().action_accept_first()
 
     def action_find_label(self) -> None:
-        """Open the palette of labels."""
         if self._has_region():
             super().action_find_label()
 
     def action_note(self) -> None:
-        """Write a note on the region."""
         if self._has_region():
             super().action_note()
 
@@ -289,12 +274,10 @@ class RegionsScreen(RecordingScreen):
             await super().annotate(answer)
 
     async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
-        """Write a verdict on the region."""
         assert self.opened is not None
         return await self.services.session.annotate_region(self.opened.recording, self._region_of(prepared), annotation)
 
     async def write_note(self, prepared: PreparedClip, text: str) -> JournalRow:
-        """Write a note on the region."""
         assert self.opened is not None
         row = await self.services.session.note_region(self.opened.recording, self._region_of(prepared), text)
         self.reload()
@@ -322,7 +305,6 @@ class RegionsScreen(RecordingScreen):
         self.reload()
 
     def show_undone(self, row: JournalRow) -> None:
-        """Select the region of a row that was undone."""
         self._select_undone(row)
 
     @work(exclusive=True, group="spans")
@@ -335,7 +317,6 @@ class RegionsScreen(RecordingScreen):
             self.show_undone_elsewhere(row, "not on this screen")
 
     def reload(self) -> None:
-        """Read the labels and suggestions of the recording again."""
         self._reload_spans()
 
     @work(exclusive=True, group="spans")

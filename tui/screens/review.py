@@ -41,7 +41,6 @@ class ReviewScreen(ListScreen):
         self._detected: set[int] = set()
 
     def find(self, store: Store) -> ListResult:
-        """Read the suspicious labels."""
         errors = read_list(self.services.project.cache)
         self._issues = {issue.clip_id: issue for issue in review.label_issues(store, errors)}
         self._compared_with = "" if self._issues else review.compared_with(store, errors)
@@ -70,7 +69,6 @@ class ReviewScreen(ListScreen):
             super().show_next(clip_id)
 
     def empty(self) -> Sequence[str]:
-        """Return what this view shows."""
         if not self.services.state.labelled:
             return ("There are no labels to review yet.", "", *self.offers(("label", "label clips")))
         return (
@@ -88,27 +86,23 @@ class ReviewScreen(ListScreen):
         )
 
     def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
-        """Return a clip's line with the reason why it is suspicious."""
         cells = _reason_cells(width)
         issue = self._issues.get(listed.clip.id)
         reason = issue.reason if issue is not None else ""
         return [*clip_parts(listed, width - cells - 1), (" ", ""), (fit(reason, cells), "$warning")]
 
     def command_titles(self) -> Mapping[str, str | None]:
-        """Return which label is kept."""
         issue = self._issues.get(self.current.clip.id) if self.current is not None else None
         kept = f"keep the label: {issue.label} is {issue.value}" if issue is not None else None
         rejected = f"reject the label: {issue.label} is absent" if issue is not None else None
         return {**super().command_titles(), "keep": kept, "reject": rejected}
 
     async def action_keep(self) -> None:
-        """Confirm the suspicious label."""
         if self.current is None or (issue := self._issues.get(self.current.clip.id)) is None:
             return
         await self.annotate(Answer("keep", issue.label, issue.value, replaces=False))
 
     async def action_reject(self) -> None:
-        """Reject the suspicious label."""
         if self.current is None or (issue := self._issues.get(self.current.clip.id)) is None:
             return
         await self.annotate(Answer("reject", issue.label, Value.ABSENT, replaces=False))

@@ -43,7 +43,6 @@ class UndoScreen(AudioScreen):
         self._paused_at = None if isinstance(self.app.screen, Palette | TextPrompt) else time.monotonic()
 
     def on_screen_resume(self) -> None:
-        """Go on with the time of the clip."""
         if self._paused_at is not None:
             self.exclude_time_since(self._paused_at)
             self._paused_at = None
@@ -56,7 +55,6 @@ class UndoScreen(AudioScreen):
 
     @property
     def current(self) -> PreparedClip | None:
-        """The clip on the screen."""
         return self._current
 
     @current.setter
@@ -105,7 +103,6 @@ class UndoScreen(AudioScreen):
     # -- undo and redo
 
     async def action_undo(self) -> None:
-        """Undo the last action and return to its clip."""
         self._last_key = ("", 0.0)
         change = await self.attempt(self.services.session.undo())
         if change is None:
@@ -123,7 +120,6 @@ class UndoScreen(AudioScreen):
         self.show_undone_batch(rows)
 
     async def action_redo(self) -> None:
-        """Redo what was undone last."""
         change = await self.attempt(self.services.session.redo())
         if change is None:
             return

@@ -110,11 +110,9 @@ class _AppServer(Server):
         return web.Response(text=self._page.replace("{font_size}", str(font_px)), content_type="text/html")
 
     async def handle_script(self, _: web.Request) -> web.Response:
-        """Return the page's script."""
         return web.Response(text=self._script, content_type="text/javascript")
 
     async def handle_sound(self, request: web.Request) -> web.StreamResponse:
-        """Return a sound that one of the apps plays."""
         sound_id = request.match_info["sound_id"]
         for sound in (app.sound for app in self._apps if app.sound is not None):
             if (frames := sound.frames(sound_id)) is not None:
@@ -122,7 +120,6 @@ class _AppServer(Server):
         raise web.HTTPNotFound(text="no app plays this sound any more")
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        """Run an app for as long as its page is open."""
         if len(self._sessions) >= self._max_sessions:
             raise web.HTTPServiceUnavailable(text=f"{self._max_sessions} pages are open already")
         session = asyncio.current_task()
@@ -205,7 +202,6 @@ class _AppServer(Server):
         """Print nothing: `serve_app` has printed the address."""
 
     async def on_shutdown(self, app: web.Application) -> None:
-        """End the apps in good order."""
         for session in self._sessions:
             session.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)

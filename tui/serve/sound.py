@@ -28,8 +28,6 @@ class SoundChannel:
     ----------
     reader, writer
         The socket to the app's process (`labeltool.tui.media.page_player`).
-    send_to_page
-        Sends a message to the page.
     """
 
     def __init__(
@@ -65,7 +63,6 @@ class SoundChannel:
             self._writer.close()
 
     def report(self, report: dict[str, Any]) -> None:
-        """Pass on a report of the page."""
         if not isinstance(report, dict) or "read" in report:
             raise TypeError("not a report")
         self._write(report)

@@ -61,7 +61,6 @@ class LabelBar(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        """Return the lines."""
         checked = Content.assemble((f"   {self._checked}", "$quiet")) if self._checked else Content()
         return Content("\n").join([self._region() + checked, self._labels()])
 

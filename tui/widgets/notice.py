@@ -27,7 +27,6 @@ class Notice(Widget):
 
     @property
     def text(self) -> str:
-        """The text that is shown now."""
         return self._message or self.warning
 
     def show(self, message: str, *, seconds: float = _SECONDS, wraps: bool = False) -> None:
@@ -44,12 +43,10 @@ class Notice(Widget):
         self._changed()
 
     def clear(self) -> None:
-        """Remove the message and the warning."""
         self._message = self.warning = ""
         self._changed()
 
     def on_resize(self, event: Resize) -> None:
-        """Change the number of lines to the new width."""
         self._changed()
 
     def render(self) -> Content:

@@ -35,7 +35,6 @@ class Overview(Spectrogram):
         self._window = Box(0.0, 1.0)
 
     def show_spans(self, spans: Sequence[Span]) -> None:
-        """Show the labels and suggestions of the recording."""
         self._spans = spans
         self.repaint()
 
@@ -49,7 +48,6 @@ class Overview(Spectrogram):
         return {0: "all"}
 
     def axis(self, sound: Picture, columns: int) -> Strip:
-        """Return the ticks and the window."""
         ticks = [_EMPTY] * columns
         for span in self._spans:
             tick = _tick(span)

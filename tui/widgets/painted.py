@@ -47,31 +47,25 @@ class Painted(Widget):
         self.app.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self.change_theme))
 
     def change_theme(self) -> None:
-        """Repaint in the colours of another theme."""
         self.repaint()
 
     def on_resize(self, event: Resize) -> None:
-        """Repaint for the new size."""
         self.repaint()
 
     def repaint(self) -> None:
-        """Paint everything."""
         self._painted_for = ()
         # Without this a real terminal stays blank, although a test's does not.
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Return one row of cells."""
         self._paint_if_changed()
         return self.row(y, 0, self.outer_size.width)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Return the rows of a region."""
         self._paint_if_changed()
         return [self.row(y, crop.x, crop.right) for y in crop.line_range]
 
     def row(self, y: int, begin: int, end: int) -> Strip:
-        """Return the cells of a row from one column to another."""
         return self._strips[y].crop(begin, end) if y < len(self._strips) else Strip.blank(end - begin, self.rich_style)
 
     def _paint_if_changed(self) -> None:
@@ -94,7 +88,6 @@ class TextLines(Painted):
         raise NotImplementedError
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Paint the lines anew."""
         self._painted_for = ()
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 

@@ -55,7 +55,6 @@ class SpanLanes(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        """Return the lanes."""
         width, height = self.size
         columns = columns_of(width)
         if self._viewport is None or columns < 1 or height < 1:

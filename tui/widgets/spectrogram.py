@@ -67,7 +67,6 @@ class Spectrogram(TimeTrack):
         self.repaint()
 
     def show_text(self, *lines: str) -> None:
-        """Show lines of plain text in place of a spectrogram."""
         self._sound, self._text = None, lines
         self.repaint()
 
@@ -127,7 +126,6 @@ class Spectrogram(TimeTrack):
         return "│", self._over(self._painting.levels, row, column)
 
     def playhead_rows(self) -> range:
-        """Return the rows that the playhead crosses."""
         if not self._painting.pieces:
             return range(len(self._painting.levels) // 2)
         axis = self.size.height - 1
@@ -209,7 +207,6 @@ class Spectrogram(TimeTrack):
         return names
 
     def axis(self, sound: Picture, columns: int) -> Strip:
-        """Return the line under the spectrogram."""
         axis = self.rich_style + self.get_component_rich_style("spectrogram--axis")
         moments = time_axis(sound.duration_s, columns, sound.start_s)
         return Strip([Segment(" " * GUTTER + moments + " " * FRAME, axis)], GUTTER + columns + FRAME)
@@ -292,7 +289,6 @@ def _runs(keys: Levels) -> Iterator[tuple[int, int]]:
 
 
 def _row_of(hertz: float, sound: Picture, rows: int) -> int:
-    """Return the row of a frequency."""
     band = float(np.interp(hertz, sound.band_hz, np.arange(len(sound.band_hz))))
     return rows - 1 - min(rows - 1, int((band + 0.5) / len(sound.band_hz) * rows))
 

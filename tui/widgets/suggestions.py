@@ -64,16 +64,10 @@ class Suggestions(TextLines):
 
         Parameters
         ----------
-        choices
-            The labels that one key gives.
         rows
             The journal rows of the clip, oldest first.
         first
             The label that Enter accepts.
-        source
-            Where the suggestions come from.
-        mode
-            What a label key does.
         prompt
             The line above the labels, in place of the mode's.
         """
@@ -83,12 +77,10 @@ class Suggestions(TextLines):
         self.refresh()
 
     def clear(self) -> None:
-        """Show nothing."""
         self._cleared = True
         self.refresh()
 
     def lines(self, width: int, height: int) -> Sequence[Line]:
-        """Return the lines."""
         if self._cleared:
             return []
         title = "bold $accent" if self._mode is not LabelMode.LABEL else "bold $foreground"

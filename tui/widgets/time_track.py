@@ -121,7 +121,6 @@ class TimeTrack(Painted):
     # -- painting
 
     def change_theme(self) -> None:
-        """Repaint in the colours of another theme."""
         self._ahead = None
         super().change_theme()
 
@@ -149,7 +148,6 @@ class TimeTrack(Painted):
         return self.paint(sound, box, columns_of(self.size.width), self.size.height)
 
     def take(self, painting: Painting) -> None:
-        """Show a painting from now on."""
         self._painting = painting
 
     def watch_playhead(self, playhead: float | None) -> None:
@@ -208,13 +206,11 @@ class TimeTrack(Painted):
             self._post_drag(column, over=False)
 
     def on_mouse_down(self, event: MouseDown) -> None:
-        """Begin a click or a drag."""
         self._pressed, self._dragged = self._column_at(event), False
         if self._pressed is not None:
             self.capture_mouse()
 
     def on_mouse_up(self, event: MouseUp) -> None:
-        """End a click or a drag."""
         self.release_mouse()
         pressed, column = self._pressed, self._column_at(event)
         if pressed is not None and column is not None:
@@ -225,15 +221,12 @@ class TimeTrack(Painted):
         self._pressed = None
 
     def on_leave(self) -> None:
-        """Tell that the mouse is elsewhere."""
         self.post_message(PointedAt(None))
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        """Tell that the wheel was turned up."""
         self._post_wheel(event, 1)
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        """Tell that the wheel was turned down."""
         self._post_wheel(event, -1)
 
     def _post_wheel(self, event: MouseEvent, steps: int) -> None:

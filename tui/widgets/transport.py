@@ -30,7 +30,6 @@ class Transport(TextLines):
     """What is under the mouse."""
 
     def lines(self, width: int, height: int) -> Sequence[Line]:
-        """Return the line."""
         sign = "▶" if self.playing else "⏸"
         parts: list[Part] = [(" " * GUTTER, "")]
         if self.duration_s:

@@ -37,12 +37,10 @@ class Waveform(TimeTrack):
         self.repaint()
 
     def show_box(self, box: Box | None) -> None:
-        """Highlight another part."""
         self._box = box
         self.repaint()
 
     def paint(self, sound: Picture | None, box: Box | None, columns: int, rows: int) -> Painting:
-        """Return the lines of the waveform."""
         if sound is None or columns <= 0:
             return Painting()
         wave = self.rich_style + self.get_component_rich_style("waveform--wave")
@@ -68,7 +66,6 @@ class Waveform(TimeTrack):
         return Painting(strips)
 
     def playhead_cell(self, row: int, column: int) -> tuple[str, Style] | None:
-        """Return the playhead."""
         return "│", Style.null() if self.app.no_color else self._playhead_style
 
 

@@ -32,7 +32,6 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
 
     @work(exclusive=True, group="auto-accept")
     async def action_auto_accept(self) -> None:
-        """Choose from which probability on a sample is drawn."""
         label, annotator = self._page.label, self.services.session.annotator
         if self._turning or not self.clips.ids:
             return

@@ -56,7 +56,6 @@ class BatchReviewScreen(AutoAcceptScreen):
         return page
 
     def undone_page(self, store: Store, rows: Sequence[JournalRow]) -> LabelPage:
-        """Return the page of an action that was undone."""
         self.end_sample()
         return batch_review.restored_page(store, rows, annotator=self.services.session.annotator)
 
@@ -65,7 +64,6 @@ class BatchReviewScreen(AutoAcceptScreen):
         return super().is_page(rows) and not rows[-1].auto_accepted
 
     def empty(self) -> Sequence[str]:
-        """Return what this view shows."""
         model = self.services.state.model
         predicted = model is not None and (model.id is not None or model.suggester is not None)
         return (
@@ -105,11 +103,9 @@ class BatchReviewScreen(AutoAcceptScreen):
         return self.sample_facts() or (f"{self._page.unlabelled:,} predicted as it",)
 
     def compose_list(self) -> ComposeResult:
-        """Lay out the labels with their counts beside the page."""
         yield Horizontal(self._label_counts, self.clips, id="clips-row")
 
     def on_resize(self, event: Resize) -> None:
-        """Show the labels where there is space."""
         super().on_resize(event)
         self._label_counts.display = event.size.width >= _MIN_CELLS_FOR_LABELS
 
@@ -130,7 +126,6 @@ class BatchReviewScreen(AutoAcceptScreen):
         self._show_counts()
 
     def on_select_list_clicked(self) -> None:
-        """Go to the label that was clicked."""
         label = self._label_counts.selected
         self.turn_over(lambda store: self._change_label(store, label))
 
@@ -151,7 +146,6 @@ class BatchReviewScreen(AutoAcceptScreen):
     # -- labels
 
     def command_titles(self) -> Mapping[str, str | None]:
-        """Return what accepting does just now."""
         accept = f"accept the page as {self._page.label}; rejected clips: absent" if self._page.clip_ids else None
         return {**super().command_titles(), "accept": accept}
 
@@ -189,8 +183,6 @@ class BatchReviewScreen(AutoAcceptScreen):
             super().action_cancel()
 
     def action_next_label(self, steps: int) -> None:
-        """Go to the next or previous label with clips to review."""
-
         def read(store: Store) -> ListResult:
             self._read_labels(store)
             labels = self._labels
@@ -204,7 +196,6 @@ class BatchReviewScreen(AutoAcceptScreen):
 
     @work(exclusive=True, group="labels")
     async def action_choose_label(self) -> None:
-        """Find the label to review."""
         labels = await self.attempt(self.services.reader.do(self._read_labels))
         if labels is not None:
             palette = Palette("Review which label?", labels, allows_new=False)

@@ -71,14 +71,12 @@ class ClustersScreen(PageScreen[GroupPage]):
     # -- the clusters
 
     def on_mount(self) -> None:
-        """Start to cluster the clips."""
         super().on_mount()
         self.set_interval(_RETRY_S, self._start_if_free)
         self.action_recluster()
 
     @work(exclusive=True, group="recluster")
     async def action_recluster(self) -> None:
-        """Cluster the clips that are to be labelled now."""
         started = await self.start_clustering()
         if started is None:
             return
@@ -139,11 +137,9 @@ class ClustersScreen(PageScreen[GroupPage]):
         return batch_review.restored_group_page(store, rows, labelled, annotator=self.services.session.annotator)
 
     def is_page(self, rows: Sequence[JournalRow]) -> bool:
-        """Return whether an action labelled a page."""
         return super().is_page(rows) or rows[0].id in self._labelled_pages
 
     def empty(self) -> Sequence[str]:
-        """Return why there is no page."""
         if self._failure:
             return (
                 "The clips cannot be clustered:",

@@ -95,11 +95,9 @@ class PageScreen(PlayedListScreen, Generic[_P]):
 
     @work(exclusive=True, group="load")
     async def load(self) -> None:
-        """Turn to the next page."""
         await self.turn_to(self.find)
 
     def show_result(self, result: ListResult, *, at: int = 0) -> None:
-        """Show a page."""
         self._page = result.page if isinstance(result, _PageResult) else self._empty_page
         self._rejected = set(self._page.rejected)
         self._single.clear()
@@ -168,7 +166,6 @@ class PageScreen(PlayedListScreen, Generic[_P]):
     # -- the screen
 
     def show_title(self) -> None:
-        """Show how many clips are rejected and played."""
         if self._page.clip_ids:
             unplayed = len(self.unplayed())
             self._list_title = " · ".join(
@@ -183,7 +180,6 @@ class PageScreen(PlayedListScreen, Generic[_P]):
     # -- labels
 
     def is_rejected(self, clip_id: int) -> bool:
-        """Return whether a clip is rejected."""
         return clip_id in self._rejected
 
     def action_reject(self) -> None:

@@ -58,7 +58,6 @@ class PlayedListScreen(ListScreen):
     # -- thumbnails
 
     def lines_read(self) -> None:
-        """Draw the thumbnails that are missing."""
         if len(self._thumbnails) > _MAX_THUMBNAILS:
             self._thumbnails.clear()
         clips = (self._lines[clip_id].clip for clip_id in self.clips.ids if clip_id in self._lines)
@@ -74,7 +73,6 @@ class PlayedListScreen(ListScreen):
                 self.post_message(ThumbnailReady(clip.id, thumbnail(clip)))
 
     def on_thumbnail_ready(self, message: ThumbnailReady) -> None:
-        """Show a thumbnail."""
         self._thumbnails[message.clip_id] = message.levels
         self.clips.refresh()
 
@@ -108,7 +106,6 @@ class PlayedListScreen(ListScreen):
     # -- playing
 
     def unplayed(self) -> list[int]:
-        """Return the clips that were not played yet."""
         return [clip_id for clip_id in self.clips.ids if clip_id not in self._played]
 
     def _update_playhead(self) -> None:

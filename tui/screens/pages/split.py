@@ -44,7 +44,6 @@ class SplitScreen(ClustersScreen):
         self._is_offered = False
 
     def open(self, split: Split) -> None:
-        """Go on with a split."""
         is_same = self._split is not None and self._split.row_id == split.row_id
         self._split, self._left, self._is_offered = split, len(split.left), False
         if not is_same or not self.clips.ids:
@@ -57,12 +56,10 @@ class SplitScreen(ClustersScreen):
 
     @property
     def found_groups(self) -> Groups | None:
-        """The newest clusters of this split."""
         groups = self.services.state.split_groups
         return groups if groups is not None and self._split is not None and groups.split == self._split.label else None
 
     async def start_clustering(self) -> bool | None:
-        """Start to cluster the clips that are left."""
         split = self._split
         if split is None or not self._left:
             return None
@@ -81,18 +78,15 @@ class SplitScreen(ClustersScreen):
     # -- the pages
 
     def still_open(self, store: Store, clip_ids: Sequence[int]) -> set[int]:
-        """Return those of some clips that are left of the split."""
         return set(self._read_left(store)) & set(clip_ids)
 
     def read_page(self, store: Store, clip_ids: Sequence[int], group: int) -> GroupPage:
-        """Return a page of the first clips of a cluster that are left."""
         left = set(self._read_left(store))
         self._left = len(left)
         found = [clip_id for clip_id in clip_ids if clip_id in left]
         return GroupPage(tuple(found[: self.max_clips]), frozenset(), len(found), group, {})
 
     def undone_page(self, store: Store, rows: Sequence[JournalRow]) -> GroupPage:
-        """Return the page of an action that was undone."""
         labelled = self._labelled_pages.pop(rows[0].id, None)
         clip_ids = [row.clip_id for row in rows if row.clip_id is not None] if labelled is None else labelled.clip_ids
         self._skipped.difference_update(clip_ids)
@@ -136,7 +130,6 @@ class SplitScreen(ClustersScreen):
             self.header.refresh()
 
     def empty(self) -> Sequence[str]:
-        """Return why there is no page."""
         if self._split is None:
             return ("No label is being split.", "", *self.offers(("labels", "the labels: s on one splits it")))
         if self._progress:
@@ -162,7 +155,6 @@ class SplitScreen(ClustersScreen):
         return (f"{self._left:,} left", f"cluster {self._page.group + 1} of {len(groups.clips)}")
 
     def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
-        """Return the new names with their keys."""
         names = self._split.names if self._split is not None else ()
         return tuple(choice for choice in super().choices_for(prepared) if choice.label in names)
 

@@ -59,7 +59,6 @@ class ClipList(Widget):
         self.refresh()
 
     def mark_all(self) -> None:
-        """Mark every clip."""
         self._mark = "all" if self.ids else None
         self.refresh()
 
@@ -79,11 +78,9 @@ class ClipList(Widget):
         self._move_to(at)
 
     def move(self, lines: int) -> None:
-        """Move the selection by some lines."""
         self._move_to(self.place + lines)
 
     def move_pages(self, pages: int) -> None:
-        """Move the selection by screen pages."""
         self._move_to(self.place + pages * max(1, self._fitting - 1))
 
     def move_to(self, clip_id: int) -> bool:
@@ -95,7 +92,6 @@ class ClipList(Widget):
         return True
 
     def move_to_end(self, *, last: bool) -> None:
-        """Select the first or the last clip."""
         self._move_to(len(self.ids) - 1 if last else 0)
 
     def _move_to(self, place: int) -> None:
@@ -121,24 +117,19 @@ class ClipList(Widget):
         return (0, -1) if self._mark is None else (min(self._mark, self.place), max(self._mark, self.place))
 
     def on_resize(self, event: Resize) -> None:
-        """Keep the selected line visible."""
         self._keep_visible()
         self.post_message(self.Moved())
 
     def on_click(self, event: Click) -> None:
-        """Select the clip under the mouse."""
         self._move_to(self._first + event.y // self._lines)
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        """Move down."""
         self.move(_WHEEL_CLIPS)
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        """Move up."""
         self.move(-_WHEEL_CLIPS)
 
     def render(self) -> Content:
-        """Return the visible lines."""
         width = self.size.width - 2
         first, last = self._marked_places
         lines = []

@@ -20,12 +20,10 @@ class LabelCounts(SelectList):
 
     @property
     def count(self) -> int:
-        """The number of labels."""
         return len(self._labels)
 
     @property
     def selected(self) -> str:
-        """The selected label."""
         return self._labels[self.place]
 
     def show(self, counts: Mapping[str, int], selected: str) -> None:
@@ -34,7 +32,6 @@ class LabelCounts(SelectList):
         self.move_to(self._labels.index(selected) if selected in counts else 0)
 
     def line(self, place: int, width: int) -> Content:
-        """Return a label and its count."""
         label, selected = self._labels[place], place == self.place
         count = f" {self._counts[label]:,}"
         text = fit(f"{'▸' if selected else ' '} {label}", max(0, width - len(count))) + count

@@ -38,7 +38,6 @@ class ListHeading(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        """Return the line."""
         parts = []
         for order, name, cells in self._columns:
             is_sorted = order == self._sorted_by

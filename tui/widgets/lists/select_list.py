@@ -41,7 +41,6 @@ class SelectList(Widget):
         return max(0, min(self._place, self.count - 1))
 
     def move_to(self, place: int) -> None:
-        """Select a line."""
         self._place = max(0, min(place, self.count - 1))
         self.refresh()
 
@@ -50,12 +49,10 @@ class SelectList(Widget):
         self.move_to(self.place + steps)
 
     def render(self) -> Content:
-        """Return the visible lines."""
         lines = [self.line(place, self.size.width) for place in self._visible]
         return Content("\n").join(lines) if lines else self.empty()
 
     def on_click(self, event: Click) -> None:
-        """Select the line under the mouse."""
         if event.y < len(self._visible):
             self.move_to(self._visible[event.y])
             self.post_message(self.Clicked())
