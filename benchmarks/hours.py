@@ -27,11 +27,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import soxr
 from commands import command_line, labeltool
 from detect import RATE as CLIP_RATE
@@ -47,7 +49,6 @@ SITES = ("pond", "wood")
 LOW = 0.1
 SAMPLE_S = 0.5
 MB = 1 << 20
-TICKS = os.sysconf("SC_CLK_TCK")
 BY = ("--by", "site", "--by", "hour")
 
 
@@ -71,36 +72,24 @@ class Tree:
     """Memory and processor time of a process and of those that it started, now and before."""
 
     def __init__(self) -> None:
-        self._ticks: dict[int, int] = {}
+        self._seconds: dict[int, float] = {}
 
     @property
     def processor_s(self) -> float:
         """Of all that were seen, seconds."""
-        return sum(self._ticks.values()) / TICKS
+        return sum(self._seconds.values())
 
     def sample(self, root: int) -> float:
         """Return the memory of a process and of those below it, MB: each page once (PSS)."""
-        parents, ticks = {}, {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                parents[int(entry.name)], ticks[int(entry.name)] = int(fields[1]), int(fields[11]) + int(fields[12])
-        tree = {root}
-        while more := {one for one, parent in parents.items() if parent in tree} - tree:
-            tree |= more
-        self._ticks.update({one: ticks[one] for one in tree & ticks.keys()})
-        return sum(map(_memory_mb, tree))
-
-
-def _memory_mb(process_id: int) -> float:
-    try:
-        text = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="utf-8")
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+        memory = 0
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(root)
+            for one in (process, *process.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    times = one.cpu_times()
+                    self._seconds[one.pid] = times.user + times.system
+                    memory += one.memory_full_info().pss
+        return memory / MB
 
 
 def threshold_for(model: str) -> list[str]:

@@ -21,8 +21,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the disks of the tests
+
 from commands import command_line, labeltool
 
+from helpers.read_only import fill_disk, listing, read_only, small_disk
 from labeltool.cli.demo.sounds import make_world
 
 # {out} is a folder elsewhere, {sound} a recording of the project, {other} one that is not.
@@ -112,20 +115,10 @@ def run(project: Path, command: str, places: dict[str, Path], as_user: bool) -> 
 
 
 @contextlib.contextmanager
-def mounted(*arguments: str | Path) -> Iterator[None]:
-    """Mount something for the time of the block."""
-    subprocess.run(["mount", *map(str, arguments)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(arguments[-1])], check=True)
-
-
-@contextlib.contextmanager
 def read_only_mount(project: Path, at: Path) -> Iterator[None]:
-    """Mount a project's folder a second time, to be read only."""
-    with mounted("--bind", project, at):
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(at)], check=True)
+    """Copy a project to a folder that is mounted to be read only."""
+    shutil.copytree(project, at, dirs_exist_ok=True)
+    with read_only(at):
         yield
 
 
@@ -141,11 +134,9 @@ def of_another(project: Path, at: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def full_disk(project: Path, at: Path) -> Iterator[None]:
     """Copy a project to a small disk and fill it to the last byte."""
-    with mounted("-t", "tmpfs", "-o", "size=64m", "none", at):
+    with small_disk(at, "64m"):
         shutil.copytree(project, at, dirs_exist_ok=True)
-        with (at / "filling").open("wb", buffering=0) as filling, contextlib.suppress(OSError):
-            while True:
-                filling.write(bytes(1 << 12))
+        fill_disk(at)
         yield
 
 
@@ -212,11 +203,8 @@ def main() -> None:
                         continue
                     code, seconds, first = run(at, command, {**words, "home": root / "home"}, name == "no-permission")
                     print(f"{name:<14} {command:<26} {code:>3} {seconds:5.1f} s  {first[:150]}", flush=True)
-                print(f"{name:<14} changed in the project: {sorted(listing(at) ^ before) or 'nothing'}", flush=True)
-
-
-def listing(project: Path) -> set[tuple[str, int]]:
-    return {(str(path.relative_to(project)), path.stat().st_size) for path in project.rglob("*") if path.is_file()}
+                changed = sorted({path for path, _ in listing(at).items() ^ before.items()})
+                print(f"{name:<14} changed in the project: {changed or 'nothing'}", flush=True)
 
 
 if __name__ == "__main__":
