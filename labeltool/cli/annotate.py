@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -124,17 +124,7 @@ def undo(annotator: str | None, as_json: bool) -> None:
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
     """
-    from labeltool.store import journal
-
-    project = current_project()
-    with project.open_store() as store:
-        row = journal.undo(store, annotator=project.annotator(annotator))
-    if as_json:
-        emit({"undone": row.to_json() if row else None})
-    elif row is None:
-        narrate("nothing to undo")
-    else:
-        narrate(f"undone{_describe_batch(row)}")
+    _go_back_or_on("undo", annotator, as_json)
 
 
 @click.command()
@@ -143,15 +133,23 @@ def undo(annotator: str | None, as_json: bool) -> None:
 @json_option
 def redo(annotator: str | None, as_json: bool) -> None:
     """Redo what the last undo revoked."""
+    _go_back_or_on("redo", annotator, as_json)
+
+
+def _go_back_or_on(name: Literal["undo", "redo"], annotator: str | None, as_json: bool) -> None:
     from labeltool.store import journal
 
     project = current_project()
     with project.open_store() as store:
-        row = journal.redo(store, annotator=project.annotator(annotator))
+        row = getattr(journal, name)(store, annotator=project.annotator(annotator))
     if as_json:
-        emit({"redone": row.to_json() if row else None})
+        emit({f"{name}ne": row.to_json() if row else None})
+    elif row is None:
+        narrate(f"nothing to {name}")
     else:
-        narrate(f"redone{_describe_batch(row)}" if row else "nothing to redo")
+        rows = "labels" if row.kind == "verdict" else "rows"
+        many = f" {row.batch_size} {rows}, the last" if row.batch_size > 1 else ""
+        narrate(f"{name}ne{many}: {_describe(row)}")
 
 
 @click.command()
@@ -253,12 +251,6 @@ def _describe_agreement(one: Agreement) -> str:
         return f"not defined, for all chose the same; {one.clips} clips"
     interval = "" if one.low is None else f" ({one.low:.2f} to {one.high:.2f})"
     return f"{one.value:.2f}{interval}; {one.same:.0%} the same, {one.clips} clips"
-
-
-def _describe_batch(row: JournalRow) -> str:
-    rows = "labels" if row.kind == "verdict" else "rows"
-    many = f" {row.batch_size} {rows}, the last" if row.batch_size > 1 else ""
-    return f"{many}: {_describe(row)}"
 
 
 def _describe(row: JournalRow) -> str:

@@ -231,6 +231,11 @@ def nearby_project() -> Project | None:
         return None
 
 
+def project_of_model(model: str | None) -> Project | None:
+    """Return the current project where a model is the project's own, by its id or the newest; else `nearby_project`."""
+    return current_project() if model is None or (model.isascii() and model.isdigit()) else nearby_project()
+
+
 def emit(result: object) -> None:
     """Print a JSON object on stdout: a dataclass or a dictionary, of which values may be dataclasses."""
     import msgspec
@@ -264,6 +269,12 @@ def narrate(*lines: str) -> None:
 def shortened(text: str) -> str:
     """Return the beginning of a text for a message."""
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def clock(seconds: float) -> str:
+    """Return a time in a recording: `1:02:03.45`."""
+    minutes, rest = divmod(round(seconds * 100), 6000)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest / 100:05.2f}"
 
 
 def quoted(label: str, width: int = 40) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -98,21 +99,7 @@ def _parsed_shares(context: click.Context, option: click.Parameter, text: str | 
 )
 @project_option
 @json_option
-def export(
-    model_id: int | None,
-    arch: str | None,
-    output: Path | None,
-    st_applications: tuple[str, ...],
-    as_of: str | None,
-    shares: tuple[int, int, int] | None,
-    folds: int | None,
-    seed: int,
-    block_hours: float,
-    lock: bool,
-    force: bool,
-    as_json: bool,
-    **chosen: bool,
-) -> None:
+def export(output: Path | None, as_json: bool, **options: Any) -> None:
     """Export data sets, the int8 model or an STM32 package.
 
     Each product is a folder with a manifest of SHA-256 sums. Either all products are written or none. In data sets with
@@ -125,32 +112,19 @@ def export(
     labeltool export --splits --shares 60,20,20 --lock
     labeltool export --audiofolder --as-of 2026-05-31T12:00
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.exporters.registry import EXPORTERS
     from labeltool.tasks.registry import EXPORT
 
-    products = [name.replace("_", "-") for name, wanted in chosen.items() if wanted]
+    products = [name for name in EXPORTERS if options.pop(name.replace("-", "_"), False)]
     if not products:
-        raise click.UsageError("name at least one of " + ", ".join(f"--{name}".replace("_", "-") for name in chosen))
-    if model_id is not None and arch is not None:
+        raise click.UsageError(f"name at least one of {', '.join(f'--{name}' for name in EXPORTERS)}")
+    if options["model_id"] is not None and options["arch"] is not None:
         raise click.UsageError("--model and --arch exclude each other")
-    _check_products(products, as_of, folds, lock=lock, has_st_applications=bool(st_applications))
+    _check_products(products, options)
     project = current_project()
-    result = run_task(
-        project,
-        EXPORT,
-        products=products,
-        model_id=model_id,
-        arch=arch,
-        # What a person names may be reached by links; the project's own folder may not.
-        output=str(output.resolve() if output else project.exports),
-        force=force,
-        st_applications=list(st_applications),
-        as_of=as_of,
-        shares=shares,
-        folds=folds,
-        seed=seed,
-        block_hours=block_hours,
-        lock=lock,
-    )
+    # What a person names may be reached by links; the project's own folder may not.
+    where = str(output.resolve() if output else project.exports)
+    result = run_task(project, EXPORT, products=products, output=where, **options)
     if as_json:
         emit(result)
     else:
@@ -158,19 +132,17 @@ def export(
     exit_for_failed(result.skipped)
 
 
-def _check_products(
-    products: list[str], as_of: str | None, folds: int | None, *, lock: bool, has_st_applications: bool
-) -> None:
+def _check_products(products: list[str], options: Mapping[str, Any]) -> None:
     """Refuse options of products that are not exported."""
-    if has_st_applications and "stm32" not in products:
+    if options["st_applications"] and "stm32" not in products:
         raise click.UsageError("--for goes with --stm32")
-    if lock and not _DIVIDED.intersection(products):
+    if options["lock"] and not _DIVIDED.intersection(products):
         raise click.UsageError("--lock goes with --splits or --audiofolder")
-    if folds is not None and "splits" not in products:
+    if options["folds"] is not None and "splits" not in products:
         raise click.UsageError("--folds goes with --splits")
-    if lock and as_of is not None:
+    if options["lock"] and options["as_of"] is not None:
         raise click.UsageError("--lock freezes a test set of now: it does not go with --as-of")
-    if as_of is not None:
+    if options["as_of"] is not None:
         _require_of_labels(products)
 
 

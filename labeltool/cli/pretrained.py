@@ -15,9 +15,9 @@ from labeltool.cli.common import (
     exit_for_failed,
     json_option,
     narrate,
-    nearby_project,
     print_damaged,
     print_failed,
+    project_of_model,
     project_option,
     quoted,
     run_task,
@@ -71,8 +71,7 @@ def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import CLASSIFY
 
-    own = model is None or (model.isascii() and model.isdigit())
-    project = current_project() if own else nearby_project()
+    project = project_of_model(model)
     result = run_task(project, CLASSIFY, files=[as_url(file) for file in files], model=model, top=top)
     if as_json:
         emit(result.files[0] if len(files) == 1 and result.files else result)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from labeltool.cli.common import Number, Whole, current_project, narrate, nearby_project, project_option
+from labeltool.cli.common import Number, Whole, narrate, project_of_model, project_option
 from labeltool.cli.pretrained import any_model_option
 from labeltool.errors import LabeltoolError
 
@@ -70,8 +70,7 @@ def serve(
     from labeltool.inference.whisper import require_speech_model
     from labeltool.inference.window_scorers import choose_model, window_scorer
 
-    own = model is None or (model.isascii() and model.isdigit())
-    project = current_project() if own else nearby_project()
+    project = project_of_model(model)
     window_scorer(choose_model(project, model))  # what is wrong with it is reported now
     if project is not None:
         speech = project.settings.speech

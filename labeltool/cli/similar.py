@@ -11,6 +11,7 @@ import click
 from labeltool.cli.common import (
     Number,
     Whole,
+    clock,
     current_project,
     emit,
     engine_options,
@@ -156,7 +157,7 @@ def find(label: str, limit: int, recall: float, pretrained: str | None, processe
         emit(asdict(result))
         return
     for one in result.candidates:
-        place = f"{_clock(one.start_s)}  {_clock(one.end_s)}  {one.score:.2f}  {one.recording}"
+        place = f"{clock(one.start_s)}  {clock(one.end_s)}  {one.score:.2f}  {one.recording}"
         click.echo(in_one_line(f"{one.clip}  {place}"))
     narrate(_summary(result, recall))
 
@@ -166,8 +167,3 @@ def _summary(result: FindResult, bound: float) -> str:
     counts = f"{result.found} found ({result.accepted} checked), {low} to {high} likely"
     reached = "done" if result.done else f"below {bound:.0%}: check some more, then run it again"
     return f"{counts}; estimated recall {result.recall:.0%}, {reached}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds * 100), 6000)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest / 100:05.2f}"

@@ -136,16 +136,5 @@ def _as_json(one: TranscriptMatch) -> dict[str, Any]:
         "model": transcript.model,
         "model_sha256": transcript.model_sha256,
         "made_at": transcript.created_at,
-        "segments": [
-            {
-                "start_s": segment.start_s,
-                "end_s": segment.end_s,
-                "text": segment.text,
-                "words": [
-                    {"start_s": word.start_s, "end_s": word.end_s, "text": word.text, "probability": word.probability}
-                    for word in segment.words
-                ],
-            }
-            for segment in transcript.segments
-        ],
+        "segments": transcript.segments,
     }

@@ -14,15 +14,14 @@ from labeltool.cli.common import (
     Number,
     PathOnDisk,
     Whole,
-    current_project,
     emit,
     engine_options,
     exit_for_failed,
     json_option,
     narrate,
-    nearby_project,
     print_damaged,
     print_failed,
+    project_of_model,
     project_option,
     quoted,
 )
@@ -30,7 +29,6 @@ from labeltool.cli.detection.detect_parts import (
     LabelTracks,
     Since,
     detect_in_parts,
-    file_json,
     print_events,
     recorded_since,
     sound_files,
@@ -136,8 +134,7 @@ def detect(
             "--as-device has its own rule for events",
             remedy="leave out --smooth, --merge-gap, --min-duration and --processes",
         )
-    own = model is None or (model.isascii() and model.isdigit())
-    project = current_project() if own else nearby_project()
+    project = project_of_model(model)
     # What a person names may be reached by links; the project's own folder may not.
     folder = events_folder(project, output)
     wanted = sound_files(files)
@@ -184,7 +181,7 @@ def _detect_and_show(
             track = tracks.write(one)
             finished += one.was_finished
             if as_json:
-                all_json.append(file_json(one, track))
+                all_json.append({**asdict(one), "track": track})
             else:
                 print_events(one, track)
         print_damaged(result.files)

@@ -11,14 +11,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import narrate, run_task
+from labeltool.cli.common import clock, narrate, run_task
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.util.files.no_links import write_new
 from labeltool.util.recorded_at import recorded_at
@@ -139,7 +138,7 @@ def print_events(detected: DetectedFile, track: str) -> None:
     """Print the events of a recording, and on stderr how many there are."""
     click.echo(in_one_line(detected.file))
     for event in detected.spans:
-        times = f"{_clock(event.start_s)}  {_clock(event.end_s)}"
+        times = f"{clock(event.start_s)}  {clock(event.end_s)}"
         click.echo(f"{times}  {event.probability:.2f}  {in_one_line(event.label)}")
     suggested = "" if detected.suggestions is None else f", {detected.suggestions} suggested in the app"
     speed = f"{detected.seconds / max(detected.scoring_s, 1e-3):.0f} x real time"
@@ -202,13 +201,3 @@ def _write_new(folder: Path, stem: str, content: bytes) -> Path:
                 continue
         return path
     raise LabeltoolError("too many label tracks of one recording", file=folder, remedy="-o DIR")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds * 100), 6000)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest / 100:05.2f}"
-
-
-def file_json(detected: DetectedFile, track: str) -> dict[str, Any]:
-    """Return what is known of a recording with the keys that `detect --json` promises."""
-    return {**asdict(detected), "track": track}
