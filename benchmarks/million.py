@@ -18,13 +18,11 @@ import math
 import os
 import sys
 import tempfile
-import wave
 from collections.abc import Callable
 from pathlib import Path
 
 from commands import Taken, command_line, measured
 
-RATE_HZ = 8000
 CLIP_S = 0.05
 CLIPS_PER_RECORDING = 1000
 LABELS = ("wren", "robin", "blackbird", "song thrush", "rain", "aeroplane", "dog", "voice", "wind", "tawny owl")
@@ -84,6 +82,7 @@ COMMANDS = (
 def write_sources(folder: Path, clips: int) -> None:
     """Write the recordings, and a table of labels of half of the clips."""
     import pandas as pd
+    from imports import RATE_HZ, write_near_silence
 
     recordings = max(10, clips // CLIPS_PER_RECORDING)
     each = -(-clips // recordings) // 2
@@ -96,15 +95,6 @@ def write_sources(folder: Path, clips: int) -> None:
     frame["end"] = start_s + CLIP_S / 2  # no clip that `import audio` cuts
     frame["label"] = [LABELS[one * 7919 % len(LABELS)] for one in place]
     frame.to_csv(folder / "table.csv", index=False, float_format="%.6f")
-
-
-def write_near_silence(path: Path, duration_s: float, level: int) -> None:
-    """Write a recording of one level: those of two levels are two recordings."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(level.to_bytes(2, "little") * round(duration_s * RATE_HZ))
 
 
 def plant(folder: Path) -> None:
@@ -228,6 +218,7 @@ def print_table(sizes: dict[int, dict[str, Taken]]) -> bool:
 
 
 def main() -> None:
+    """Measure each size, print the table, and fail where something grows faster than it may."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--folder", type=Path, help="where the projects are made; default: a temporary one")
