@@ -27,7 +27,7 @@ from labeltool.exporters.stm32.st_model.frontend import (
     quantise,
     st_frontend,
 )
-from labeltool.exporters.stm32.st_model.graph_edit import input_range, mean_range, st_model
+from labeltool.exporters.stm32.st_model.graph_edit import input_codes, mean_codes, st_model
 from labeltool.exporters.stm32.st_model.onnx_qdq import onnx_model
 from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
 from labeltool.networks import build as networks
@@ -62,7 +62,7 @@ def real(codes: Int8, scale: float, zero_point: int) -> Float32:
 def by_the_original(int8: bytes, frontend: LogMelFrontend, in_decibels: Float32) -> Float32:
     """Return the scores of the int8 model for patches in dB, the mean rounded as the file rounds it."""
     mean = in_decibels.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
-    steps = mean_range(frontend)
+    steps = mean_codes(frontend)
     rounded = np.rint(mean / steps.scale).clip(-128 - steps.zero_point, 127 - steps.zero_point) * steps.scale
     offset = rounded if frontend.centred else frontend.offset_db
     return Int8Model(int8).predict(((in_decibels - offset) / frontend.scale_db).astype(np.float32))
@@ -113,8 +113,10 @@ def multipliers(graph: Graph) -> list[float]:
     return values
 
 
-def test_without_centring_the_offset_is_taken_off(converted: Callable[[str], bytes]) -> None:
-    int8, frontend = converted("miniresnet"), replace(frontend_of("miniresnet"), centred=False)
+@pytest.mark.parametrize("offset_db", [-50.0, 0.0])
+def test_without_centring_the_offset_is_taken_off(converted: Callable[[str], bytes], offset_db: float) -> None:
+    int8 = converted("miniresnet")
+    frontend = replace(frontend_of("miniresnet"), centred=False, offset_db=offset_db)
     file = st_model(int8, frontend)
     assert [operator.name for operator in read_graph(file).operators][:2] == ["ADD", "PAD"]
     network = FloatOutputModel(file)
@@ -145,11 +147,12 @@ LOUD: dict[str, Any] = {
 @pytest.mark.parametrize("kind", LOUD)
 @pytest.mark.parametrize("arch", ["miniresnet", "yamnet256"])
 def test_the_loudest_sounds_do_not_saturate_and_the_step_is_small(kind: str, arch: str) -> None:
-    frontend, values = frontend_of(arch), input_range(frontend_of(arch))
+    frontend, values = frontend_of(arch), input_codes(frontend_of(arch))
     st = st_frontend(frontend)
     pcm = np.clip(LOUD[kind](np.arange(st.patch_samples)) * 32768, -32768, 32767).astype(np.int16)
     log_mels = st.log_mels(pcm[None])
-    assert log_mels.max() <= values.high and log_mels.mean() <= mean_range(frontend).high
+    for value, codes in ((log_mels.max(), values), (log_mels.mean(), mean_codes(frontend))):
+        assert value <= codes.scale * (127 - codes.zero_point)
     assert 0.2 < values.scale < 0.4
     # The lowest code is the floor.
     assert values.scale * (-128 - values.zero_point) == pytest.approx(10 * np.log10(frontend.floor), abs=1e-9)
@@ -221,7 +224,7 @@ def test_silence_is_the_smallest_float_and_the_lowest_code() -> None:
     st = st_frontend(LogMelFrontend())
     log_mels = st.log_mels(np.zeros((1, st.patch_samples), np.int16))
     assert (log_mels == np.float32(10) * np.log10(np.finfo(np.float32).tiny)).all()
-    values = input_range(LogMelFrontend())
+    values = input_codes(LogMelFrontend())
     assert (quantise(log_mels, values.scale, values.zero_point) == -128).all()
 
 
