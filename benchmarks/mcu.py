@@ -34,7 +34,7 @@ from labeltool.exporters.stm32.tflite.graph import read_graph
 from labeltool.exporters.stm32.tflite.lowering import lower
 from labeltool.exporters.stm32.tflite.memory_plan import plan_arena
 from labeltool.exporters.stm32.tflite.ram import tflm_arena
-from labeltool.exporters.stm32.tflite.summary import describe
+from labeltool.exporters.stm32.tflite.summary import read_network
 from labeltool.networks import predict, quantization
 from labeltool.networks.architectures import ARCHITECTURES
 from labeltool.training import fit
@@ -169,7 +169,7 @@ def row(name: str, note: str, tflite: bytes, patches: Float32) -> tuple[list[str
     reference = scores_of_tflm(tflite, codes)
     mismatches = int((scores_in_c(tflite, codes) != reference).any(axis=1).sum())
     graph = read_graph(tflite)
-    network, program, arena = describe(graph), lower(graph), tflm_arena(tflite)
+    network, program, arena = read_network(tflite), lower(graph), tflm_arena(tflite)
     cells = [
         name,
         note,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
@@ -46,13 +45,8 @@ _PARTS: Mapping[Part, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """A row of the table of numbers; `kind` says how the value was obtained."""
-
-    name: str
-    value: str
-    kind: str
+_Number = tuple[str, str, str]
+"""A row of the table of numbers: name, value, and how that was obtained."""
 
 
 def texts(
@@ -84,7 +78,7 @@ def texts(
         "part": _PARTS[validation.part],
         "input_text": _quantisation(network.input),
         "output_text": _quantisation(network.output),
-        "numbers": "\n".join(f"| {row.name} | {row.value} | {row.kind} |" for row in numbers),
+        "numbers": "\n".join(f"| {' | '.join(row)} |" for row in numbers),
         "checks": _checks_text(export_check),
         "applications": _applications_text(chosen),
         "onnx": f"; `{ONNX_MODEL}` is the same for the STM32N6" if has_onnx else "",
@@ -227,26 +221,26 @@ def _quantisation(tensor: Tensor) -> str:
 def _model_numbers(card: ModelCard, network: Network, ram: RamFigures) -> list[_Number]:
     counted, measured = "counted from the model file", "measured by labeltool"
     rows = [
-        _Number("multiply-accumulates per patch", f"{network.macc:,}", counted),
-        _Number("weights and biases, bytes", f"{network.weight_bytes:,}", counted),
+        ("multiply-accumulates per patch", f"{network.macc:,}", counted),
+        ("weights and biases, bytes", f"{network.weight_bytes:,}", counted),
     ]
     if ram.measured is not None:
-        rows.append(_Number("RAM, TensorFlow Lite Micro's arena, bytes", f"{sum(ram.measured):,}", measured))
-    rows.append(_Number("RAM, arena of `c/aed_nn.c`, bytes", f"{ram.planned:,}", "planned by labeltool"))
-    rows.append(_Number("RAM, ST's arena", "run `stedgeai analyze`", "not known here"))
+        rows.append(("RAM, TensorFlow Lite Micro's arena, bytes", f"{sum(ram.measured):,}", measured))
+    rows.append(("RAM, arena of `c/aed_nn.c`, bytes", f"{ram.planned:,}", "planned by labeltool"))
+    rows.append(("RAM, ST's arena", "run `stedgeai analyze`", "not known here"))
     for accuracy, name in ((card.clip_accuracy, "float network"), (card.int8_clip_accuracy, "int8 network")):
         if accuracy is not None:
             kind = f"{measured}, {card.validation_clips} validation clips"
-            rows.append(_Number(f"clip accuracy, {name}", f"{accuracy:.1%}", kind))
+            rows.append((f"clip accuracy, {name}", f"{accuracy:.1%}", kind))
     return rows
 
 
 def _front_end_numbers(frontend: LogMelFrontend) -> list[_Number]:
     size, counted = front_end_size(frontend), "counted from the C"
     return [
-        _Number("RAM, patch of the front end `c/aed_preproc.c`, bytes", f"{size.patch:,}", counted),
-        _Number("RAM, rest of the front end, bytes", f"{size.beside_the_patch:,}", counted),
-        _Number("flash, tables of the front end, bytes", f"{size.tables_in_flash:,}", counted),
+        ("RAM, patch of the front end `c/aed_preproc.c`, bytes", f"{size.patch:,}", counted),
+        ("RAM, rest of the front end, bytes", f"{size.beside_the_patch:,}", counted),
+        ("flash, tables of the front end, bytes", f"{size.tables_in_flash:,}", counted),
     ]
 
 
@@ -255,20 +249,16 @@ def _measured_numbers(export_check: ExportCheck) -> list[_Number]:
     if export_check.instructions is not None:
         counts, kind = export_check.instructions, "counted by QEMU, Cortex-M4, `-O2`"
         rows += [
-            _Number("instructions, front end, a patch of new frames", f"{counts.first_patch:,}", kind),
-            _Number("instructions, front end, each following patch", f"{counts.next_patch:,}", kind),
-            _Number("instructions, reference network `aed_nn`, a patch", f"{counts.network:,}", kind),
+            ("instructions, front end, a patch of new frames", f"{counts.first_patch:,}", kind),
+            ("instructions, front end, each following patch", f"{counts.next_patch:,}", kind),
+            ("instructions, reference network `aed_nn`, a patch", f"{counts.network:,}", kind),
         ]
     accuracy = export_check.accuracy
     if accuracy is not None:
         kind = f"measured by labeltool, {accuracy.clips} {_PARTS[accuracy.part].removeprefix('of ')}"
+        rows += [(f"clip accuracy, {_PATHS[path]}", f"{accuracy.share(path):.1%}", kind) for path in accuracy.predicted]
         rows += [
-            _Number(f"clip accuracy, {_PATHS[path]}", f"{accuracy.share(path):.1%}", kind)
-            for path in accuracy.predicted
-        ]
-        rows += [
-            _Number(f"patch accuracy, {_PATHS[path]}", f"{share:.1%}", kind)
-            for path, share in accuracy.patch_accuracy.items()
+            (f"patch accuracy, {_PATHS[path]}", f"{share:.1%}", kind) for path, share in accuracy.patch_accuracy.items()
         ]
     return rows
 

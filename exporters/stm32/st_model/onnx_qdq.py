@@ -18,7 +18,8 @@ import numpy.typing as npt
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.st_model.frontend import Logarithm
 from labeltool.exporters.stm32.tflite.geometry import same_padding
-from labeltool.exporters.stm32.tflite.graph import Graph, Operator, Tensor, read_graph
+from labeltool.exporters.stm32.tflite.graph import Graph, Tensor, read_graph
+from labeltool.pretrained.runtimes.tflite_file import TFLiteOperator
 
 ONNX_MODEL = "model_st.onnx"
 """Name of the file in a package."""
@@ -104,7 +105,7 @@ class _Nodes:
         """Quantise the input of the model, which has that name."""
         self._quantised(tensor, name)
 
-    def result(self, operator: Operator, kind: str, inputs: Sequence[str], **attributes: Any) -> None:
+    def result(self, operator: TFLiteOperator, kind: str, inputs: Sequence[str], **attributes: Any) -> None:
         """Add the node of an operator, its fused activation, and both nodes that quantise its output."""
         index = operator.outputs[0]
         name = self.node(kind, inputs, f"t{index}_real", **attributes)
@@ -118,7 +119,7 @@ class _Nodes:
             raise _unsupported(operator, " with its fused activation")
         self._quantised(index, name)
 
-    def real(self, operator: Operator, index: int) -> str:
+    def real(self, operator: TFLiteOperator, index: int) -> str:
         """Return the name of a tensor's real numbers, NCHW; a constant is added."""
         tensor = self.tensors[index]
         if tensor.constant is None:
@@ -142,7 +143,7 @@ class _Nodes:
         ]
         return self.node("DequantizeLinear", given, name, **({} if scalar else {"axis": axis}))
 
-    def bias(self, operator: Operator, outputs: int) -> list[str]:
+    def bias(self, operator: TFLiteOperator, outputs: int) -> list[str]:
         """Return the name of a layer's bias, int32; none where it has no bias."""
         index = operator.inputs[2] if len(operator.inputs) > 2 else -1
         if index < 0:
@@ -152,7 +153,7 @@ class _Nodes:
             raise _unsupported(operator, " with biases that are not int32 constants")
         return [self.weights(f"t{index}_of_t{operator.outputs[0]}", tensor.constant.reshape(outputs), tensor, 0)]
 
-    def flatten(self, operator: Operator) -> None:
+    def flatten(self, operator: TFLiteOperator) -> None:
         """Note a RESHAPE to one row; channels come first in ONNX, so the weights of its reader get that order."""
         source, output = self.tensors[operator.inputs[0]], self.tensors[operator.outputs[0]]
         if len(source.shape) not in (2, 4) or output.shape != (1, math.prod(source.shape)):
@@ -162,7 +163,7 @@ class _Nodes:
             self._flattened[operator.outputs[0]] = (source.shape[1], source.shape[2], source.shape[3])
         self.result(operator, "Flatten", [name], axis=1)
 
-    def dense(self, operator: Operator) -> None:
+    def dense(self, operator: TFLiteOperator) -> None:
         """Add a dense layer, of one row or of one cell."""
         source, weights = operator.inputs[0], self.tensors[operator.inputs[1]]
         shape, given = self.tensors[source].shape, f"t{source}"
@@ -184,7 +185,7 @@ class _Nodes:
         codes = self.node("QuantizeLinear", [name, scale, zero], f"t{index}_q")
         self.node("DequantizeLinear", [codes, scale, zero], f"t{index}")
 
-    def dequantize(self, operator: Operator) -> None:
+    def dequantize(self, operator: TFLiteOperator) -> None:
         """Name the output of the model, whose last node dequantises already."""
         if operator.outputs[0] != self._output:
             raise _unsupported(operator, " inside the network")
@@ -198,7 +199,7 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape[axis] for axis in _NCHW)
 
 
-def _window(nodes: _Nodes, operator: Operator, kernel: tuple[int, int]) -> dict[str, list[int]]:
+def _window(nodes: _Nodes, operator: TFLiteOperator, kernel: tuple[int, int]) -> dict[str, list[int]]:
     """Return kernel, strides and paddings of a convolution or pool as attributes of ONNX."""
     options = operator.options
     if options.get("dilationHFactor", 1) != 1 or options.get("dilationWFactor", 1) != 1:
@@ -213,7 +214,7 @@ def _window(nodes: _Nodes, operator: Operator, kernel: tuple[int, int]) -> dict[
     return {"kernel_shape": list(kernel), "strides": list(strides), "pads": [*before, *after]}
 
 
-def _convolution(nodes: _Nodes, operator: Operator) -> None:
+def _convolution(nodes: _Nodes, operator: TFLiteOperator) -> None:
     weights, depthwise = nodes.tensors[operator.inputs[1]], operator.name == "DEPTHWISE_CONV_2D"
     if weights.constant is None:
         raise _unsupported(operator, " with weights that are not constant")
@@ -229,13 +230,13 @@ def _convolution(nodes: _Nodes, operator: Operator) -> None:
     nodes.result(operator, "Conv", given, **groups, **_window(nodes, operator, (codes.shape[2], codes.shape[3])))
 
 
-def _pool(nodes: _Nodes, operator: Operator) -> None:
+def _pool(nodes: _Nodes, operator: TFLiteOperator) -> None:
     kernel = int(operator.options["filterHeight"]), int(operator.options["filterWidth"])
     kind = "MaxPool" if operator.name == "MAX_POOL_2D" else "AveragePool"
     nodes.result(operator, kind, [nodes.real(operator, operator.inputs[0])], **_window(nodes, operator, kernel))
 
 
-def _reshape(nodes: _Nodes, operator: Operator) -> None:
+def _reshape(nodes: _Nodes, operator: TFLiteOperator) -> None:
     source, output = (nodes.tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
     size, name = math.prod(source.shape), f"t{operator.outputs[0]}"
     if len(source.shape) != 4 or output.shape != (1, 1, 1, size):
@@ -247,14 +248,14 @@ def _reshape(nodes: _Nodes, operator: Operator) -> None:
     nodes.result(operator, "Reshape", [given, shape])
 
 
-def _concatenation(nodes: _Nodes, operator: Operator) -> None:
+def _concatenation(nodes: _Nodes, operator: TFLiteOperator) -> None:
     given = [nodes.real(operator, index) for index in operator.inputs]
     rank = len(nodes.tensors[operator.outputs[0]].shape)
     axis = int(operator.options["axis"]) % rank
     nodes.result(operator, "Concat", given, axis=_NCHW.index(axis) if rank == 4 else axis)
 
 
-def _pad(nodes: _Nodes, operator: Operator) -> None:
+def _pad(nodes: _Nodes, operator: TFLiteOperator) -> None:
     widths = nodes.tensors[operator.inputs[1]].constant
     if widths is None or len(widths) != 8:
         raise _unsupported(operator, " with paddings that are not constant")
@@ -263,7 +264,7 @@ def _pad(nodes: _Nodes, operator: Operator) -> None:
     nodes.result(operator, "Pad", [nodes.real(operator, operator.inputs[0]), nodes.constant(name, pads)])
 
 
-def _mean(nodes: _Nodes, operator: Operator) -> None:
+def _mean(nodes: _Nodes, operator: TFLiteOperator) -> None:
     axes = nodes.tensors[operator.inputs[1]].constant
     if axes is None or len(nodes.tensors[operator.inputs[0]].shape) != 4:
         raise _unsupported(operator, " over axes that are not constant")
@@ -274,12 +275,12 @@ def _mean(nodes: _Nodes, operator: Operator) -> None:
     nodes.result(operator, "ReduceMean", [nodes.real(operator, operator.inputs[0])], axes=ours, keepdims=keep)
 
 
-def _elementwise(nodes: _Nodes, operator: Operator) -> None:
+def _elementwise(nodes: _Nodes, operator: TFLiteOperator) -> None:
     given = [nodes.real(operator, index) for index in operator.inputs]
     nodes.result(operator, "Add" if operator.name == "ADD" else "Mul", given)
 
 
-def _transpose(nodes: _Nodes, operator: Operator) -> None:
+def _transpose(nodes: _Nodes, operator: TFLiteOperator) -> None:
     order = nodes.tensors[operator.inputs[1]].constant
     if order is None or len(order) != 4:
         raise _unsupported(operator, " of other than four axes")
@@ -287,21 +288,21 @@ def _transpose(nodes: _Nodes, operator: Operator) -> None:
     nodes.result(operator, "Transpose", [nodes.real(operator, operator.inputs[0])], perm=ours)
 
 
-def _softmax(nodes: _Nodes, operator: Operator) -> None:
+def _softmax(nodes: _Nodes, operator: TFLiteOperator) -> None:
     if operator.options["beta"] != 1.0 or len(nodes.tensors[operator.inputs[0]].shape) != 2:
         raise _unsupported(operator, " of another form")
     nodes.result(operator, "Softmax", [nodes.real(operator, operator.inputs[0])], axis=1)
 
 
-def _sigmoid(nodes: _Nodes, operator: Operator) -> None:
+def _sigmoid(nodes: _Nodes, operator: TFLiteOperator) -> None:
     nodes.result(operator, "Sigmoid", [nodes.real(operator, operator.inputs[0])])
 
 
-def _unsupported(operator: Operator, form: str = "") -> LabeltoolError:
+def _unsupported(operator: TFLiteOperator, form: str = "") -> LabeltoolError:
     return LabeltoolError(f"{operator.name}{form} is not supported")
 
 
-_WRITERS: Mapping[str, Callable[[_Nodes, Operator], None]] = {
+_WRITERS: Mapping[str, Callable[[_Nodes, TFLiteOperator], None]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "FULLY_CONNECTED": _Nodes.dense,

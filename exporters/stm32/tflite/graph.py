@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from labeltool.errors import LabeltoolError
-from labeltool.pretrained.runtimes.tflite_file import TFLiteFile, TFLiteTensor
+from labeltool.pretrained.runtimes.tflite_file import TFLiteFile, TFLiteOperator, TFLiteTensor
 from labeltool.type_aliases import Int8, Int32
 
 
@@ -37,21 +35,11 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
-    """A step of the network; `inputs` and `outputs` index the graph's tensors, -1 stands for an absent input."""
-
-    name: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Graph:
     """A network; operators in the order of execution."""
 
     tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
+    operators: tuple[TFLiteOperator, ...]
     input: int
     output: int
 
@@ -70,7 +58,7 @@ def read_graph(model: bytes) -> Graph:
             raise LabeltoolError(f"has {len(file.graphs)} graphs")
         graph = file.graphs[0]
         tensors = tuple(_tensor(file, number, tensor) for number, tensor in enumerate(graph.tensors))
-        operators = tuple(Operator(one.name, one.inputs, one.outputs, one.options) for one in file.operators())
+        operators = file.operators()
     except (LabeltoolError, IndexError, ValueError) as error:
         raise LabeltoolError(
             f"the int8 model cannot be read as TFLite: {error}", remedy="retrain: the model's folder is damaged"

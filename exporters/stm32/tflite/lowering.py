@@ -14,8 +14,9 @@ import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.tflite.geometry import same_padding, window_lead
-from labeltool.exporters.stm32.tflite.graph import Graph, Operator, Tensor
+from labeltool.exporters.stm32.tflite.graph import Graph, Tensor
 from labeltool.networks.fixed_point import fixed_point, multipliers, radius
+from labeltool.pretrained.runtimes.tflite_file import TFLiteOperator
 from labeltool.type_aliases import Int8, Int32
 
 _SAME, _VALID = 0, 1
@@ -90,7 +91,7 @@ class _Lowering:
     def buffer(self, index: int) -> int:
         return self.renamed.get(index, index)
 
-    def add(self, operator: Operator) -> None:
+    def add(self, operator: TFLiteOperator) -> None:
         if operator.name in _RESHAPES:
             self.renamed[operator.outputs[0]] = self.buffer(operator.inputs[0])
             return
@@ -104,7 +105,7 @@ class _Lowering:
                 raise _unsupported(operator, f" of {tensor.dtype}")
         self.layers.append(_BUILDERS[operator.name](self, operator))
 
-    def _fold(self, operator: Operator) -> bool:
+    def _fold(self, operator: TFLiteOperator) -> bool:
         """Fold a padding into the layers that read it, where all of them can pad."""
         padded = operator.outputs[0]
         before = self.paddings(operator)[:, 0]
@@ -119,13 +120,13 @@ class _Lowering:
             self.folded[padded] = (operator.inputs[0], int(before[1]), int(before[2]))
         return foldable
 
-    def paddings(self, operator: Operator) -> Int32:
+    def paddings(self, operator: TFLiteOperator) -> Int32:
         constant = self.graph.tensors[operator.inputs[1]].constant
         if constant is None:
             raise _unsupported(operator, " with computed paddings")
         return constant.reshape(-1, 2).astype(np.int32)
 
-    def window(self, operator: Operator, kernel: tuple[int, int]) -> tuple[int, dict[str, int], int]:
+    def window(self, operator: TFLiteOperator, kernel: tuple[int, int]) -> tuple[int, dict[str, int], int]:
         """Return the buffer that a sliding window reads, its geometry, and the lead of its output in bytes."""
         tensors, options = self.graph.tensors, operator.options
         padded = operator.inputs[0]
@@ -155,13 +156,13 @@ class _Lowering:
         return self.buffer(source), fields, window_lead(fields)
 
 
-def _grid(operator: Operator, tensor: Tensor) -> tuple[int, int, int]:
+def _grid(operator: TFLiteOperator, tensor: Tensor) -> tuple[int, int, int]:
     if len(tensor.shape) != 4 or tensor.shape[0] != 1:
         raise _unsupported(operator, f" of shape {tensor.shape}")
     return tensor.shape[1], tensor.shape[2], tensor.shape[3]
 
 
-def _range(operator: Operator, output: Tensor) -> dict[str, int]:
+def _range(operator: TFLiteOperator, output: Tensor) -> dict[str, int]:
     """Return the range of codes to which a fused activation clips the output."""
     scale, zero = np.float32(output.scales[0]), output.zero_points[0]
     low, high = _ACTIVATIONS.get(operator.options.get("fusedActivationFunction", 0), ("other", None))
@@ -178,7 +179,7 @@ def _zeros(source: Tensor, output: Tensor) -> dict[str, int]:
     return {"in_zero": source.zero_points[0], "out_zero": output.zero_points[0]}
 
 
-def _weighted(build: _Lowering, operator: Operator) -> tuple[Tensor, Tensor, Int8, Int32]:
+def _weighted(build: _Lowering, operator: TFLiteOperator) -> tuple[Tensor, Tensor, Int8, Int32]:
     """Return input, weights, their codes and the biases (zeros where there are none) of a layer that has weights."""
     tensors = build.graph.tensors
     weights = tensors[operator.inputs[1]]
@@ -192,7 +193,7 @@ def _weighted(build: _Lowering, operator: Operator) -> tuple[Tensor, Tensor, Int
     return tensors[operator.inputs[0]], weights, weights.constant.astype(np.int8), biases
 
 
-def _convolution(build: _Lowering, operator: Operator) -> Layer:
+def _convolution(build: _Lowering, operator: TFLiteOperator) -> Layer:
     source, weights, codes, bias = _weighted(build, operator)
     output = build.graph.tensors[operator.outputs[0]]
     depthwise = operator.name == "DEPTHWISE_CONV_2D"
@@ -212,7 +213,7 @@ def _convolution(build: _Lowering, operator: Operator) -> Layer:
     )
 
 
-def _dense(build: _Lowering, operator: Operator) -> Layer:
+def _dense(build: _Lowering, operator: TFLiteOperator) -> Layer:
     source, weights, codes, bias = _weighted(build, operator)
     output = build.graph.tensors[operator.outputs[0]]
     outputs, inputs = weights.shape
@@ -236,7 +237,7 @@ def _dense(build: _Lowering, operator: Operator) -> Layer:
     )
 
 
-def _pool(build: _Lowering, operator: Operator) -> Layer:
+def _pool(build: _Lowering, operator: TFLiteOperator) -> Layer:
     output = build.graph.tensors[operator.outputs[0]]
     kernel = int(operator.options["filterHeight"]), int(operator.options["filterWidth"])
     buffer, fields, lead = build.window(operator, kernel)
@@ -251,7 +252,7 @@ def _pool(build: _Lowering, operator: Operator) -> Layer:
     )
 
 
-def _pad(build: _Lowering, operator: Operator) -> Layer:
+def _pad(build: _Lowering, operator: TFLiteOperator) -> Layer:
     tensors = build.graph.tensors
     in_rows, in_columns, in_channels = _grid(operator, tensors[operator.inputs[0]])
     out_rows, out_columns, out_channels = _grid(operator, tensors[operator.outputs[0]])
@@ -263,7 +264,7 @@ def _pad(build: _Lowering, operator: Operator) -> Layer:
     return Layer("PAD", (build.buffer(operator.inputs[0]),), operator.outputs[0], fields, (None,))
 
 
-def _transpose(build: _Lowering, operator: Operator) -> Layer:
+def _transpose(build: _Lowering, operator: TFLiteOperator) -> Layer:
     tensors = build.graph.tensors
     source, output = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
     order = tensors[operator.inputs[1]].constant
@@ -277,7 +278,7 @@ def _transpose(build: _Lowering, operator: Operator) -> Layer:
     return Layer("TRANSPOSE", (build.buffer(operator.inputs[0]),), operator.outputs[0], fields, (None,))
 
 
-def _concatenation(build: _Lowering, operator: Operator) -> Layer:
+def _concatenation(build: _Lowering, operator: TFLiteOperator) -> Layer:
     output, *parts = (build.graph.tensors[index] for index in (operator.outputs[0], *operator.inputs))
     # The reference kernel copies codes, whatever their scales.
     quantised = {(one.dtype, one.scales, one.zero_points) for one in (output, *parts)}
@@ -289,7 +290,7 @@ def _concatenation(build: _Lowering, operator: Operator) -> Layer:
     return Layer("CONCATENATE", tuple(map(build.buffer, operator.inputs)), operator.outputs[0], fields, (None, None))
 
 
-def _elementwise(build: _Lowering, operator: Operator) -> Layer:
+def _elementwise(build: _Lowering, operator: TFLiteOperator) -> Layer:
     tensors = build.graph.tensors
     indices = list(operator.inputs)
     # Both are commutative: a constant or repeated operand comes second.
@@ -327,7 +328,7 @@ def _elementwise(build: _Lowering, operator: Operator) -> Layer:
     )
 
 
-def _mean(build: _Lowering, operator: Operator) -> Layer:
+def _mean(build: _Lowering, operator: TFLiteOperator) -> Layer:
     tensors = build.graph.tensors
     source, output = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
     constant = tensors[operator.inputs[1]].constant
@@ -351,7 +352,7 @@ def _mean(build: _Lowering, operator: Operator) -> Layer:
     )
 
 
-def _softmax(build: _Lowering, operator: Operator) -> Layer:
+def _softmax(build: _Lowering, operator: TFLiteOperator) -> Layer:
     source, output = (build.graph.tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
     if output.scales[0] != 1 / 256 or output.zero_points[0] != -128:
         raise _unsupported(operator, " with another output scale than 1/256")
@@ -363,7 +364,7 @@ def _softmax(build: _Lowering, operator: Operator) -> Layer:
     return Layer("SOFTMAX", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
 
 
-def _sigmoid(build: _Lowering, operator: Operator) -> Layer:
+def _sigmoid(build: _Lowering, operator: TFLiteOperator) -> Layer:
     source, output = (build.graph.tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
     if output.scales[0] != 1 / 256 or output.zero_points[0] != -128:
         raise _unsupported(operator, " with another output scale than 1/256")
@@ -374,7 +375,7 @@ def _sigmoid(build: _Lowering, operator: Operator) -> Layer:
     return Layer("SIGMOID", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
 
 
-def _unsupported(operator: Operator, form: str) -> LabeltoolError:
+def _unsupported(operator: TFLiteOperator, form: str) -> LabeltoolError:
     return LabeltoolError(
         f"the C code does not support {operator.name}{form}, which the int8 model uses",
         remedy="choose another architecture, or export --int8 alone",
@@ -383,7 +384,7 @@ def _unsupported(operator: Operator, form: str) -> LabeltoolError:
 
 _PADDING = ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D")
 
-_BUILDERS: Mapping[str, Callable[[_Lowering, Operator], Layer]] = {
+_BUILDERS: Mapping[str, Callable[[_Lowering, TFLiteOperator], Layer]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "FULLY_CONNECTED": _dense,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import prod
 
 from labeltool.exporters.stm32.tflite import graph as tflite_graph
-from labeltool.exporters.stm32.tflite.graph import Graph, Operator, read_graph
+from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
+from labeltool.pretrained.runtimes.tflite_file import TFLiteOperator
 
 # Operators whose constants are weights; those of others (paddings, shapes) are parameters of the code.
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "SUB")
@@ -48,12 +49,8 @@ class Network:
 
 
 def read_network(model: bytes) -> Network:
-    """Read a TFLite file."""
-    return describe(read_graph(model))
-
-
-def describe(graph: Graph) -> Network:
-    """Count operators, multiply-accumulates and weights of a network."""
+    """Read a TFLite file; count its operators, multiply-accumulates and weights."""
+    graph = read_graph(model)
     weighted = {
         index for operator in graph.operators if operator.name in _WEIGHTED for index in operator.inputs if index >= 0
     }
@@ -72,7 +69,7 @@ def _end(tensor: tflite_graph.Tensor) -> Tensor:
     return Tensor(tensor.shape, tensor.dtype, tensor.scales[0], tensor.zero_points[0])
 
 
-def _macc(graph: Graph, operator: Operator) -> int:
+def _macc(graph: Graph, operator: TFLiteOperator) -> int:
     if operator.name == "FULLY_CONNECTED":
         rows = prod(graph.tensors[operator.outputs[0]].shape[:-1])
         return rows * prod(graph.tensors[operator.inputs[1]].shape)

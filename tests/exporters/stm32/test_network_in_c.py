@@ -25,7 +25,7 @@ from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
 from labeltool.exporters.stm32.tflite.lowering import lower
 from labeltool.exporters.stm32.tflite.memory_plan import Buffer, place, plan_arena
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures, tflm_arena
-from labeltool.exporters.stm32.tflite.summary import describe
+from labeltool.exporters.stm32.tflite.summary import read_network
 from labeltool.networks import build as networks
 from labeltool.networks.quantization import Int8Model
 
@@ -135,7 +135,7 @@ def test_c_scores_of_models_by_st(name: str, real_data: Path, tmp_path: Path) ->
     tflite = without_last_operator(path.read_bytes())
     codes = codes_for(read_graph(tflite), 20)
     np.testing.assert_array_equal(scores_in_c(tflite, codes, tmp_path), scores_of_tflm(tflite, codes))
-    network, (mega_macc, weights_kib) = describe(read_graph(tflite)), ST_MODELS[name]
+    network, (mega_macc, weights_kib) = read_network(tflite), ST_MODELS[name]
     assert network.macc / 1e6 == pytest.approx(mega_macc, abs=0.5)
     assert network.weight_bytes / 1024 == pytest.approx(weights_kib, abs=0.1)
 
@@ -156,7 +156,7 @@ def without_last_operator(tflite: bytes) -> bytes:
 
 @pytest.mark.parametrize("arch", ST_NAMES)
 def test_multiply_accumulates_and_weights_are_the_published_ones(arch: str, converted: Callable[[str], bytes]) -> None:
-    network, (mega_macc, weights_kib) = describe(read_graph(converted(arch))), ST_MODELS[ST_NAMES[arch]]
+    network, (mega_macc, weights_kib) = read_network(converted(arch)), ST_MODELS[ST_NAMES[arch]]
     assert network.macc / 1e6 == pytest.approx(mega_macc, abs=0.5)
     assert network.weight_bytes / 1024 == pytest.approx(weights_kib, abs=0.1)
 
