@@ -65,8 +65,6 @@ class Carries:
         The columns of these names.
     decimals
         Digits of a time or a frequency after the point; None: all that it has.
-    text
-        A label as the format can contain it.
     """
 
     regions: bool = True
@@ -114,11 +112,6 @@ def recordings(store: Store) -> pd.DataFrame:
 def exportable(table: pd.DataFrame, carries: Carries) -> pd.DataFrame:
     """Return the present annotations as a format can express them; twins become one.
 
-    Parameters
-    ----------
-    table
-        Of `annotation_table`.
-
     Returns
     -------
     pandas.DataFrame
@@ -155,8 +148,6 @@ def not_exported(table: pd.DataFrame, carries: Carries, *more: tuple[pd.Series[b
 
     Parameters
     ----------
-    table
-        Of `annotation_table`.
     more
         What else a format changes: which rows, if it can express them at all, and what is done to them.
 

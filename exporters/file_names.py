@@ -26,8 +26,6 @@ def write_recording_files(
     ----------
     texts
         Of each recording, by its id: the text and the number of its regions.
-    ending
-        Of the files' names.
     index
         The index's name; it is a table of track (the file), path, recording_sha256 and regions.
     """

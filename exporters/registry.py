@@ -55,8 +55,6 @@ class Exporter:
     ----------
     name
         The option of `labeltool export` that writes it, without its dashes.
-    help
-        One line about it for the help page.
     module
         Name of the module that has its `write` function; in this file without `labeltool.exporters.`.
     folder
@@ -144,8 +142,6 @@ class ExportResult:
 
     Attributes
     ----------
-    written
-        The products' folders.
     model
         Id of the model; None when no product was made from one.
     int8_clip_accuracy
@@ -154,10 +150,6 @@ class ExportResult:
         The model that did better, in words; "" where none is known.
     lost
         By product, the number of annotations that it lacks, wholly or in part: `not_exported.csv` names each.
-    skipped
-        Sound files that could not be read.
-    notes
-        What else a person should know, a line each.
     """
 
     written: tuple[str, ...]
@@ -186,14 +178,8 @@ def export(
 
     Parameters
     ----------
-    report
-        Called with the progress of each stage.
-    products
-        Names from `EXPORTERS`.
     model_id
         The model to export, where one is needed; None is the newest of `arch`.
-    output
-        The folder that will contain the products' folders.
     force
         Export a model that loses more clip accuracy in int8 than `labeltool.toml` allows, and official folds that part
         a group.

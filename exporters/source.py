@@ -41,23 +41,17 @@ class Source:
         Errors of single sound files, which a product adds to; it is made of the others.
     lost
         By product, the number of annotations that it could not express, wholly or in part.
-    notes
-        What a person should know of a product, a line each.
 
     Parameters
     ----------
     model_id
         The model to export; None is the newest of an architecture.
-    report
-        Called with the progress of each stage.
     st_applications
         Names of ST's applications that the STM32 package is for; none: all that can run the model.
     arch
         The architecture; None is that of the settings, or where no model has that, of the newest model.
     as_of
         The event or time of the journal that the labels are of, as `annotation_table` takes it; None: now.
-    split
-        How the data are split.
     """
 
     def __init__(

@@ -107,11 +107,6 @@ class Project:
         """Open the store; close it when done, or use it as a context manager.
 
         Before the first change of a day a backup is written.
-
-        Parameters
-        ----------
-        to_write
-            See `Store.open`.
         """
         store = Store.open(self.database, to_write=to_write)
         store.before_writing = self._back_up_before_writing
@@ -122,13 +117,7 @@ class Project:
         return store
 
     def back_up_daily(self, is_stopped: Callable[[], bool] = lambda: False) -> str:
-        """Write today's backup where one is due; return why it failed, or "".
-
-        Parameters
-        ----------
-        is_stopped
-            Ends the work when it returns True.
-        """
+        """Write today's backup where one is due; return why it failed, or ""."""
         _backup_tried.add(self.database)
         try:
             backup.back_up_daily(self.database, self.settings.backup.daily, is_stopped)

@@ -281,8 +281,6 @@ class LabelledClip:
         Label name to value.
     none_of_these
         A verdict that no label is present.
-    hierarchy
-        The parents of labels.
     """
 
     clip: StoredClip

@@ -88,10 +88,6 @@ class DataSet:
 
     Attributes
     ----------
-    name
-        A name for it, in one line.
-    parts
-        Its parts, each a folder.
     clips
         The clips by their id, with `part`, `path`, `recording_id`, `recording_sha256`, `start_s`, `end_s`, `fold`,
         `group` and `licence`.

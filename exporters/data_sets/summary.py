@@ -16,8 +16,6 @@ def labels_by_part(annotations: pd.DataFrame, clips: pd.DataFrame, parts: list[s
 
     Parameters
     ----------
-    annotations
-        Of `annotation_table`.
     clips
         The clips of the data set by their id, with `part`, `group`, `start_s` and `end_s`.
 
@@ -63,11 +61,6 @@ def agreement(verdicts: pd.DataFrame) -> pd.DataFrame:
 
     An annotator has labelled a clip by naming the labels that are present, or by stating that none is. What they named
     last is compared as a whole, so that a clip with several labels is agreed on when all of them are.
-
-    Parameters
-    ----------
-    verdicts
-        Of `all_verdicts`.
 
     Returns
     -------

@@ -37,8 +37,6 @@ class AccuracyEstimate:
     ----------
     share, low, high
         0 to 1; the interval holds the true share nine times in ten.
-    labelled
-        The number of labelled clips it was estimated from.
     """
 
     share: float

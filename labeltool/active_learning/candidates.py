@@ -36,10 +36,6 @@ class Candidate:
 
     Attributes
     ----------
-    description
-        What suggests, in words.
-    labels, background, head
-        What it predicts.
     by_embedding
         Whether it predicts from the pretrained model's embeddings; else from its class scores.
     predict

@@ -109,15 +109,7 @@ class LiveModel:
         self.classifier.remove_all(gone)
 
     def renew(self, labels: Sequence[str], mapper: Mapper) -> None:
-        """Let predictions include all that was added and removed.
-
-        Parameters
-        ----------
-        labels
-            The project's.
-        mapper
-            Maps them to classes.
-        """
+        """Let predictions include all that was added and removed."""
         answers = [self._answers[clip_id] for clip_id in self.classifier.keys]
         self._labels = tuple(dict.fromkeys([*labels, *(name for one in answers for name in one.present)]))
         found = [_present_among(one, self._labels) for one in answers]

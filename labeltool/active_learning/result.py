@@ -21,8 +21,6 @@ class SuggestResult:
         Why a pretrained model suggests, or why it does not, in words; "" where none was considered.
     suggestions
         Number of unlabelled clips with a suggestion.
-    skipped
-        Files that could not be read.
     left_out
         Number of unlabelled clips without one because the time was up.
     """

@@ -73,8 +73,6 @@ class QueryStrategy(Protocol):
         ----------
         count
             Number of clips that are wanted, 1 to all; a strategy may return more, or fewer.
-        rng
-            The only source of randomness.
         """
 
 
@@ -83,8 +81,6 @@ def rank(name: str, pool: Pool, *, seed: int, count: int) -> Int64:
 
     Parameters
     ----------
-    name
-        One of `STRATEGIES`.
     count
         Number of labels that are expected before the next model. This many clips are chosen together, and among them
         one clip of each group comes before a second of any, as far as four times as many candidates allow.

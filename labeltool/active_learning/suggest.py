@@ -85,8 +85,6 @@ def suggest_by_model(
 
     Parameters
     ----------
-    network
-        The model's float network, where it is loaded already.
     limit
         No clips are begun that would not be ready by then, but for the first few. The unlabelled ones come first, in
         a pseudo-random order, and among them those by which the queue is ordered.

@@ -35,14 +35,10 @@ class Candidates:
 
     Attributes
     ----------
-    label
-        By its current name.
     threshold
         The smallest probability, 0 to 1.
     model_uids
         For each clip, the most confident first, the model that predicts it.
-    sample_size
-        Clips to listen to: see `sample_size`.
     """
 
     label: str

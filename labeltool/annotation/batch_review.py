@@ -62,8 +62,6 @@ class GroupPage(Page):
 
     Attributes
     ----------
-    group
-        Its index.
     suggestions
         The newest model's for each clip.
     proposed
@@ -103,13 +101,7 @@ def page_of_label(store: Store, label: str, clip_ids: Iterable[int], unlabelled:
 
 
 def restored_page(store: Store, rows: Sequence[JournalRow], *, annotator: str) -> LabelPage:
-    """Return the page of a batch that was undone, without the clips that others have claimed or labelled since.
-
-    Parameters
-    ----------
-    rows
-        The batch's, see `journal.batch_rows`.
-    """
+    """Return the page of a batch that was undone, without the clips that others have claimed or labelled since."""
     original = str(rows[0].label)
     label = current_names(store).get(original, original)
     claimed = _claim_unlabelled(store, [row.clip_id for row in rows if row.clip_id is not None], annotator)

@@ -27,8 +27,6 @@ class LabelError:
         Of the verdict, 0 to 1, by classifiers that were trained without the clip.
     predicted
         The label that they predict, "" for none.
-    predicted_probability
-        Of that label, 0 to 1.
     score
         How suspicious it is; the larger, the more.
     is_probable

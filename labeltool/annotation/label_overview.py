@@ -21,18 +21,10 @@ class LabelOverview:
 
     Attributes
     ----------
-    clips
-        Number of clips where it is present.
     key, colour, definition
         Empty where it has none.
-    parent
-        The more general label, where it has one.
-    examples
-        Ids of the clips that a person named as examples.
     split
         What it is split into, while clips are left.
-    retired_at
-        When it was retired; None for a label in use.
     """
 
     name: str
@@ -93,14 +85,8 @@ class LabelUse:
 
     Attributes
     ----------
-    present, absent, unsure
-        Number of clips with this verdict.
     annotations
         Number of rows of the journal that are not undone, also those that later ones replaced.
-    annotators
-        Who gave them.
-    children
-        Labels that have it as their parent.
     examples
         Some clips where it is present, to listen to: those a person named, then some from all of them.
     """

@@ -141,8 +141,6 @@ def clips_predicted_as(
         By its current name. Probabilities of labels that were merged since are not added up.
     annotator
         Clips that other annotators have claimed are excluded.
-    min_probability
-        Only clips predicted with at least this probability, 0 to 1.
     """
     names = stored_names(store, label)
     condition, values = _unlabelled_for(annotator)

@@ -41,11 +41,6 @@ def label_issues(store: Store, errors: LabelErrorList | None = None) -> list[Lab
     `labeltool check` compared, its list counts: the newest model was trained on these labels, so it repeats their
     errors; it is compared with the labels given since. A verdict that was given twice is confirmed, and is no issue any
     more.
-
-    Parameters
-    ----------
-    errors
-        The list of the last check, `label_errors.read_list`.
     """
     if errors is None:
         contradictions = _contradictions(store, MAX_LABEL_ISSUES)

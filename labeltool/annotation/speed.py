@@ -124,13 +124,7 @@ class LabelsSaved:
 
 
 def labels_saved(cache: Path) -> LabelsSaved | None:
-    """Return the result of a project's last simulation; None before the first.
-
-    Parameters
-    ----------
-    cache
-        The project's folder for caches.
-    """
+    """Return the result of a project's last simulation; None before the first."""
     try:
         return convert(parse_json(read_bytes(cache / _LABELS_SAVED)), LabelsSaved)
     except (OSError, ValueError):

@@ -16,8 +16,6 @@ class PatchedFile(io.RawIOBase):
 
     Attributes
     ----------
-    size
-        Of the file, bytes.
     failure
         Why a part of a remote file could not be read. libsndfile cannot raise it, it takes it for the end of the file.
     """

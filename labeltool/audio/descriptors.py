@@ -30,8 +30,6 @@ def describe_log_mel(log_mel: Float32, scale_db: float, frames_per_s: float) -> 
     log_mel : (frames, n_mels) float32
     scale_db
         Decibels per unit of `log_mel`.
-    frames_per_s
-        Frames per second.
 
     Returns
     -------

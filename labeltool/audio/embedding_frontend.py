@@ -32,12 +32,8 @@ class EmbeddingFrontend(Frontend):
 
     Attributes
     ----------
-    sample_rate_hz
-        Hertz.
     window, hop
         Length of a window and distance between windows, samples.
-    width
-        Numbers of an embedding.
     floor
         Power added before the logarithm of a level.
     patch_frames, patch_hop

@@ -152,8 +152,6 @@ class FeatureCache:
 
         Parameters
         ----------
-        clips
-            Any; those in the cache cost nothing.
         workers
             Processes; default `engine.worker_count`, none for a few clips.
         progress

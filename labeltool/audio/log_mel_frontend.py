@@ -46,12 +46,8 @@ class LogMelFrontend(Frontend):
 
     Attributes
     ----------
-    sample_rate_hz
-        Hertz.
     n_fft, hop
         Length of the FFT and distance between frames, samples. Frames are not centred: the first starts at sample 0.
-    n_mels, low_hz, high_hz
-        Number of mel bands and their range, hertz.
     floor
         Power added before the logarithm: quieter sound than that vanishes in it.
     offset_db, scale_db
@@ -231,14 +227,10 @@ class _BlockTables:
 
     Attributes
     ----------
-    rows
-        Frames of a block.
     window : (_LANES * n_fft,) float32
         That of as many frames, one after the other; it also brings 16-bit samples to -1 to 1.
     groups
         For power, of the squares of real and imaginary parts; else of magnitudes.
-    spectrum
-        As that of the frontend.
     """
 
     rows: int

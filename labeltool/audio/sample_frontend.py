@@ -34,8 +34,6 @@ class SampleFrontend(Frontend):
 
     Attributes
     ----------
-    sample_rate_hz
-        Hertz.
     floor
         The least power of a patch that is scaled up to one level.
     patch_frames, patch_hop

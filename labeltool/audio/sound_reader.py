@@ -35,8 +35,6 @@ class SoundReader:
 
     Attributes
     ----------
-    rate_hz, channels
-        Of the file.
     format, subtype
         Its container and the coding of its samples, as libsndfile names them: `WAV` and `PCM_16`, `OGG` and `VORBIS`.
     claimed_frames

@@ -36,8 +36,6 @@ class TrunkFrontend(Frontend):
     ----------
     trunk
         Fingerprint of the layers, and of how features are computed of them.
-    channels
-        Of the trunk's output.
     scale, zero_point
         What they stand for: `scale * (code - zero_point)`.
     sample_rate_hz, window, hop

@@ -33,14 +33,8 @@ class Finding:
         What is wrong, in one line, with the names of files and labels.
     remedy
         The command or the key that mends it.
-    clips, recordings
-        Ids of what is concerned.
-    labels
-        Names of the labels concerned.
     score
         How bad it is, in the check's own unit; within a kind, the highest is listed first.
-    severity
-        See `SEVERITIES`.
     """
 
     kind: str
@@ -61,8 +55,6 @@ class Subject:
     ----------
     store
         Open for reading; a check writes nothing into it.
-    report
-        Called with the progress of long work.
     skipped
         A check appends the files that it could not read; the others are checked all the same.
     """

@@ -26,12 +26,8 @@ class CheckEntry:
     ----------
     kind
         A slug; of all its findings.
-    title
-        A few words, the heading of its findings.
     module, function
         Of the function, which takes a `Subject` and returns the findings.
-    needs
-        What it reads.
     """
 
     kind: str

@@ -27,14 +27,8 @@ class CheckResult:
 
     Attributes
     ----------
-    checked
-        The kinds that were checked, in their order.
     findings
         By kind in that order, then the worst first: by severity, then by score.
-    not_checked
-        The checks that could not be done.
-    skipped
-        Files that could not be read.
     """
 
     checked: tuple[str, ...]

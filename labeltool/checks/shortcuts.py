@@ -54,8 +54,6 @@ class Facts:
     names
         Of the features; several may have one: the values of a column.
     rows : (clips, features) float64
-    groups
-        Of the clips.
     """
 
     names: tuple[str, ...]

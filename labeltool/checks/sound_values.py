@@ -30,8 +30,6 @@ class SoundValues:
     ----------
     duration_s
         By its samples.
-    sample_rate_hz, channels
-        Of the file.
     level_dbfs
         RMS of the mono mix in dB relative to full scale; -200 for digital silence.
     peak

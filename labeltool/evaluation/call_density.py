@@ -51,12 +51,8 @@ class DensityRow:
         ISO 8601; None where it is not counted by, or not known.
     hour
         Of the day, 0 to 23; None likewise.
-    hours
-        That were searched for the label.
     events
         Number of detections that begin there with at least the threshold.
-    per_hour
-        Of them.
     calls, calls_per_hour
         Expected number of true ones and the ends of its interval; None where no review gave the precision.
     """
@@ -83,8 +79,6 @@ class CallDensity:
         Its id or name.
     as_device
         Whether the events were detected as the device does.
-    recordings, hours
-        That were searched.
     without_time
         Number of recordings of which nothing says when they were made.
     reviewed

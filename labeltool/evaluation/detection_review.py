@@ -37,8 +37,6 @@ class Detection:
 
     Attributes
     ----------
-    clip_id
-        The region's.
     order
         A number drawn by chance: the place in its stratum.
     verdict
@@ -59,8 +57,6 @@ class PrecisionRow:
     ----------
     events
         Number of detections with at least this score.
-    reviewed
-        Number of these that were reviewed.
     precision
         None before each of their strata was reviewed.
     per_hour
@@ -93,17 +89,8 @@ class LabelReview:
 
     Parameters
     ----------
-    detections
-        At least one.
-    lowest
-        Threshold by which they were detected.
     precision
         Wanted precision: the review decides which thresholds reach it; None: narrow intervals at all thresholds.
-
-    Attributes
-    ----------
-    reviewed
-        What was reviewed, by stratum.
     """
 
     def __init__(
@@ -174,15 +161,7 @@ class LabelReview:
         return wanted
 
     def rows(self, hours: float, width: float | None = None) -> list[PrecisionRow]:
-        """Return the table, by threshold.
-
-        Parameters
-        ----------
-        hours
-            Duration of the recordings.
-        width
-            The wanted width of an interval.
-        """
+        """Return the table, by threshold."""
         needed = [None] * len(self._edges) if width is None else self._still_needed(width)
         rows = []
         for first, threshold in enumerate(self._edges):

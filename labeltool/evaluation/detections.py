@@ -43,19 +43,11 @@ class ReviewResult:
     ----------
     model
         Its id or name; `model_id` is its id in the database, `model_uid` its unique one.
-    as_device
-        Whether the events were detected as the device does.
-    recordings, hours
-        That were searched, without the excluded.
     trained_on, locked, otherwise
         Number of recordings that are excluded: of groups that the model was trained on or that its test fold has, of
         the locked test set, and searched the other way than the last one (as the device does or not).
-    thresholds
-        The table, by label and threshold.
     next
         What to review, the most informative first.
-    operating_points
-        The thresholds that reach the wanted precision.
     """
 
     model: str
@@ -94,10 +86,6 @@ def review_detections(
         Its id, or a pretrained model's name; None for the one that detected last.
     precision
         The wanted one: thresholds that reach it are chosen, and the review goes to where that is undecided.
-    width
-        The wanted width of an interval.
-    limit
-        Number of detections to review.
 
     Raises
     ------

@@ -44,8 +44,6 @@ class Reviewed:
     ----------
     sizes
         Number of all.
-    right, wrong, unsure
-        Number of the reviewed.
     """
 
     sizes: Int64

@@ -142,8 +142,6 @@ def predict_clips(
         Of `ModelFiles.feature_frontend`, one array a clip.
     names
         Current name of each of the model's outputs; outputs of one name, labels that were merged since, count as one.
-    network
-        The float network, where it is loaded already.
     limit
         After it the int8 network is given no further clips: it has predictions for the first ones, and the float
         network for all.

@@ -139,12 +139,8 @@ def write(
 
     Parameters
     ----------
-    result
-        The metrics; what a subclass adds is written too.
     losses
         Step and mean training loss.
-    curve
-        The models of the project, as `learning_curve` returns them.
     thresholds
         Precision and recall by label and threshold, where they are wanted.
 

@@ -21,14 +21,10 @@ class ScoredClips:
 
     Attributes
     ----------
-    labels
-        Of the columns.
     scores : (clips, labels) float32
         By `stream_calibration.event_scores`: the largest threshold at which the clip has an event of the label.
     present, absent : (clips, labels) float32
         Masses as in `labeltool.networks.heads`.
-    groups
-        Of each clip.
     unseen : (clips,) bool
         Which clips have labels only that have no column: whatever is predicted there is wrong.
     """

@@ -82,8 +82,6 @@ def measure_on_all(
 
     Parameters
     ----------
-    present, absent
-        As `measure` takes them.
     unseen_labels
         Labels without an output that make a clip wrong, sorted.
     unseen : (clips, unseen labels) bool

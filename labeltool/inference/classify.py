@@ -114,8 +114,6 @@ def classify(
     ----------
     model
         As `window_scorers.choose_model` takes it.
-    top
-        Number of labels for each file.
 
     Raises
     ------

@@ -21,8 +21,6 @@ class DetectOptions:
         its own threshold, 0.2 for a pretrained model.
     thresholds
         The same for single labels, by name.
-    rules
-        How windows become events.
     cache
         Folder where the scores of windows are kept; None: the project's cache.
     processes
@@ -52,8 +50,6 @@ class DetectedFile:
 
     Attributes
     ----------
-    seconds
-        Duration of the recording.
     scoring_s
         Time that scoring it took, seconds; of several that are scored at once, since the one before was done.
     suggestions
@@ -63,8 +59,6 @@ class DetectedFile:
         The events, by start.
     was_finished
         Whether they were detected by an earlier call, in just this way.
-    parquet
-        The file that has them; None without one.
     fault
         Why parts of the recording cannot be read, None where all can: the events are of the others.
     """
@@ -87,13 +81,9 @@ class DetectResult:
     ----------
     model
         Its id or name.
-    labels
-        The threshold of each label.
     mapped
         Number of the project's labels that classes of a pretrained model are mapped to; with 0 all its classes are
         detected under their own names. None for a model of one's own, and in a project without labels.
-    failed
-        The files that could not be scored, and why.
     operating_points
         For each label whose threshold is a saved operating point, what that comes from.
     without_place

@@ -28,8 +28,6 @@ class DeviceStream:
         One that the C computes (`device_problem`).
     network
         By the reference kernels.
-    clip, rule
-        The model's.
     thresholds
         Probability at which an event of each label begins.
     background
@@ -88,11 +86,6 @@ class DeviceDetector:
         Probability at which an event of each begins.
     identity
         Changes with anything that changes an event, but for the thresholds.
-
-    Parameters
-    ----------
-    files
-        The model.
 
     Raises
     ------

@@ -47,17 +47,7 @@ class ClipEmbedding:
 
 
 class FeatureExtractor:
-    """Extracts embeddings and scores of clips with a model's networks.
-
-    Parameters
-    ----------
-    files
-        The model's.
-    network
-        The float network, where it is loaded already.
-    with_int8
-        Whether the int8 network scores the clips too.
-    """
+    """Extracts embeddings and scores of clips with a model's networks."""
 
     def __init__(self, files: ModelFiles, network: keras.Model | None = None, *, with_int8: bool = False) -> None:
         self._frontend, self._rule = files.feature_frontend, files.rule

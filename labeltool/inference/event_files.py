@@ -60,12 +60,8 @@ class _SearchedFile:
     ----------
     as_it_was
         The sound file then: its size and when it was changed.
-    model
-        Its id or name.
     fingerprint
         Changes with anything that changes the events: the model, the labels, the thresholds, the rules.
-    version
-        Of this format.
     """
 
     sound: AudioFile

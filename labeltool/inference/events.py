@@ -27,8 +27,6 @@ class EventRules:
         Length of the running median, seconds; up to one hop between windows nothing is smoothed.
     merge_gap_s
         Two events of one label that are no further apart are merged, seconds.
-    min_duration_s
-        Shorter events are dropped, seconds.
     low_threshold_ratio
         The lower threshold, as a share of the higher.
     """

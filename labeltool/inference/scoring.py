@@ -42,13 +42,7 @@ class ClipScore:
 
 
 def float_predictor(files: ModelFiles, network: keras.Model | None = None) -> Predictor:
-    """Return the predictor of a model's float network, for patches of `ModelFiles.feature_frontend`.
-
-    Parameters
-    ----------
-    network
-        The network, where it is loaded already.
-    """
+    """Return the predictor of a model's float network, for patches of `ModelFiles.feature_frontend`."""
     if files.card.trunk is not None:
         head, codes_of = DenseHead.load(files.directory / HEAD), head_codes(files)
         return lambda patches: head.predict(codes_of(patches))
@@ -107,8 +101,6 @@ def score_clips(
     ----------
     frontend
         Of the patches that the predictor takes.
-    rule
-        Pools them.
     clips : (frames, columns) each
         One array a clip, of at least one patch.
     at_once

@@ -116,8 +116,6 @@ def active_runs(levels: Float32, moment_s: float) -> Int64:
     ----------
     levels : (moments,) float32
         Decibels.
-    moment_s
-        Length of a moment, seconds.
     """
     piece = max(1, round(_BACKGROUND_S / moment_s))
     active = np.zeros(len(levels), bool)

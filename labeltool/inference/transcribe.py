@@ -47,14 +47,10 @@ class TranscribeOptions:
         Ids of clips, or the files whose clips are meant; empty: the clips that are speech, by label or suggestion.
     labels
         The labels that count as speech, in any case; empty: those of the settings.
-    every_clip
-        Transcribe every clip of the project.
     overwrite
         Transcribe clips again whose transcript was made by another model or with other options.
     language
         Spoken language, as a code such as `en`; None: the settings', else the model detects it.
-    words, vad
-        As in `DecodingOptions`.
     """
 
     clips: tuple[str, ...] = ()
@@ -72,18 +68,12 @@ class TranscribeResult:
 
     Attributes
     ----------
-    model, model_sha256
-        The speech model's name, and the hash of its weights.
-    clips
-        Number of clips that were selected.
     transcribed, kept
         Of these, how many were transcribed, and how many kept the transcript they had.
     silent
         Of the transcribed clips, how many hold no speech.
     audio_s
         Total duration of the transcribed clips, seconds.
-    seconds
-        Time it took.
     skipped
         `{"file", "reason"}` of each file that could not be read.
     """

@@ -95,11 +95,6 @@ class SpeechModel:
     folder
         As CTranslate2's converter or `hf download` leaves it.
 
-    Attributes
-    ----------
-    name
-        Name of its folder.
-
     Raises
     ------
     SpeechModelError

@@ -47,8 +47,6 @@ class ModelChoice:
         A trained model's folder, or a pretrained model's file.
     is_own
         Whether it was trained by labeltool; else it is a pretrained model.
-    model_id
-        Its id, if it is a model of the project.
     model_folders
         Folders beside which the pretrained model is looked for that a model over embeddings needs.
     embeds

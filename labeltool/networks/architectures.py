@@ -34,8 +34,6 @@ class Architecture:
     parameters_10, mega_macc
         Parameters (weights and biases, batch-norm statistics included) and millions of multiply-accumulates of one
         patch of `frontend` with ten labels; a test asserts them.
-    source
-        Where the architecture comes from.
     frontend
         Its default frontend. Of the kind "embedding": the one over YAMNet's embeddings, which the published size is
         for; `labeltool.pretrained.embedding_frontend` makes that of another pretrained model.

@@ -39,8 +39,6 @@ class DenseHead:
 
     Attributes
     ----------
-    activation
-        Of the last layer.
     scale, zero_point
         Of the features: `real = scale * (code - zero_point)`.
     kernels : tuple of (inputs, outputs) float32
@@ -133,10 +131,6 @@ class QuantisedDense:
         Zero point 0.
     bias : (outputs,) int32
         Their scale is `weight_scale` times that of the input.
-    weight_scale, output_scale
-        Single-precision numbers.
-    output_zero
-        Zero point of the output.
     """
 
     weights: Int8
@@ -154,10 +148,6 @@ class QuantisedHead:
     ----------
     layers
         With a ReLU after all but the last.
-    activation
-        After the last.
-    scale, zero_point
-        Of the input.
     """
 
     layers: tuple[QuantisedDense, ...]

@@ -32,8 +32,6 @@ class DeviceTarget:
         Largest buffer that its microphone driver takes; None: it takes any.
     max_side
         Largest number of bands, columns and labels that it accepts; None: any.
-    rate_hz
-        The rate at which it opens the microphone.
     """
 
     name: str
@@ -110,8 +108,6 @@ def with_patch_length(frontend: Frontend, patch_s: float | None, target: str | N
     ----------
     patch_s
         Seconds, as `Frontend.patch_hops_s` counts them; None: its own, or shorter where `target` needs it.
-    target
-        Name of the application that the network is for; None: none.
 
     Raises
     ------

@@ -37,10 +37,6 @@ class Dense:
         Their int8 codes.
     bias : (outputs,) float64
         Its int32 codes.
-    in_zero, out_zero
-        Zero points of input and output.
-    multiplier, shift
-        See `fixed_point`.
     """
 
     weights: Float64
@@ -89,8 +85,6 @@ class Int8Head:
     ----------
     tensor
         The tensor that the first of them reads, by its number in the file.
-    layers
-        In the order of execution.
     """
 
     tensor: int

@@ -99,18 +99,12 @@ class TrunkSource:
 
     Attributes
     ----------
-    name, sha256
-        The pretrained model, and the hash of its file.
-    layers
-        Number of its layers.
     fingerprint
         Changes with anything that changes their features.
     channels, scale, zero_point
         Channels of their output, and what its codes stand for.
     units
         Units of the hidden layer of the head; 0: none.
-    pools
-        How the head reads the output.
     without_unlabelled
         Whether the estimated labels of unlabelled clips were not used, because they are worse than the head's.
     middle_channels
@@ -164,12 +158,8 @@ class PretrainedComparison:
 
     Attributes
     ----------
-    pretrained
-        Its name.
     clips, labels
         What both were given then.
-    why
-        How it did, in words.
     is_worse
         Whether it did worse; else it was not compared.
     """
@@ -187,22 +177,12 @@ class ModelCard:
 
     Attributes
     ----------
-    architecture
-        A name in `architectures.ARCHITECTURES`.
-    parameters, macc
-        Of the network; multiply-accumulates for one patch.
-    frontend, fingerprint
-        The frontend's definition (`Frontend.to_dict`) and its fingerprint.
     labels
         Names in the order of the network's outputs.
     background
         The one of `labels` that is no label of the project but the class of "none of these"; None without one.
-    clip_rule
-        Pools the patches to a clip, calibrated.
     stream_rule
         Makes events of the patches of a stream; the default in a card that has none.
-    int8_sha256
-        Of the int8 file.
     labels_seen, pool_clips, validation_clips
         Labelled clips, unlabelled clips it was trained on, and those of the first it was validated on.
     background_windows
@@ -214,12 +194,8 @@ class ModelCard:
         it started with.
     trunk
         The pretrained layers it begins with; None for a network trained whole.
-    beside
-        The model trained beside it.
     worse_pretrained
         The pretrained model that did worse than it, or than a model before it, on the same labels.
-    skipped
-        Files that could not be read.
     losses
         Step and mean training loss.
     parent, compared

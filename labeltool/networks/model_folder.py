@@ -131,11 +131,6 @@ class ModelFiles:
 def read(directory: Path, groups_now: Mapping[str, Collection[str]] = MappingProxyType({})) -> ModelFiles:
     """Read a model's folder.
 
-    Parameters
-    ----------
-    groups_now
-        See `ModelFiles`.
-
     Raises
     ------
     LabeltoolError

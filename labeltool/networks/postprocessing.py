@@ -72,8 +72,6 @@ def clip_scores(patch_probabilities: Float32, patch_loudness_db: Float32, rule: 
         The network's outputs, float or dequantised int8; at least one patch.
     patch_loudness_db : (patches,) float32
         `Frontend.loudness_db` of the same patches, decibels.
-    rule
-        The model's.
 
     Returns
     -------

@@ -35,12 +35,8 @@ def clip_probabilities(
     ----------
     score
         Patches to probabilities: a partial of `predict`, or `Int8Model.predict`.
-    frontend
-        The definition the frames were computed with.
     clips : (frames, columns) each
         One array a clip.
-    rule
-        How patches are pooled to a clip.
 
     Returns
     -------

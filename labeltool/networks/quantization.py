@@ -126,8 +126,6 @@ class Int8Model:
 
     Parameters
     ----------
-    tflite
-        From `to_int8`.
     fast
         Use the optimised kernels, on one thread: a sixteenth of the time, but one patch in ten is a few int8 steps off.
         For hours of sound, where a person reviews the result.

@@ -38,8 +38,6 @@ def choose_stream_rule(
     by_clip : (patches, labels) float32 each
         The network's outputs.
     present, absent : (clips, labels) float32
-    clip
-        The model's clip rule.
 
     Returns
     -------

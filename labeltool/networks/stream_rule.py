@@ -153,8 +153,6 @@ class EventFinder:
     ----------
     several
         Whether the labels are independent; else only the most probable one begins an event.
-    thresholds
-        One a label.
     background
         Index of the label that stands for none of the others; None without one.
     """

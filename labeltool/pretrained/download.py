@@ -23,15 +23,7 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PublishedModel:
-    """A model that can be downloaded.
-
-    Attributes
-    ----------
-    file
-        Its name here.
-    bytes, sha256
-        Size and hash that the download must have.
-    """
+    """A model that can be downloaded."""
 
     title: str
     url: str

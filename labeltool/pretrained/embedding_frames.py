@@ -26,15 +26,7 @@ _opened: dict[tuple[Path, str], PretrainedModel] = {}
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingFrames:
-    """Computes frames by a pretrained model; may be sent to another process, which loads the model when it is called.
-
-    Attributes
-    ----------
-    path, card
-        The model's network and its description.
-    frontend
-        Made for this model.
-    """
+    """Computes frames by a pretrained model; a process that it is sent to loads the model when it is called."""
 
     path: Path
     card: PretrainedCard

@@ -44,10 +44,6 @@ class PretrainedModel:
 
     Parameters
     ----------
-    path
-        The network's file.
-    card
-        Its description.
     embedding
         Whether embeddings will be computed: a tensor inside a network costs it speed.
 

@@ -26,8 +26,6 @@ class ClassScorer:
 
     Attributes
     ----------
-    name, card, folder
-        Of the model.
     failed
         Clip key to error, of the clips that could not be read so far.
 
@@ -66,8 +64,6 @@ class ScoredClips:
 
     Attributes
     ----------
-    labelled
-        The clips with their labels.
     scores : (clips, classes) float32
     """
 
@@ -140,14 +136,8 @@ class MapResult:
 
     Attributes
     ----------
-    pretrained
-        The model's name.
     file, written
         The mapping's file, and whether anything was written to it.
-    labels
-        Every label of the project.
-    skipped
-        Files that could not be read.
     """
 
     pretrained: str
@@ -197,14 +187,10 @@ class AgreementResult:
 
     Attributes
     ----------
-    clips
-        Annotated clips.
     detections
         In how many of them each class is detected, in the order of the class list.
     labels
         The same of each label; the proposed classes do not depend on the mapping's file.
-    skipped
-        Files that could not be read.
     """
 
     clips: int

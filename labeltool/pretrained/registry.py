@@ -92,16 +92,10 @@ class AddResult:
     ----------
     added
         False where the very same model was there already.
-    classes
-        Number of classes.
-    rate_hz, window
-        Sample rate of its input, and its length in samples.
     activation
         What turns its scores into probabilities.
     embedding
         The tensor of its embedding; None where it has none.
-    folder
-        Its folder in the project.
     """
 
     name: str

@@ -42,16 +42,12 @@ class TrunkLayer:
 
     Attributes
     ----------
-    depthwise
-        Whether it is one of the depthwise ones.
     weights : (filters, rows, columns, channels) int8
         Of a depthwise one (1, rows, columns, channels).
     scales : (outputs,) each
         Scale of each filter's weights.
     bias : (outputs,) int32
         Their unit is the input's scale times the filter's.
-    stride
-        Of rows and columns.
     output
         What its codes stand for.
     shape
@@ -73,8 +69,6 @@ class Trunk:
 
     Attributes
     ----------
-    name, path, sha256
-        The pretrained model, its file and the hash of it.
     input
         What the codes of the log-mels stand for that the first layer takes.
     """
@@ -114,13 +108,6 @@ class Trunk:
 
 def read_trunk(path: Path, card: PretrainedCard, layers: int = DEFAULT_DEPTH) -> Trunk:
     """Read the first layers of a registered YAMNet.
-
-    Parameters
-    ----------
-    path
-        The network's file.
-    layers
-        One of `settings.TRUNK_LAYERS`.
 
     Raises
     ------

@@ -34,8 +34,6 @@ class TrunkFrames:
     ----------
     path
         A file of `trunk_network.feature_network`.
-    frontend
-        That of the trunk.
     """
 
     path: Path

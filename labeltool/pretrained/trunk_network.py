@@ -34,11 +34,6 @@ _POOLS: Mapping[Pools, tuple[tuple[bool, _Pool], ...]] = {
 def feature_network(trunk: Trunk, *, middle: bool) -> bytes:
     """Return the network from the codes of a patch of log-mels to those of its features.
 
-    Parameters
-    ----------
-    middle
-        Whether the features of the trunk's middle layer are among them.
-
     Returns
     -------
     bytes

@@ -70,8 +70,6 @@ class SimilarResult:
     ----------
     by
         What clips are compared by, as `FeatureSource.display_name`.
-    added
-        Number of clips that were added to the index.
     skipped
         `{"file", "reason"}` of each file that could not be read.
     clusters
@@ -101,15 +99,7 @@ Embedder = Callable[[Sequence[StoredClip]], Embedded]
 
 
 class _Batches:
-    """Embeds clips batch by batch, reports how far it is, and counts.
-
-    Attributes
-    ----------
-    total
-        Clips of all batches.
-    added, skipped
-        As in `SimilarResult`.
-    """
+    """Embeds clips batch by batch, reports how far it is, and counts."""
 
     def __init__(self, project: Project, store: Store, source: FeatureSource, report: Progress) -> None:
         self._project, self._store, self._source, self._report = project, store, source, report
@@ -314,15 +304,9 @@ class ClipMap:
 
     Attributes
     ----------
-    by
-        What they are compared by, as `FeatureSource.display_name`.
-    clips
-        With their labels.
     points : (clips, 2) float32
     total
         Number of clips in the project that can be read: of many, only a sample is on the map.
-    skipped
-        Files that could not be read.
     """
 
     by: str

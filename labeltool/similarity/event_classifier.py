@@ -134,8 +134,6 @@ def estimate(
         Of the candidates that nobody judged.
     listed : (candidates,) bool
         Those that count as found.
-    accepted
-        Number of events that are certain.
     """
     rng = np.random.default_rng(seed)
     slopes = _SLOPE * np.exp(rng.normal(0.0, _SLOPE_SPREAD, (_DRAWS, 1)))

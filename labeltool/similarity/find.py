@@ -53,8 +53,6 @@ class FindResult:
 
     Attributes
     ----------
-    by
-        The pretrained model.
     accepted, rejected
         Events that people labelled, and regions where they found the label absent.
     found
@@ -63,8 +61,6 @@ class FindResult:
         How many events there are: expected, and the range from the 5th to the 95th percentile.
     recall
         Estimated share of them that is found.
-    done
-        Whether that reaches the bound.
     candidates
         Those to check next, the most informative first.
     """
@@ -96,8 +92,6 @@ def find(
 
     Parameters
     ----------
-    limit
-        Number of candidates to name.
     recall
         The bound of the estimated recall, 0 to 1.
     pretrained

@@ -44,8 +44,6 @@ class PrincipalSpace:
     mean : (features,) float32
     axes : (features, axes) float32
         Scaled such that a row's expected square is 1: clips that have nothing in common are about 1.4 apart.
-    fitted_on
-        Number of clips it was fitted on.
     """
 
     mean: Float32

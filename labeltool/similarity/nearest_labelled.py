@@ -32,8 +32,6 @@ def nearest_labelled(project: Project, sound: AudioFile, count: int, folder: Pat
 
     Parameters
     ----------
-    count
-        Number of clips at most.
     folder
         Where what is computed of the sound goes: nothing of it is kept in the project.
 

@@ -42,18 +42,12 @@ class SegmentIndex:
 
     Attributes
     ----------
-    pretrained
-        Name of the pretrained model.
-    scans
-        The scan of each recording, by the recording's id.
     recordings
         The recording of each segment, (segments,) int64: its id.
     starts, ends : (segments,) float64
         Seconds.
     rows : (segments, axes) float32
         Embeddings in the space.
-    skipped
-        The recordings that cannot be read.
     """
 
     pretrained: str

@@ -36,13 +36,7 @@ BACKUP_FOLDER = "backups"
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that was written.
-
-    Attributes
-    ----------
-    journal_rows
-        The number of rows in its journal.
-    """
+    """A backup that was written."""
 
     path: Path
     size_bytes: int
@@ -100,8 +94,6 @@ def back_up_daily(database: Path, keep: int, is_stopped: Callable[[], bool]) -> 
     ----------
     keep
         The number of daily backups to keep; 0 writes none.
-    is_stopped
-        Ends the work when it returns True.
 
     Returns
     -------

@@ -49,8 +49,6 @@ class Store:
         For reading. All writing goes through `transaction`.
     directory
         The project's directory. Paths inside it are stored relative to it, so that a project can be moved as a whole.
-    before_writing
-        Called before every transaction.
     read_only
         Why nothing can be written, in a few words; "" where it can. Then everything is read as ever.
     of_older_labeltool
@@ -164,11 +162,6 @@ class Store:
     @contextmanager
     def transaction(self, *, wait_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
         """Write all of the block or nothing; it is on the disk when the block ends (`synchronous=FULL`).
-
-        Parameters
-        ----------
-        wait_s
-            How long to wait for another who writes.
 
         Raises
         ------

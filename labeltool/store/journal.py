@@ -164,10 +164,6 @@ def annotate_batch(
 
     Parameters
     ----------
-    label
-        As in `annotate`.
-    values
-        The verdict's value for each clip.
     contexts
         The suggestion for each clip that had one, and labels that the verdict replaces; a model counts as accepted only
         where the value is present.

@@ -30,10 +30,6 @@ class ProjectLabel:
     ----------
     key, colour, definition
         Empty where it has none.
-    former
-        The names it had before.
-    parent
-        The more general label, where it has one.
     """
 
     name: str

@@ -38,8 +38,6 @@ class NewModel:
     ----------
     architecture
         Its name; `PRETRAINED` for a pretrained model that makes suggestions.
-    labels_seen
-        Labelled clips it was trained on.
     card
         JSON text: the content of `models/<id>/card.json`, or for a pretrained model at least `pretrained`, its name.
     """

@@ -113,8 +113,6 @@ def write_copy(
 
     Parameters
     ----------
-    database
-        Where the connection's database is, for messages.
     quick
         Whether to leave out the check of the indexes, which takes most of the time in a project of a million clips.
     is_stopped

@@ -107,11 +107,6 @@ def ids_named(store: Store, name: str) -> list[int]:
 def recording_of(store: Store, name: str, *, is_removed: bool = False) -> StoredRecording:
     """Return the recording of a file, or of a clip's id.
 
-    Parameters
-    ----------
-    is_removed
-        As in `find_recording`.
-
     Raises
     ------
     LabeltoolError

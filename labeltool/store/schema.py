@@ -133,10 +133,6 @@ def require_own_schema(connection: sqlite3.Connection, version: int, path: Path)
     ----------
     connection
         With `trusted_schema` off; nothing of the database but its list of objects is read.
-    version
-        The schema that the database is to have.
-    path
-        Where it is, for messages.
 
     Raises
     ------
@@ -226,8 +222,6 @@ def write_metadata(connection: sqlite3.Connection, database: Path) -> None:
 
     Parameters
     ----------
-    connection
-        Of the database, up to date.
     database
         Its file, whose stem is the name that Datasette gives it.
     """

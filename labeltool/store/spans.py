@@ -41,14 +41,10 @@ class Span:
         The clip of the verdict or suggestion; the first, where a suggestion covers several.
     text
         The label, or a note's text; None where a verdict is on the whole clip.
-    value
-        The verdict's value.
     probability, model_uid
         Of a suggestion: the label's probability, and the model's unique id.
     exact
         Whether the bounds are the verdict's own, not only its clip's.
-    journal_id
-        The row of the journal of a verdict.
     """
 
     kind: Kind

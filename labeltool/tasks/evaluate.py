@@ -64,19 +64,13 @@ class EvaluateResult(MeasuredOnAll):
         The fold it was tested on; None: all clips it was not trained on.
     folds
         The results of a cross-validation, of which this one is the mean over folds, matrices added up; else None.
-    locked
-        Whether it was measured on the locked test set.
     drawn_folds
         Whether the folds of a cross-validation were drawn, where the data have none.
-    skipped
-        Files that could not be read.
     report, pictures
         The folder of the written report, "" where the project cannot be written, and the file names of its charts; none
         without vl-convert.
     thresholds
         Precision and recall by label and threshold, int8, where they are wanted.
-    operating_points
-        The thresholds that reach the wanted precision.
     """
 
     model: int | None
@@ -117,8 +111,6 @@ def evaluate(
     ----------
     locked
         On the locked test set and on nothing else, or not on it.
-    thresholds
-        Whether precision and recall by threshold are wanted too.
     precision
         The wanted one: thresholds that reach it are chosen, on neither the locked test set nor the model's test fold.
 

@@ -65,8 +65,6 @@ class HeldOut:
         Today's name of each of its outputs: clips have today's, outputs those it was trained with.
     clips
         With any verdicts; see `measure_on`.
-    is_locked
-        Whether they are the locked test set.
     auto_accepted
         Ids of the project's clips with a label that was accepted automatically, so a model's own.
     """

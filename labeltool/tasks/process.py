@@ -79,8 +79,6 @@ class ProcessJob(Generic[R]):
     ----------
     log
         What the child wrote on stderr; None without a project, which has nowhere to keep it.
-    process_id
-        The child's, which leads a process group of its own.
     """
 
     def __init__(self, process: subprocess.Popen[str], task: Task[R], log: Path | None) -> None:

@@ -18,8 +18,6 @@ def publish_model(store: Store, new: NewFolder, card: ModelCard, journal_mark: s
 
     Parameters
     ----------
-    new
-        The model's folder, among the project's models.
     journal_mark
         The newest journal row that it was trained on.
     """

@@ -94,8 +94,6 @@ def simulate(
 
     Parameters
     ----------
-    budgets
-        Numbers of labels to measure at.
     test_fold
         What measures; default as `data_split.train_validation_test` splits the clips.
     batch

@@ -79,8 +79,6 @@ class SimulateResult(StrategyResult):
         Clips that are queried, and clips that measure.
     labels_saved
         The first strategy compared with random order, where both were replayed.
-    strategies
-        The result of each.
     """
 
     pool: int

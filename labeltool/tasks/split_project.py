@@ -32,8 +32,6 @@ class SplitOptions:
         Divide into as many folds instead; None: into three parts.
     block_hours
         Recordings of a site within a block of as many hours, counted from noon, stay together; 0: none do by time.
-    lock
-        Lock the test set.
     force
         Accept official folds that part what belongs together: it is moved whole.
     """
@@ -66,16 +64,12 @@ class Units:
 
     Attributes
     ----------
-    group_of
-        The group of each recording, by its id.
     by_sound, by_time
         The unit of each group: by near-duplicates, and by time blocks too.
     near_duplicates
         Ids of recordings of different groups whose sound is nearly equal, pair by pair.
     times
         When and where recordings were made, of those for which that is known and counts.
-    paths
-        Of the recordings.
     unread
         The number of recordings that cannot be read, so that their sound was not compared.
     """
@@ -153,10 +147,6 @@ class DataSplit:
         Clip id to part; where it was divided into folds, "test" for the clips of the locked test set, else "train".
     fold_of
         Clip id to fold, without those of the locked test set; empty where it was divided into parts.
-    is_official
-        Whether official folds decided.
-    is_locked
-        Whether the test set is the locked one.
     near_duplicates
         Paths of recordings of different groups whose sound is nearly equal, where one of them has a clip here.
     time_blocks

@@ -55,13 +55,7 @@ def budget_of(seconds: float | None, began_s: float, clock: Clock = time.monoton
 def estimate_seconds_after_training(
     arch: str, frontend: Frontend, n_labels: int, head: Head, *, patches_to_check: int, seed: int
 ) -> float:
-    """Time what follows training on an untrained network, and return the seconds it will take.
-
-    Parameters
-    ----------
-    patches_to_check
-        Number of patches of the validation clips.
-    """
+    """Time what follows training on an untrained network, and return the seconds it will take."""
     from labeltool.networks import build as networks
     from labeltool.networks import quantization
 

@@ -74,8 +74,6 @@ class TrainingSettings:
         Weight of the distillation targets' mean squared error beside the labels' loss, where there are such targets.
     pooling
         How patches are pooled to a clip; None: chosen on the validation clips.
-    augmentation
-        Strength of the augmentation.
     """
 
     seed: int = 0
@@ -151,8 +149,6 @@ class FitResult:
 
     Attributes
     ----------
-    model
-        The network, weights averaged.
     rule
         How its patches are pooled to a clip, calibrated on the validation clips.
     stream_rule
@@ -162,10 +158,6 @@ class FitResult:
     validation_accuracy
         Of those, by clip, the share of the checked labels that were predicted right (under a softmax: how often the
         first label is present); None without validation clips.
-    history
-        Reports as `on_progress` got them.
-    patches, seconds
-        Patches drawn; wall-clock time.
     """
 
     model: keras.Model
@@ -192,20 +184,8 @@ def fit(
 
     Parameters
     ----------
-    start
-        The network to start from.
-    data
-        Labelled clips.
-    settings
-        Default: `TrainingSettings()`.
-    pool
-        Unlabelled clips with estimated targets, to train on too.
     validation : (validation clips,) int64
         Indices of the clips to validate on; default: `split_validation`.
-    on_progress
-        Called now and then.
-    clock
-        Seconds, by which the budget is counted.
 
     Raises
     ------

@@ -70,8 +70,6 @@ class HeadData:
 
     Attributes
     ----------
-    activation
-        Of the head.
     scale, zero_point
         Of the features: `real = scale * (code - zero_point)`.
     codes : (windows, width) int8 for each clip

@@ -123,8 +123,6 @@ def with_overlapping_labels(one: LabelledClip, verdicts: Sequence[Span], parts: 
     verdicts
         All on the recording. Those without bounds of their own are on a whole clip, perhaps on a short sound in it:
         they place no label in another clip.
-    parts
-        The checked parts of the recording.
     """
     if one.none_of_these or not one.verdicts:
         return one

@@ -62,12 +62,8 @@ class Deadline:
 
     Attributes
     ----------
-    at_s
-        On the clock.
     patches_after
         Patches that are still to be scored after the training.
-    clock
-        What `at_s` is counted by.
     """
 
     at_s: float

@@ -68,18 +68,12 @@ class TrainingRequest:
 
     Attributes
     ----------
-    arch
-        A name in `architectures.ARCHITECTURES`.
     budget_s, budget
         Seconds at most, None: no limit; and what they mean now that it has begun.
-    test_fold
-        The fold kept for testing.
     trunk
         The pretrained layers that the network begins with; None for a network trained whole.
     units
         Units of the hidden layer of the head on a trunk; 0: none.
-    finetune
-        Whether the layers of the trunk are trained too.
     known_head
         The kind of head on a trunk that an earlier comparison chose; None: it is compared.
     teacher, teacher_tensor
@@ -88,8 +82,6 @@ class TrainingRequest:
         File of pretrained weights that a network from scratch starts with (`labeltool.networks.pretrained_weights`).
     patch_s
         Seconds of a patch; None: the architecture's own, or what `target` allows.
-    target
-        The application of `device_targets` that the network is for; None: none.
     pretrained
         File of the pretrained model whose embeddings are the network's input; None where it needs none.
     validation_groups
@@ -148,8 +140,6 @@ def make_request(
         Name of the pretrained model that the architecture uses; None: as `pretrained_for` and `trunk_of` choose.
     patch_s
         Seconds of a patch; None: as in the settings, which have no say in the patches of a trunk.
-    finetune
-        Train the layers of a trunk too.
     more
         Further fields of `TrainingRequest`.
 
@@ -215,12 +205,6 @@ class Prepared:
         The clips whose features could be computed, and their arrays.
     held_out, train
         Indices of the validation clips and of the others.
-    unlabelled
-        The unlabelled clips beside them.
-    teacher
-        None without one.
-    skipped
-        Files that could not be read, and why.
     left_out
         Number of labelled clips without features, for which the time was up.
     """

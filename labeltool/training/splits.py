@@ -91,8 +91,6 @@ class _Drawing:
     ----------
     counts
         Group to its items: of each label, of those that are often present together, and all.
-    parts
-        Group to its part.
     """
 
     def __init__(

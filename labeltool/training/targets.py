@@ -168,8 +168,6 @@ def target_arrays(
 
     Parameters
     ----------
-    labels
-        Names, without repetition.
     background
         The one of them that is no label; None where there is none.
     assumed_absent

@@ -21,11 +21,6 @@ def smallest_gap_s(times: Sequence[RecordedAt], parts: Sequence[object]) -> floa
     """Return the shortest time between recordings of one site that are in different parts, seconds.
 
     None where no site has two parts; 0 where recordings touch or overlap.
-
-    Parameters
-    ----------
-    times, parts
-        Of each recording.
     """
     by_site: dict[str, list[tuple[datetime, float, int]]] = {}
     for place, one in enumerate(times):

@@ -49,8 +49,6 @@ def train_model(
         The model to start from; None starts from scratch.
     directory
         Exists; gets the files of `labeltool.networks.model_folder`.
-    unlabelled
-        Clips to train on too.
     settings
         None: the architecture's own, with the seed of the request and the pooling of the project. A head on a trunk
         that is not fine-tuned has none.

@@ -16,8 +16,6 @@ class TrainingData:
 
     Attributes
     ----------
-    frontend
-        The definition the frames were computed with.
     frames : (frames, columns) float32 each
         One array a clip, at least `frontend.patch_frames` frames: log-mels, samples or embeddings.
     present : (clips, labels) float32
@@ -26,8 +24,6 @@ class TrainingData:
         How far each label is known to be absent, beside what the head implies; see `heads`.
     groups
         One a clip: clips of one group are never split between training and validation.
-    label_names
-        One a column of `present`.
     head
         "softmax": one label a clip; "sigmoid": any number of them.
     distillation_targets : (moments, width) float32 each, optional

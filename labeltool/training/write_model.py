@@ -31,16 +31,8 @@ class Fitted:
 
     Attributes
     ----------
-    parameters, macc
-        Of the network; multiply-accumulates of a patch.
-    rule, stream_rule
-        How patches make clips and events.
-    seconds, patches
-        Of the fit; patches drawn.
     losses
         Step and mean training loss.
-    trunk
-        Where it has one.
     """
 
     parameters: int
@@ -114,10 +106,6 @@ def write_model(
 
     Parameters
     ----------
-    save
-        Writes the float network into the folder.
-    network
-        It, where it is one of Keras.
     limit
         Where it passes, the int8 network is measured on some of the clips.
     """

@@ -52,8 +52,6 @@ class Registry(Mapping[str, T]):
 
     Parameters
     ----------
-    group
-        The group of the entry points.
     own
         labeltool's own entries, which need no look-up of distributions.
     accept

@@ -33,8 +33,6 @@ class UserState:
         Directories, the one opened last first.
     output_device
         The name of the sound output; "" for the system's.
-    tour_shown
-        Whether the app's tour was shown once.
     """
 
     recent_projects: tuple[str, ...] = ()

@@ -167,13 +167,7 @@ def model_macros(model: ModelFiles, network: Network) -> dict[str, str]:
 
 
 def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, str]:
-    """Return the texts of `aed_tables.c` and `aed_tables.h`.
-
-    Parameters
-    ----------
-    sha256
-        SHA-256 of the int8 model's file, hex.
-    """
+    """Return the texts of `aed_tables.c` and `aed_tables.h`."""
     frontend = require_log_mel(model.frontend)
     check_frontend(frontend)
     mel, fft = mel_bands(frontend), fft_tables(frontend.n_fft)

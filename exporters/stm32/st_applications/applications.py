@@ -35,30 +35,20 @@ class Application:
     title, origin, tools
         What it is, with version and date; its repository on GitHub and the folder in it; the ST Edge AI Core versions
         it is for.
-    device_macro
-        The macro that its project defines for its MCU.
     prefix
         "MODE" or "MODEL": what the names of the class list begin with, after `CTRL_X_CUBE_AI_`.
-    api
-        The C API that it calls.
     min_core
         Oldest major version of ST Edge AI Core whose network it takes; None where no macro has it.
     defined_before
         Macros that the application defines before it includes the configuration header.
     tables
         Type of the window's and the filters' numbers.
-    model
-        File in `model/`.
     series, generate, steps
         `--target` of stedgeai, further options of `stedgeai generate`, and the commands that run on a computer.
     yaml_layout
         Year of the model zoo services whose `user_config.yaml` it is deployed by.
     zoo_tool_version, board, project
         Values of `user_config.yaml`.
-    placements
-        Its files, and where each goes.
-    notes
-        What else the application needs, as Markdown sentences.
     output
         Baud rate and form of what it prints, as Markdown.
     firmware

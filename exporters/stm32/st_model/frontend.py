@@ -41,22 +41,14 @@ class StFrontend:
 
     Attributes
     ----------
-    sample_rate_hz
-        Hertz.
     n_fft, window_length
         Samples: a frame of `window_length` samples lies in the middle of `n_fft` of them, the others are zero.
     hop
         Samples between frames; the first begins at sample 0.
-    n_mels, low_hz, high_hz
-        Mel bands and their range, hertz.
     columns
         Frames of a patch.
     spectrum
         Whether the mels are sums of powers or of magnitudes.
-    logarithm
-        Unit of the log-mels.
-    mel_scale, normalised
-        See `mel_filters`.
     in_place
         Versions of ST's library without support for the hardware DSP (the STM32U5's) write the last bin of the spectrum
         over the real part of bin `n_fft / 4` before they read it. Later ones (the STM32U3's) do not.

@@ -60,8 +60,6 @@ def st_model(int8: bytes, frontend: LogMelFrontend) -> bytes:
     ----------
     int8
         A TFLite file: one int8 input (the frontend's log-mels, normalised), one int8 output.
-    frontend
-        What the network was trained on.
 
     Returns
     -------

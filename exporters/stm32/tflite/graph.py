@@ -22,8 +22,6 @@ class Tensor:
         real numbers.
     constant : (prod(shape),) int8 or int32
         Its values in the file; None for tensors that are computed, and for other types.
-    constant_bytes
-        Size of its values in the file.
     """
 
     shape: tuple[int, ...]

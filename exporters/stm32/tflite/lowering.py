@@ -37,8 +37,6 @@ class Layer:
         Numbers of the buffers it reads (one or two) and writes.
     fields
         Integer fields of the struct; absent ones are zero.
-    weights, bias, multipliers, shifts
-        Its arrays; None where it has none.
     leads
         For each input, bytes by which the output must begin before it in order to overlap it; None: it must not.
     """

@@ -42,15 +42,9 @@ def place(
 
     Parameters
     ----------
-    buffers
-        Buffers by number.
-    order
-        The numbers in the order of placing.
     leads
         Bytes by which an output must begin before an input in order to overlap it, by `(output, input)`. With any, the
         arena may grow downwards too.
-    alignment
-        Every offset is a multiple of it.
     """
     leads = leads or {}
     placed: dict[int, int] = {}
@@ -86,13 +80,7 @@ def place(
 
 
 def plan_arena(program: Program, *, overlapping: bool = True) -> Plan:
-    """Plan the arena of `aed_nn.c`: the network's input and output belong to the caller and are not in it.
-
-    Parameters
-    ----------
-    overlapping
-        Let outputs overlap inputs.
-    """
+    """Plan the arena of `aed_nn.c`: the network's input and output belong to the caller and are not in it."""
     uses: dict[int, list[int]] = {}
     for step, layer in enumerate(program.layers):
         for buffer in (*layer.inputs, layer.output):

@@ -37,8 +37,6 @@ class Network:
         Number of occurrences by operator name.
     macc
         Multiply-accumulates of one run: convolutions and dense layers.
-    weight_bytes
-        Size of weights and biases in flash.
     """
 
     input: Tensor

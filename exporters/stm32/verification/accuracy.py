@@ -39,8 +39,6 @@ class HeldOut:
 
     Attributes
     ----------
-    part
-        How the model used the clips.
     pcm
         Samples of each clip, 16-bit mono at the frontend's rate.
     truth : (clips, labels) bool
@@ -67,8 +65,6 @@ class Accuracy:
 
     Attributes
     ----------
-    part
-        How the model used the clips.
     labels
         The model's labels, in the order of its outputs.
     truth : (clips, labels) bool
@@ -117,11 +113,6 @@ class Accuracy:
 
 def held_out_clips(source: Source, max_clips: int | None = None) -> HeldOut:
     """Read the clips of `validation_set.held_out`, interleaved by label.
-
-    Parameters
-    ----------
-    max_clips
-        Maximum number of clips; None reads all.
 
     Raises
     ------

@@ -51,20 +51,10 @@ class Package:
 
     Attributes
     ----------
-    directory
-        The folder of the package.
-    model
-        Id of the model in its project.
-    sha256
-        SHA-256 of the int8 model's file, hex.
     labels
         In the order of the model's outputs.
     background
         The output that stands for none of the labels; None without one.
-    input
-        The model's input.
-    clip_rule, stream_rule
-        The model's; with the threshold of each label.
     """
 
     directory: Path

@@ -31,14 +31,8 @@ class ExportCheck:
     ----------
     checks
         Names and details of the checks that passed.
-    accuracy
-        Clip accuracy on held-out clips; None where it was not measured.
-    targets
-        What each emulated core needs.
     tools
         Version lines of the tools, by command.
-    not_measured
-        The reason, by what was not measured.
     """
 
     checks: tuple[str, ...] = ()

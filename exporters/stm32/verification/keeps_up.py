@@ -24,12 +24,8 @@ class Target:
     ----------
     machine
         Its name in the package's Makefile.
-    core
-        Its name.
     clock_mhz
         Highest clock of the example.
-    example
-        An MCU with this core.
     ram_kib, flash_kib
         Its largest block of RAM, and its flash; None: it has none of its own.
     """
@@ -58,12 +54,6 @@ class TargetFigures:
 
     Attributes
     ----------
-    target
-        The core.
-    fixed_point
-        Whether its front end computes in integers.
-    counts, footprint
-        Instructions of the parts, and memory.
     patch_hop_s
         Seconds from one patch to the next: in them, the front end's new frames and the network must be computed.
     """

@@ -78,14 +78,10 @@ class EmulatorResult:
 
     Attributes
     ----------
-    same
-        Whether it printed the same as on the host.
     too_large
         How far the program exceeds the memory of the machine; empty where it fits.
     instructions, footprint
         None where it did not run to its end.
-    reason
-        The most informative line of make's output.
     """
 
     same: bool

@@ -38,12 +38,6 @@ class ValidationSet:
     ----------
     inputs : (patches, mels, frames, 1) int8
     outputs : (patches, labels) int8
-    clips
-        The clip of each patch.
-    first_frames
-        First frame of each patch in its clip.
-    part
-        How the model used the clips.
     """
 
     inputs: Int8

@@ -45,14 +45,6 @@ class VerifyResult:
 
     Attributes
     ----------
-    package
-        Its folder.
-    passed
-        Whether no check failed.
-    checks
-        In the order they were made.
-    instructions
-        Counts on each emulated machine.
     held_out
         The accuracies on the project's clips as JSON (`results_json.accuracy_json`); None where they were not measured.
     """

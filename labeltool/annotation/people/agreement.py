@@ -36,8 +36,6 @@ class Agreement:
         The coefficient and its interval; None where it is not defined, as where everybody always chose the same.
     same
         The share of pairs of ratings that are the same, 0 to 1.
-    clips
-        How many clips it was computed from.
     """
 
     value: float | None

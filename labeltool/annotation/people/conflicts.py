@@ -36,8 +36,6 @@ class Conflict:
     ----------
     label, value
         Of the newest verdict that another contradicts.
-    reason
-        Who gave what, for the user.
     is_explicit
         Whether two gave one label another value; else their labels have none in common.
     verdicts
@@ -114,10 +112,6 @@ def settle(
     ----------
     trusted
         The annotator whose labels count by the rule `trusted`.
-    annotator
-        Who settles.
-    dry_run
-        Append nothing.
 
     Raises
     ------

@@ -17,8 +17,6 @@ class Limits:
 
     Attributes
     ----------
-    cache_gb
-        Of the block cache on this disk, 10 ** 9 bytes.
     timeout_s
         How long a server may send nothing, seconds.
     """

@@ -49,8 +49,6 @@ class CrossValidated:
 
     Attributes
     ----------
-    labelled
-        The clips and their targets.
     probabilities : (clips, labels) float64
         NaN where a label is of no clip outside the clip's fold: a label of one group cannot be predicted.
     by

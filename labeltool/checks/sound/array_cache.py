@@ -60,8 +60,6 @@ class ArrayCache:
     ----------
     directory
         In the project's `cache/`, of this kind and version alone.
-    compute
-        What the arrays are.
     """
 
     directory: Path

@@ -22,16 +22,10 @@ class OperatingPoint:
 
     Attributes
     ----------
-    model_uid
-        The unique id of the model.
-    threshold
-        0 to 1.
     precision, precision_low, precision_high
         0 to 1, and the bounds of the interval that covers it 95 percent of the time.
     recall
         0 to 1; None where it was not measured.
-    clips
-        Number of clips that were looked at.
     """
 
     model_uid: str

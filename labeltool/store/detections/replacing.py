@@ -23,8 +23,6 @@ class DetectionScan:
     ----------
     is_device
         Whether as the device does; its scores are others.
-    thresholds
-        That of each label.
     """
 
     is_device: bool

@@ -21,8 +21,6 @@ class Scanned:
 
     Attributes
     ----------
-    sha256
-        Of its file.
     path
         Its last known place, as it is stored.
     scan

@@ -100,8 +100,6 @@ class ClipRows:
     ----------
     new_clips, known_clips, amended_clips, new_verdicts, known_verdicts
         Numbers of rows that were added, that were there already, and of changes to clips.
-    skipped
-        What was not stored, and why.
     """
 
     def __init__(

@@ -82,8 +82,6 @@ def answer(
 
     Parameters
     ----------
-    values
-        The new label of each clip.
     response_ms
         Time for all of them, which the clips share evenly.
     """

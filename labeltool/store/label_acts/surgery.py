@@ -23,8 +23,6 @@ def define(store: Store, name: str, text: str | None, examples: Sequence[int] = 
     ----------
     text
         The definition; None leaves the one there is, "" takes it away.
-    examples
-        Ids of clips.
 
     Raises
     ------

@@ -167,8 +167,6 @@ class RowLine(_Line, frozen=True, tag="row"):
     ----------
     recording, clip
         The SHA-256 of the recording, and the clip's start and end in it in seconds.
-    import_
-        `ImportLine.key`.
     """
 
     id: _RowId
@@ -254,11 +252,6 @@ class _AnyHeader(Struct):
 
 def export_lines(store: Store, is_wanted: Callable[[Line], bool] = lambda _: True) -> Iterator[bytes]:
     """Yield the lines of a project's journal, each with its line end: the same for the same content.
-
-    Parameters
-    ----------
-    is_wanted
-        Chooses the lines.
 
     Raises
     ------

@@ -25,10 +25,6 @@ class EmbeddingSampler:
     ----------
     clips
         The clips to draw from; the first column of their frames is the power, the others are the embedding.
-    augmentation
-        Its strength.
-    rng
-        Source of all randomness: same seed, same patches.
     """
 
     def __init__(self, clips: SampledClips, augmentation: Augmentation, rng: np.random.Generator) -> None:

@@ -20,17 +20,7 @@ from labeltool.type_aliases import Float32, Float64, Int64
 
 
 class LogMelSampler:
-    """`PatchSampler` for a `LogMelFrontend`.
-
-    Parameters
-    ----------
-    clips
-        The clips to draw from.
-    augmentation
-        Its strength.
-    rng
-        Source of all randomness: same seed, same patches.
-    """
+    """`PatchSampler` for a `LogMelFrontend`."""
 
     def __init__(self, clips: SampledClips, augmentation: Augmentation, rng: np.random.Generator) -> None:
         if not isinstance(clips.frontend, LogMelFrontend):

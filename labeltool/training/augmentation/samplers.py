@@ -73,8 +73,6 @@ class SampledClips:
 
     Attributes
     ----------
-    frontend
-        The definition the frames were computed with.
     frames : (frames, columns) float32 each
         One array a clip, of `frontend.patch_frames` frames or more: log-mels, samples or embeddings.
     targets : (clips, columns) float32
@@ -143,12 +141,8 @@ class MixtureSampler:
 
     Parameters
     ----------
-    clips
-        The clips to draw from.
     start_probabilities : (starts,) float64 each
         For each clip the cumulative probability of each start of a crop (`cumulative_probabilities`).
-    augmentation
-        Its strength.
     rng
         Source of all randomness: same seed, same patches.
     start_step

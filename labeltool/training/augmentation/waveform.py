@@ -26,15 +26,6 @@ class WaveformSampler:
 
     Speed changes pitch too, as it does on tape; a frequency response is a smooth gain over the spectrum, and a stretch
     of time is blanked.
-
-    Parameters
-    ----------
-    clips
-        The clips to draw from.
-    augmentation
-        Its strength.
-    rng
-        Source of all randomness: same seed, same patches.
     """
 
     def __init__(self, clips: SampledClips, augmentation: Augmentation, rng: np.random.Generator) -> None:

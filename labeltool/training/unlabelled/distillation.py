@@ -110,10 +110,6 @@ def compute_distillation_targets(
 
     Parameters
     ----------
-    pretrained
-        The teacher model.
-    directory
-        Folder where its embeddings are cached.
     clips
         They settle the principal axes too: no validation clip may be among them.
     frontend

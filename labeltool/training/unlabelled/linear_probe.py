@@ -41,8 +41,6 @@ def train_probe(head: Head, labelled: Float32, present: Float32, absent: Float32
 
     Parameters
     ----------
-    head
-        Whether a clip has one label or any number of them.
     labelled, pool : (clips, width) float32
         Embeddings; the pool's are used under a softmax only.
     present, absent : (labelled, labels) float32

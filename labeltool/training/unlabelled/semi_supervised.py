@@ -96,8 +96,6 @@ def gather_unlabelled(
 
     Parameters
     ----------
-    cache
-        Of the network's frontend.
     held_out
         Indices of the validation clips of the training set: their groups are not trained on.
     settings

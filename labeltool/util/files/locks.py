@@ -34,8 +34,6 @@ def try_lock(path: Path, task: str) -> Iterator[None]:
     ----------
     path
         The lock's file; its folder is made.
-    task
-        What is locked, for the message.
 
     Raises
     ------
@@ -56,8 +54,6 @@ def wait_for_lock(path: Path, task: str, while_waiting: Callable[[str], None] | 
     ----------
     path
         The lock's file; its folder is made.
-    task
-        What is locked, for the message.
     while_waiting
         Called a few times a second while waiting, with what is waited for.
 
