@@ -273,10 +273,9 @@ def _checks_text(export_check: ExportCheck) -> str:
         return text
     paths = list(accuracy.predicted)
     rows = [("label", "clips", *(_PATHS[path] for path in paths)), ("---",) * (2 + len(paths))]
-    for of_label in accuracy.by_label():
+    for label, counts in accuracy.by_label().items():
         # A vertical bar ends a table cell, even in code.
-        label = _in_markdown(of_label.label).replace("|", "\\|")
-        rows.append((label, str(of_label.clips), *(str(of_label.correct[path]) for path in paths)))
+        rows.append((_in_markdown(label).replace("|", "\\|"), *(str(counts[name]) for name in ("clips", *paths))))
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"{text} Correct clips by label:\n\n{table}"
 

@@ -55,7 +55,8 @@ class PretrainedModel:
     """
 
     def __init__(self, path: Path, card: PretrainedCard, *, embedding: bool = False) -> None:
-        for file in runtimes.network_files(path):
+        runtime = runtimes.runtime_of(path)
+        for file in runtime.network_files(path):
             _require_file(file, card.files.get(file.name))
         if embedding and card.embedding is None:
             raise LabeltoolError("has no embedding", file=path, remedy="`labeltool model add --embedding` may name one")
@@ -63,10 +64,10 @@ class PretrainedModel:
         self._path = path
         self._embedding = card.embedding if embedding else None
         with runtimes.bounded_memory(path):
-            layout = runtimes.read_layout(path)
+            layout = runtime.read_layout(path)
             _require_described(layout, card, path)
             inner = None if self._embedding in {one.name for one in layout.outputs} else self._embedding
-            self._network = runtimes.open_network(path, card.shape, inner)
+            self._network = runtime.open_network(path, card.shape, inner)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _sent, (self._path, self.card, self._embedding is not None)

@@ -63,9 +63,9 @@ def make_card(path: Path, given: GivenProperties | None = None) -> PretrainedCar
     LabeltoolError
         When the file is not to be trusted, does not fit what is given, or does not run.
     """
-    given = given or GivenProperties()
+    given, runtime = given or GivenProperties(), runtimes.runtime_of(path)
     with runtimes.bounded_memory(path):
-        layout = runtimes.read_layout(path)
+        layout = runtime.read_layout(path)
         metadata = _metadata(path)
     shape, window = _input_shape(layout, path, given.frontend, given.window)
     classes = given.classes
@@ -74,7 +74,7 @@ def make_card(path: Path, given: GivenProperties | None = None) -> PretrainedCar
         classes = metadata.classes
     scores = _scores(layout, classes, path)
     card = PretrainedCard(
-        files={one.name: base.sha256_of(one) for one in runtimes.network_files(path)},
+        files={one.name: base.sha256_of(one) for one in runtime.network_files(path)},
         rate_hz=_rate_hz(given, metadata, path),
         window=window,
         shape=shape,
@@ -110,7 +110,7 @@ def open_model(
             rate_hz = _metadata(path).rate_hz or rate_hz
             card = make_card(path, GivenProperties(embedding=tensor, rate_hz=rate_hz))
         elif tensor is not None:
-            layout = runtimes.read_layout(path)
+            layout = runtimes.runtime_of(path).read_layout(path)
             card = replace(card, embedding=_embedding(layout, _scores(layout, card.classes, path), tensor, path))
     return PretrainedModel(path, card, embedding=embedding)
 

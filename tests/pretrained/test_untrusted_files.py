@@ -171,8 +171,9 @@ def test_a_file_of_a_million_fields_is_refused(linear: Path, monkeypatch: pytest
 
 
 def test_subgraphs_that_share_their_tensors_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "shared.tflite", _sharing(60))
     with pytest.raises(LabeltoolError, match="cut short or damaged"):
-        runtimes.read_layout(written(tmp_path / "shared.tflite", _sharing(60)))
+        runtimes.runtime_of(path).read_layout(path)
 
 
 def _sharing(count: int) -> bytes:

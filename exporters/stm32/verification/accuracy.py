@@ -51,15 +51,6 @@ class HeldOut:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelAccuracy:
-    """Figures of one label: its clips, and the correct ones among them for each path."""
-
-    label: str
-    clips: int
-    correct: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Accuracy:
     """Predictions of several paths for the same clips.
 
@@ -96,16 +87,15 @@ class Accuracy:
         """Return the share of clips for which the most probable label of a path is present, 0 to 1."""
         return float(np.mean(self._correct(path)))
 
-    def by_label(self) -> list[LabelAccuracy]:
-        """Return the figures of each label."""
-        return [
-            LabelAccuracy(
-                label,
-                int(of_label.sum()),
-                {path: int((self._correct(path) & of_label).sum()) for path in self.predicted},
-            )
+    def by_label(self) -> dict[str, dict[str, int]]:
+        """Return the number of clips of each label, under "clips", and of the correct ones among them by path."""
+        return {
+            label: {
+                "clips": int(of_label.sum()),
+                **{path: int((self._correct(path) & of_label).sum()) for path in self.predicted},
+            }
             for label, of_label in zip(self.labels, self.truth.T, strict=True)
-        ]
+        }
 
     def _correct(self, path: str) -> Bools:
         return np.asarray(self.truth[np.arange(len(self.truth)), self.predicted[path]])

@@ -26,7 +26,7 @@ def accuracy_json(accuracy: Accuracy) -> dict[str, Any]:
         **{f"patch_accuracy_{path}": share for path, share in accuracy.patch_accuracy.items()},
         "how_st": _ST_PATH,
         "clips_on_which_c_and_int8_differ": accuracy.clips_that_differ,
-        "right_by_label": {row.label: {"clips": row.clips, **row.correct} for row in accuracy.by_label()},
+        "right_by_label": accuracy.by_label(),
     }
 
 

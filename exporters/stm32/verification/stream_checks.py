@@ -36,11 +36,11 @@ def stream_checks(package: Package, toolchain: Toolchain) -> Iterator[Check]:
         )
         expected, events = stream.push(pcm)
         events += stream.end()
-        found = toolchain.stream(pcm, len(package.labels))
-        if not np.array_equal(found.probabilities.view(np.uint32), expected.view(np.uint32)):
+        probabilities, found = toolchain.stream(pcm, len(package.labels))
+        if not np.array_equal(probabilities.view(np.uint32), expected.view(np.uint32)):
             yield Check(name, "failed", "a probability differs")
-        elif list(found.events) != events:
-            yield Check(name, "failed", f"{len(found.events)} events, {len(events)} in Python, or other ones")
+        elif found != events:
+            yield Check(name, "failed", f"{len(found)} events, {len(events)} in Python, or other ones")
         elif is_nothing and events:
             yield Check(name, "failed", f"{package.labels[events[0].label]!r} is found where nothing is")
         else:

@@ -91,14 +91,6 @@ class EmulatorResult:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StreamResult:
-    """What the rule for streams made of samples: smoothed probabilities, `(patches, labels)`, and the events."""
-
-    probabilities: Float32
-    events: tuple[StreamEvent, ...]
-
-
 class Toolchain:
     """Builds and runs the C of a package.
 
@@ -173,8 +165,8 @@ class Toolchain:
         """Run front end, network and clip rule on the samples of a clip: `(labels,)` probabilities."""
         return np.frombuffer(self._probe("clip", pcm.tobytes()), np.float32)
 
-    def stream(self, pcm: Int16, labels: int) -> StreamResult:
-        """Run front end, network and the rule for streams on samples, to their end."""
+    def stream(self, pcm: Int16, labels: int) -> tuple[Float32, list[StreamEvent]]:
+        """Run front end, network and the rule for streams on samples, to their end; see `read_stream`."""
         return read_stream(self._probe("stream", pcm.tobytes()), labels)
 
     def _probe(self, stage: str, data: bytes) -> bytes:
@@ -206,14 +198,14 @@ def read_features(output: bytes, frontend: LogMelFrontend) -> PatchInputs:
     return PatchInputs(patches["codes"], patches["loudness"], patches["peak"])
 
 
-def read_stream(output: bytes, labels: int) -> StreamResult:
-    """Read the output of `aed_probe stream`; its last record has the events at the end of the stream."""
+def read_stream(output: bytes, labels: int) -> tuple[Float32, list[StreamEvent]]:
+    """Read smoothed probabilities, `(patches, labels)`, and the events in the output of `aed_probe stream`."""
     event = np.dtype([("label", np.int32), ("first", np.uint32), ("last", np.uint32), ("peak", np.float32)])
     layout = [("probabilities", np.float32, (labels,)), ("count", np.uint32), ("events", event, (labels,))]
-    records = np.frombuffer(output, np.dtype(layout))
+    records = np.frombuffer(output, np.dtype(layout))  # the last one has the events at the end of the stream
     events = [
         StreamEvent(int(one["label"]), int(one["first"]), int(one["last"]), float(one["peak"]))
         for record in records
         for one in record["events"][: record["count"]]
     ]
-    return StreamResult(records["probabilities"][:-1], tuple(events))
+    return records["probabilities"][:-1], events

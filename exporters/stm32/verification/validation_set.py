@@ -81,24 +81,15 @@ def validation_set(source: Source) -> ValidationSet:
     return ValidationSet(inputs[..., None], outputs, tuple(readable), tuple(first_frames), part)
 
 
-@dataclass(frozen=True, slots=True)
-class StValidationSet:
-    """Inputs and outputs of the network for ST's applications, for the same patches.
+def st_validation_set(source: Source, validation: ValidationSet, st_model: bytes) -> tuple[Int8, Float32]:
+    """Compute the patches of a validation set with ST's front end, and run `model_st` on them.
 
-    Attributes
-    ----------
+    Returns
+    -------
     inputs : (patches, mels, frames, 1) int8
-        Log-mels in dB, as ST's front end computes and quantises them.
+        Log-mels as ST's front end computes and quantises them.
     outputs : (patches, labels) float32
-        Probabilities.
     """
-
-    inputs: Int8
-    outputs: Float32
-
-
-def st_validation_set(source: Source, validation: ValidationSet, st_model: bytes) -> StValidationSet:
-    """Compute the patches of a validation set with ST's front end, and run `model_st` on them."""
     from labeltool.networks.quantization import FloatOutputModel
 
     frontend = require_log_mel(source.model.frontend)
@@ -109,7 +100,7 @@ def st_validation_set(source: Source, validation: ValidationSet, st_model: bytes
         pcm = clip_pcm(labelled.clip, frontend)[first : first + st.patch_samples]
         inputs.append(st_patches.codes(pcm, st, network)[0])
     codes = np.stack(inputs)
-    return StValidationSet(codes[..., None], network.predict(codes))
+    return codes[..., None], network.predict(codes)
 
 
 def held_out(source: Source) -> tuple[Part, list[LabelledClip]]:
@@ -139,10 +130,10 @@ def interleave_labels(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
     return [labelled for turn in zip_longest(*queues.values()) for labelled in turn if labelled is not None]
 
 
-def write_validation(validation: ValidationSet, for_st: StValidationSet, directory: Path) -> None:
+def write_validation(validation: ValidationSet, for_st: tuple[Int8, Float32], directory: Path) -> None:
     """Write `val.npz` (m_inputs, m_outputs), `val_st.npz`, the former as CSV (a patch a line), and the clips."""
     np.savez(directory / "val.npz", m_inputs=validation.inputs, m_outputs=validation.outputs)
-    np.savez(directory / ST_VALIDATION, m_inputs=for_st.inputs, m_outputs=for_st.outputs)
+    np.savez(directory / ST_VALIDATION, m_inputs=for_st[0], m_outputs=for_st[1])
     for name, codes in (("val_in.csv", validation.inputs), ("val_out.csv", validation.outputs)):
         np.savetxt(directory / name, codes.reshape(len(codes), -1), fmt="%d", delimiter=",")
     with (directory / "val_clips.csv").open("w", encoding="utf-8", newline="") as file:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from labeltool.errors import LabeltoolError
-from labeltool.pretrained.runtimes.base import Network, NetworkLayout, Runtime
+from labeltool.pretrained.runtimes.base import Runtime
 from labeltool.util.plugins import Registry, import_module
 
 _FUNCTIONS = ("network_files", "read_layout", "open_network")
@@ -40,44 +40,26 @@ RUNTIMES: Registry[str] = Registry(
 _HEADROOM_BYTES = 8 << 30
 
 
-def read_layout(path: Path) -> NetworkLayout:
-    """Read a network file's tables, without running anything.
+def runtime_of(path: Path) -> Runtime:
+    """Return the runtime that reads a network file.
 
     Raises
     ------
     LabeltoolError
-        When no runtime reads the file, it is missing, or not to be trusted.
+        When none does, or the file is missing.
     """
-    return _runtime(path).read_layout(path)
-
-
-def open_network(path: Path, shape: tuple[int, ...], inner: str | None = None) -> Network:
-    """Load a network whose layout was read.
-
-    Parameters
-    ----------
-    shape
-        Of its input, every size fixed.
-    inner
-        A tensor of `NetworkLayout.inner` to be computed with the outputs.
-
-    Raises
-    ------
-    LabeltoolError
-        When its runtime is not installed, or refuses it.
-    """
-    return _runtime(path).open_network(path, shape, inner)
-
-
-def network_files(path: Path) -> tuple[Path, ...]:
-    """Return the files that a network consists of, itself first.
-
-    Raises
-    ------
-    LabeltoolError
-        When no runtime reads the file, or it is missing.
-    """
-    return _runtime(path).network_files(path)
+    module = RUNTIMES.get(path.suffix.lower())
+    if module is None:
+        endings = ", ".join(RUNTIMES)
+        raise LabeltoolError(
+            "is not a model file that can be read",
+            file=path,
+            remedy=f"{endings} can; formats that may hold code are not opened",
+        )
+    if not path.is_file():
+        raise LabeltoolError("no such file", file=path)
+    runtime: Runtime = import_module(module)
+    return runtime
 
 
 @contextmanager
@@ -114,18 +96,3 @@ def bounded_memory(path: Path) -> Iterator[None]:
 
 def _too_large(path: Path) -> LabeltoolError:
     return LabeltoolError("asks for more memory than a pretrained model may use", file=path)
-
-
-def _runtime(path: Path) -> Runtime:
-    module = RUNTIMES.get(path.suffix.lower())
-    if module is None:
-        endings = ", ".join(RUNTIMES)
-        raise LabeltoolError(
-            "is not a model file that can be read",
-            file=path,
-            remedy=f"{endings} can; formats that may hold code are not opened",
-        )
-    if not path.is_file():
-        raise LabeltoolError("no such file", file=path)
-    runtime: Runtime = import_module(module)
-    return runtime

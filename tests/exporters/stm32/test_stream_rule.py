@@ -48,12 +48,6 @@ int main(void) {
 """
 
 
-def read_stream(output: bytes) -> tuple[Float32, list[StreamEvent]]:
-    """Return the probabilities of each patch, and the events."""
-    result = toolchain.read_stream(output, len(LABELS))
-    return result.probabilities, list(result.events)
-
-
 def in_python(
     scores: Int8, peak_db: Float32, clip: ClipRule, stream: StreamRule, gate: float, background: int | None = None
 ) -> tuple[Float32, Bools, list[StreamEvent]]:
@@ -102,7 +96,7 @@ def test_every_probability_and_event_equals_the_one_in_python(
     patches["scores"] = np.clip(levels[sound] + random.normal(0, 30, (len(patches), 3)), -128, 127)
     patches["peak"] = np.where(sound % 3 > 0, gate_db(SMALL) + random.uniform(0, 60, len(patches)), -80)
     patches["peak"][::101] = gate_db(SMALL)
-    found, events = read_stream(run(program, data=patches.tobytes()))
+    found, events = toolchain.read_stream(run(program, data=patches.tobytes()), len(LABELS))
     number = None if background is None else LABELS.index(background)
     expected, quiet, expected_events = in_python(
         patches["scores"], patches["peak"], clip, stream, gate_db(SMALL), number
@@ -127,7 +121,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def of_sound(probe: Path, pcm: Int16) -> list[StreamEvent]:
     """Return the events of samples, from C; those of Python, and all probabilities, are the same."""
-    found, events = read_stream(run(probe, "stream", data=pcm.tobytes()))
+    found, events = toolchain.read_stream(run(probe, "stream", data=pcm.tobytes()), len(LABELS))
     inputs = device_frontend.patches(DEFAULT, device_frontend.log_mel(DEFAULT, pcm), network_of(DEFAULT).input)
     thirds = np.arange(DEFAULT.n_mels) * len(LABELS) // DEFAULT.n_mels
     sums = np.stack([inputs.codes[:, thirds == label].sum(axis=(1, 2), dtype=np.int64) for label in range(3)], axis=1)
