@@ -45,8 +45,6 @@ class LivePredictions:
 
     Attributes
     ----------
-    labels
-        In the order of the columns.
     probabilities : (clips, labels)
     none : (clips,)
         The probability of none of the labels.

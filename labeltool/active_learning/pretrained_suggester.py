@@ -77,11 +77,6 @@ def suggest_by_pretrained(
 ) -> SuggestResult | NotSuggested:
     """Suggest labels for all clips by a pretrained model and order the queue, or return why it does not.
 
-    Parameters
-    ----------
-    forced
-        Suggest even where the project's network does better.
-
     Raises
     ------
     LabeltoolError

@@ -19,8 +19,6 @@ class SuggestResult:
         Name of the pretrained model that suggests; None for a network of the project.
     why
         Why a pretrained model suggests, or why it does not, in words; "" where none was considered.
-    suggestions
-        Number of unlabelled clips with a suggestion.
     left_out
         Number of unlabelled clips without one because the time was up.
     """

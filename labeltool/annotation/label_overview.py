@@ -21,8 +21,6 @@ class LabelOverview:
 
     Attributes
     ----------
-    key, colour, definition
-        Empty where it has none.
     split
         What it is split into, while clips are left.
     """

@@ -38,8 +38,6 @@ class EmbeddingFrontend(Frontend):
         Power added before the logarithm of a level.
     patch_frames, patch_hop
         Length of a patch and distance between patches, windows.
-    centred
-        Whether embeddings are scaled by `hellinger`.
     pretrained
         Fingerprint of the pretrained model; "" for any.
     """

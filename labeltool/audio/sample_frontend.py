@@ -38,8 +38,6 @@ class SampleFrontend(Frontend):
         The least power of a patch that is scaled up to one level.
     patch_frames, patch_hop
         Length of a patch and distance between patches, samples.
-    centred
-        Whether patches are brought to one level.
     unused
         Values that the fingerprint of an older description has in it.
     """

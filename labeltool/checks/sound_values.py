@@ -28,8 +28,6 @@ class SoundValues:
 
     Attributes
     ----------
-    duration_s
-        By its samples.
     level_dbfs
         RMS of the mono mix in dB relative to full scale; -200 for digital silence.
     peak

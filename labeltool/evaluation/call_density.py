@@ -75,14 +75,10 @@ class CallDensity:
 
     Attributes
     ----------
-    model
-        Its id or name.
     as_device
         Whether the events were detected as the device does.
     without_time
         Number of recordings of which nothing says when they were made.
-    reviewed
-        The labels whose precision is known.
     rows
         By day, hour and site, as they are counted, then by label.
     """

@@ -55,8 +55,6 @@ class PrecisionRow:
 
     Attributes
     ----------
-    events
-        Number of detections with at least this score.
     precision
         None before each of their strata was reviewed.
     per_hour

@@ -38,13 +38,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """What was reviewed of a population's strata, (strata,) each; in each the reviewed ones were drawn at random.
-
-    Attributes
-    ----------
-    sizes
-        Number of all.
-    """
+    """What was reviewed of a population's strata, (strata,) each; in each the reviewed ones were drawn at random."""
 
     sizes: Int64
     right: Int64

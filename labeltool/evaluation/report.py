@@ -139,8 +139,6 @@ def write(
 
     Parameters
     ----------
-    losses
-        Step and mean training loss.
     thresholds
         Precision and recall by label and threshold, where they are wanted.
 

@@ -46,10 +46,6 @@ class ThresholdRow:
     ----------
     predicted
         Number of clips in which the score of the label reaches the threshold, of those where it is present or absent.
-    right
-        Number of these in which it is present.
-    clips
-        Number of clips in which it is present.
     precision, recall
         None where nothing is predicted, where it is present nowhere.
     """

@@ -79,8 +79,6 @@ class DetectResult:
 
     Attributes
     ----------
-    model
-        Its id or name.
     mapped
         Number of the project's labels that classes of a pretrained model are mapped to; with 0 all its classes are
         detected under their own names. None for a model of one's own, and in a project without labels.

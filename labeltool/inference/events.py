@@ -53,10 +53,6 @@ def find_events(
     ----------
     scores : (windows, labels) float32 each
         In order, a block at a time, of any length.
-    thresholds
-        The higher threshold of each label.
-    hop_s
-        Seconds between the starts of windows.
     overlap
         Number of windows that cover one moment.
     duration_s

@@ -84,11 +84,6 @@ def cut_segments(scan: Scan) -> Segments:
 def span_features(scan: Scan, spans: Sequence[tuple[float, float]]) -> Float32:
     """Return one embedding for each of some spans of a scanned recording.
 
-    Parameters
-    ----------
-    spans
-        Start and end, seconds.
-
     Returns
     -------
     (spans, 2 * width) float32

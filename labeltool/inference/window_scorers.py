@@ -41,8 +41,6 @@ class ModelChoice:
 
     Attributes
     ----------
-    name
-        Its id or name.
     path
         A trained model's folder, or a pretrained model's file.
     is_own

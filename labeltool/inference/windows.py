@@ -23,8 +23,6 @@ class Windows:
 
     Attributes
     ----------
-    samples
-        Of the whole recording.
     stream
         Whether they lie as in a stream on the device: a tail that fills no hop is dropped, and silence is padded on
         both sides, as it is of clips; else the last window ends where the recording does.

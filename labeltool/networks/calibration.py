@@ -50,8 +50,6 @@ def calibrate(
         Scores at temperature one.
     present, absent : (clips, labels) float32
         Targets of the clips; None: nothing is known to be absent beside what the head implies.
-    expected
-        The prior's centre.
 
     Returns
     -------

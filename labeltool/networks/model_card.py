@@ -53,8 +53,6 @@ class Measured:
         Share of patches for which float and int8 predict the same.
     ece
         Expected calibration error of the clips' probabilities.
-    log_loss
-        Mean `heads.log_loss` of the clips, float.
     unknown
         Share of clips without a prediction, because no label reaches the threshold; int8.
     confusion
@@ -196,8 +194,6 @@ class ModelCard:
         The pretrained layers it begins with; None for a network trained whole.
     worse_pretrained
         The pretrained model that did worse than it, or than a model before it, on the same labels.
-    losses
-        Step and mean training loss.
     parent, compared
         The model a warm start continued; the last training from scratch.
     measured

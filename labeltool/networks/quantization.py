@@ -251,8 +251,6 @@ def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **op
     ----------
     input_shape
         Shape of its only input, where the file leaves sizes open.
-    options
-        Of `ai_edge_litert.interpreter.Interpreter`.
 
     Raises
     ------

@@ -69,8 +69,6 @@ class Smoother:
 
     Parameters
     ----------
-    labels
-        Number of them.
     gate_db
         A patch below it contains nothing.
     """

@@ -40,14 +40,8 @@ class PretrainedCard:
         Name to SHA-256, the network first, then what belongs to it.
     rate_hz, window
         Samples a second, and the number of samples in a window.
-    shape
-        Of the network's input, every size fixed.
     classes
         Names in the order of the scores; empty where there is no list, and then it cannot classify.
-    scores
-        The output with the scores.
-    activation
-        Makes probabilities of them.
     embedding
         The tensor with the embedding; None without one.
     frontend

@@ -175,8 +175,6 @@ def cached(
         What the array is: the ending of the file's name.
     compute
         Given the span's samples, `(samples,) int16` at the model's rate.
-    report
-        Called before something is computed.
 
     Raises
     ------

@@ -59,8 +59,6 @@ def frame_function(frontend: Frontend, model_folders: Iterable[Path], name: str 
     ----------
     model_folders
         Folders as `Project.models`, which have the pretrained models.
-    name
-        Of the pretrained model, where it is known.
 
     Raises
     ------

@@ -92,8 +92,6 @@ class AddResult:
     ----------
     added
         False where the very same model was there already.
-    activation
-        What turns its scores into probabilities.
     embedding
         The tensor of its embedding; None where it has none.
     """

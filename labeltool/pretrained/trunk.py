@@ -48,8 +48,6 @@ class TrunkLayer:
         Scale of each filter's weights.
     bias : (outputs,) int32
         Their unit is the input's scale times the filter's.
-    output
-        What its codes stand for.
     shape
         Rows, columns and channels of its output.
     """

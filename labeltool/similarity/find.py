@@ -59,8 +59,6 @@ class FindResult:
         The accepted events and the candidates from `LISTED_FROM` on.
     estimate, interval
         How many events there are: expected, and the range from the 5th to the 95th percentile.
-    recall
-        Estimated share of them that is found.
     candidates
         Those to check next, the most informative first.
     """

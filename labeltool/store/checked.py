@@ -23,8 +23,6 @@ class CheckedPart:
         The part; it is in no queue.
     labels
         Current names of the labels that the project had when it was checked.
-    newer_labels
-        Those that it got since.
     """
 
     clip: StoredClip

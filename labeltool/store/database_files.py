@@ -152,8 +152,6 @@ def written_whole(path: Path, mode: int | None = None) -> Iterator[Path]:
 
     Parameters
     ----------
-    path
-        In a folder that exists.
     mode
         The permissions of the file; None: as the process makes files.
 

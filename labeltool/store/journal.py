@@ -79,8 +79,6 @@ class AnnotationContext:
         The `uid` of the model whose suggestion was accepted.
     suggested
         The label that a model suggested first on the screen; None without a suggestion.
-    response_ms
-        Time from the clip's appearance to the verdict.
     instead_of
         Labels that the verdict replaces: appended as absent before it, in the same batch.
     """

@@ -202,8 +202,6 @@ def ensure_label(
     ----------
     key
         The key that it gets if that is free.
-    like
-        The label whose key and colour it gets.
     brings_back
         False: one that was retired stays so, as when it is absent.
     """

@@ -193,13 +193,7 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def open_to_read(path: Path, why: str) -> Opened:
-    """Open a database that is only read: as others who write to it see it, else alone, else a copy of it.
-
-    Parameters
-    ----------
-    why
-        Why it is not written, see `Store.read_only`.
-    """
+    """Open a database that is only read: as others who write to it see it, else alone, else a copy of it."""
     alone, before, version = not is_in_use(path), stamps(path), SCHEMA_VERSION
     connection = connect_read_only(path, alone=alone, own_index=True)
     try:

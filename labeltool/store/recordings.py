@@ -51,11 +51,6 @@ def sha256_of(store: Store, recording_id: int) -> str:
 def find_recording(store: Store, name: str, *, is_removed: bool = False) -> StoredRecording:
     """Return the recording of a path, or of a file name if no other recording has it.
 
-    Parameters
-    ----------
-    is_removed
-        Find a recording that was removed instead.
-
     Raises
     ------
     LabeltoolError

@@ -85,8 +85,6 @@ class FrontEndSize:
     ----------
     patch
         RAM of its ring of frames: log-mels, or their codes where no mean is subtracted.
-    beside_the_patch
-        The rest of its RAM.
     tables_in_flash
         Window, mel filters and FFT tables.
     """

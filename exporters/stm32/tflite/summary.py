@@ -33,8 +33,6 @@ class Network:
 
     Attributes
     ----------
-    operators
-        Number of occurrences by operator name.
     macc
         Multiply-accumulates of one run: convolutions and dense layers.
     """

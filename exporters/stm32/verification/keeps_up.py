@@ -24,8 +24,6 @@ class Target:
     ----------
     machine
         Its name in the package's Makefile.
-    clock_mhz
-        Highest clock of the example.
     ram_kib, flash_kib
         Its largest block of RAM, and its flash; None: it has none of its own.
     """

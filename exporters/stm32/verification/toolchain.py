@@ -44,8 +44,6 @@ class InstructionCounts:
         Front end, a patch of new frames.
     next_patch
         Front end, the patch after it: only the frames of one hop are new.
-    network
-        The network on one patch.
     """
 
     first_patch: int

@@ -38,8 +38,6 @@ class Conflict:
         Of the newest verdict that another contradicts.
     is_explicit
         Whether two gave one label another value; else their labels have none in common.
-    verdicts
-        All verdicts of all annotators on the clip.
     """
 
     clip_id: int

@@ -21,8 +21,6 @@ def clip_map(
     Parameters
     ----------
     points : (clips, 2) float32
-    errors
-        Ids of the clips that are marked.
     """
     counts = Counter(of_clip[0] for of_clip in labels if of_clip)
     shown = [label for label, _ in counts.most_common(19)]

@@ -112,8 +112,6 @@ def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], labels: Sequence[
     ----------
     matrices
         For "float" and "int8", (labels, labels).
-    unseen
-        Labels that the model was not trained on.
     """
     names = [name + ", not trained" * (label in unseen) for label, name in short_names(labels).items()]
     values = [
