@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.exports import export
-from helpers.records import records_of
-from labeltool.errors import LabeltoolError
 from labeltool.exporters.file_names import safe_stems
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
@@ -97,12 +94,6 @@ def test_recordings_with_equal_names_get_separate_tracks_and_an_index(project: P
     assert index["/a/rec.wav"] == "rec.txt" and index["/c/صوت؟.wav"] == "صوت؟.txt"
     for number, path in enumerate(paths):
         assert (directory / index[path]).read_text(encoding="utf-8").endswith(f"\tl{number}\n")
-
-
-def test_a_project_without_present_labels_has_no_tracks(project: Project, store: Store) -> None:
-    import_records(store, records_of("a"), kind="test", source="test")
-    with pytest.raises(LabeltoolError, match="audacity: no clip has a label yet"):
-        export(project, "audacity")
 
 
 @given(st.lists(st.one_of(st.text(max_size=300), st.sampled_from(("../../x", "con", "..", "", "a", "A", "é", "é")))))

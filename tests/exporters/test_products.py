@@ -262,12 +262,6 @@ def test_no_group_and_no_clip_is_in_two_files(
     )
 
 
-def test_splits_of_a_project_without_labels_are_an_error(project: Project, store: Store) -> None:
-    import_records(store, records_of("a"), kind="test", source="test")
-    with pytest.raises(LabeltoolError, match="splits: no clip has a label yet"):
-        export(project, "splits")
-
-
 def test_the_int8_model_comes_with_labels_and_card(project: Project) -> None:
     number = add_model(project, int8=b"not a real TFL3")
     result = export(project, "int8")

@@ -30,7 +30,7 @@ from labeltool.inference.transcribe import TranscribeOptions, TranscribeResult
 from labeltool.inference.whisper import UNDETERMINED, DecodingOptions, SpeechModel, SpeechModelError, _of_folder
 from labeltool.project import Project
 from labeltool.records import Transcript
-from labeltool.store import Store, clips, journal, transcripts
+from labeltool.store import journal, transcripts
 from labeltool.store.importing import import_records
 from labeltool.type_aliases import Progress
 
@@ -332,19 +332,3 @@ def test_transcripts_are_exported_as_label_tracks_that_read_back(talk: Project, 
     folder = Path(export(talk, "transcripts").written[0])
     rows = rows_of(audacity.parse(folder / "words" / "talk.txt"))
     assert {row.label for row in rows} <= set(" ".join(WORDS).split()) and rows
-
-
-def test_a_store_of_an_older_version_takes_transcripts_once_it_is_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from labeltool.store import schema
-
-    path = tmp_path / "labels.db"
-    with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:5])
-        patched.setattr("labeltool.store.opening.SCHEMA_VERSION", 5)
-        Store.create(path).close()
-    with Store.open(path) as store:
-        assert transcripts.search(store, "fire") == (0, [])
-        assert clips.all_clips(store) == []
-    assert list(tmp_path.glob("*.schema-5.*.bak"))

@@ -17,7 +17,7 @@ import pytest
 
 from helpers import old_schemas
 from helpers.command_line import labeltool_here
-from helpers.store import add_model_row, current, fill
+from helpers.store import current, fill
 from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
@@ -456,14 +456,6 @@ def test_a_backup_that_fails_is_one_line_and_the_label_is_stored(filled: Project
     warning, _ = done.stderr.splitlines()
     assert warning.startswith("labeltool: no backup was written today") and "is a link" in warning
     assert labelled(filled.database) == {"dog", "cat"} and not list((tmp_path / "elsewhere").iterdir())
-
-
-def test_suggestions_and_models_are_in_a_backup(filled: Project, tmp_path: Path) -> None:
-    with filled.open_store() as store:
-        model = add_model_row(store)
-        backup.back_up(store, tmp_path / "copy.db")
-    with Store.open(tmp_path / "copy.db") as copy:
-        assert models.model(copy).id == model
 
 
 def test_what_is_no_backup_is_not_overwritten(filled: Project) -> None:
