@@ -27,7 +27,7 @@ from helpers.journal_rows import act, fill_with_everything  # noqa: E402
 from labeltool import project as projects  # noqa: E402
 from labeltool.project import Project  # noqa: E402
 from labeltool.store.text_journal.lines import export_lines  # noqa: E402
-from labeltool.store.text_journal.merging import merge_database  # noqa: E402
+from labeltool.store.text_journal.reading import merge_database  # noqa: E402
 
 
 def made(directory: Path, rows: int, seed: int, common: Project | None) -> Project:

@@ -18,6 +18,7 @@ from labeltool.annotation import annotation_table
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store, spans
+from labeltool.store.labels import labels_as_of
 
 DTYPES = {name: dtype for name, dtype in annotation_table.DTYPES.items() if name not in annotation_table.OF_PROJECT}
 """Columns of the table of annotations that are written, and their types."""
@@ -192,6 +193,19 @@ def not_exported(table: pd.DataFrame, carries: Carries, *more: tuple[pd.Series[b
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table as UTF-8, separated by commas, every field quoted, empty where there is no value."""
     frame.to_csv(path, index=False, quoting=csv.QUOTE_ALL, lineterminator="\n", encoding="utf-8")
+
+
+def write_labels(store: Store, directory: Path, *, as_of: str | None) -> None:
+    """Write the table of labels into a product's folder, where one has a parent or a definition.
+
+    A row for each label in use, in the order they were created; "" where there is nothing. `labeltool labels read`
+    reads it.
+    """
+    table = pd.DataFrame(
+        labels_as_of(store, annotation_table.until_of(store, as_of)), columns=["label", "parent", "definition"]
+    )
+    if (table[["parent", "definition"]] != "").any(axis=None):
+        write_csv(table, directory / "labels.csv")
 
 
 def one_field(label: str) -> str:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from labeltool.exporters.annotations import Carries, exportable, not_exported, write_csv
-from labeltool.exporters.labels import write_labels
+from labeltool.exporters.annotations import Carries, exportable, not_exported, write_csv, write_labels
 from labeltool.exporters.source import Source
 from labeltool.training.splits import PARTS
 

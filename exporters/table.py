@@ -8,8 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.annotations import DTYPES, SUGGESTION_DTYPES, suggestions, without_zeros, write_csv
-from labeltool.exporters.labels import write_labels
+from labeltool.exporters.annotations import (
+    DTYPES,
+    SUGGESTION_DTYPES,
+    suggestions,
+    without_zeros,
+    write_csv,
+    write_labels,
+)
 from labeltool.exporters.source import Source
 
 _README = """\

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from labeltool.exporters.annotations import Carries, exportable, not_exported, write_csv
+from labeltool.exporters.annotations import Carries, exportable, not_exported, write_csv, write_labels
 from labeltool.exporters.data_sets import attribution, card, croissant
 from labeltool.exporters.data_sets.clips import METADATA
 from labeltool.exporters.data_sets.cut import HOW, cut, file_stems, with_failed
 from labeltool.exporters.file_names import safe_stems
-from labeltool.exporters.labels import write_labels
 from labeltool.exporters.source import Source
 from labeltool.records import Value
 from labeltool.training.splits import PARTS, Part

@@ -191,8 +191,7 @@ def _conflict_json(one: Settled) -> dict[str, object]:
 
 
 def _merge(store: Store, other: Path, database: Path | None, report: Callable[[int], None]) -> JournalImport:
-    from labeltool.store.text_journal.merging import merge_database
-    from labeltool.store.text_journal.reading import import_journal
+    from labeltool.store.text_journal.reading import import_journal, merge_database
 
     if database is not None:
         return merge_database(store, database, str(other), report=report)

@@ -209,11 +209,3 @@ def relocate(
             ).rowcount
             for sha256, path in found
         )
-
-
-def recording_paths(store: Store) -> dict[str, str]:
-    """Return the last known absolute path of every recording, by its SHA-256."""
-    return {
-        sha256: store.absolute_path(path)
-        for sha256, path in store.connection.execute("SELECT sha256, path FROM active_recordings")
-    }

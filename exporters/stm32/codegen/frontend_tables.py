@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from labeltool.audio.device.device_tables import FftTables, MelTables, dc_bands, device_problem, fft_tables, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
+from labeltool.audio.loudness_gate import gate_db
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_header, fixed_point_problem, fixed_source
-from labeltool.exporters.stm32.codegen.stream_macros import THRESHOLDS_DECLARATION, stream_macros, thresholds_source
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_card import ModelCard
 from labeltool.networks.model_folder import ModelFiles
@@ -60,7 +60,9 @@ extern const float aed_fft_joints[AED_N_FFT / 2];
 
 #endif
 
-{thresholds}
+/* Smoothed probability at which an event of each label begins. */
+extern const float aed_thresholds[AED_LABELS];
+
 /* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
 
@@ -175,7 +177,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
     ) + (" head=sigmoid" if model.rule.head == "sigmoid" else "")
     values = {
         **model_macros(model, network),
-        **stream_macros(model.card, frontend),
+        **_stream_macros(model.card, frontend),
         "SAMPLE_RATE_HZ": f"({frontend.sample_rate_hz}U)",
         "N_FFT": f"({frontend.n_fft}U)",
         "WINDOW": f"({frontend.frame_samples}U)",
@@ -194,12 +196,23 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         pairs=int(fft.begins_with_pairs),
         twiddles=len(_twiddles(fft)),
         fixed=fixed_header(frontend, network.input),
-        thresholds=THRESHOLDS_DECLARATION,
         labels="\n".join(
             f"    {name} = {index}," for index, name in enumerate(c_identifiers("AED_LABEL_", model.labels))
         ),
     )
     return _tables_source(frontend, mel, fft, model.card), text
+
+
+def _stream_macros(card: ModelCard, frontend: LogMelFrontend) -> dict[str, str]:
+    """Return the constants of `aed_stream.c`."""
+    rule = card.stream_rule
+    return {
+        "GATE_DB": f"({c_float(gate_db(frontend))})",
+        "STREAM_GAIN": f"({c_float(rule.gain)})",
+        "STREAM_RELEASE": f"({c_float(rule.release)})",
+        "STREAM_HOLD_PATCHES": f"({rule.hold_patches}U)",
+        "STREAM_MIN_PATCHES": f"({rule.min_patches}U)",
+    }
 
 
 def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, card: ModelCard) -> str:
@@ -218,7 +231,7 @@ def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, car
             c_array("const float aed_fft_twiddles", _twiddles(fft)),
             c_array("const float aed_fft_joints", _interleaved(fft.joints)),
             "#endif\n",
-            thresholds_source(card),
+            c_array("const float aed_thresholds", np.array(card.stream_thresholds, np.float32)),
             f"const char *const aed_labels[AED_LABELS] = {{\n{label_lines}}};\n",
         )
     )

@@ -1,8 +1,9 @@
-"""Adding the journal of another project, as text, to this one: a union of the rows by their ids."""
+"""Adding another project, or its journal as text, to this one: a union of the rows by their ids."""
 
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -10,9 +11,9 @@ from typing import IO
 from labeltool.errors import LabeltoolError
 from labeltool.records import Skipped
 from labeltool.store.database import Store
-from labeltool.store.recordings import recording_paths
+from labeltool.store.recordings import all_recordings
 from labeltool.store.text_journal.journal_import import JournalImport
-from labeltool.store.text_journal.lines import read_lines
+from labeltool.store.text_journal.lines import export_lines, read_lines
 from labeltool.store.text_journal.union import Union
 from labeltool.util.urls import is_there
 
@@ -20,6 +21,7 @@ MAX_SKIPPED = 1000
 """More lines that were skipped are counted, not listed."""
 
 _LINES_PER_REPORT = 1000
+_IN_MEMORY_BYTES = 32 << 20
 
 
 def import_journal(
@@ -69,5 +71,26 @@ def import_journal(
         union.finish()
     if unlisted:
         result.skipped.append(Skipped(name, None, f"{unlisted} more lines"))
-    result.missing = sum(not is_there(path) for path in recording_paths(store).values())
+    result.missing = sum(not is_there(recording.path) for recording, _ in all_recordings(store))
     return result
+
+
+def merge_database(
+    store: Store, database: Path, name: str, *, report: Callable[[int], None] = lambda _: None
+) -> JournalImport:
+    """Add what another project has and this one has not, as `import_journal` does with the journal it would export.
+
+    Its database may be a stranger's: it is checked as every database is and only read, with what was committed to its
+    -wal. All of it is read before others have to wait for this project. Sounds are where the other project has them.
+
+    Raises
+    ------
+    LabeltoolError
+        When it cannot be opened, or is damaged.
+    """
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as lines:
+        with Store.open(database, to_read=True) as other:
+            lines.writelines(export_lines(other))
+            directory = other.directory
+        lines.seek(0)
+        return import_journal(store, lines, name, sounds_in=directory, report=report)
