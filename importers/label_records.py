@@ -243,6 +243,8 @@ class _LabelReader:
             return self._sounds.beside(file)
         try:
             sound = self._sounds.named(file, name, fold)
+            if sound is not None:
+                self._sounds.require_one(file, name, sound)
         except LabeltoolError as error:
             raise _NotFoundError(Skipped, str(file), error.without_place) from error
         if sound is None:

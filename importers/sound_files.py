@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice, takewhile
 from pathlib import Path
@@ -37,6 +39,7 @@ class SoundFiles:
         self._audio = audio
         self._files: dict[Path, dict[str, list[Path]]] = {}
         self._indexes: dict[Path, dict[str, str]] = {}
+        self._names: dict[tuple[Path, Path], list[list[str]]] = {}
 
     @property
     def only(self) -> Path | None:
@@ -66,8 +69,9 @@ class SoundFiles:
     def named(self, file: Path, name: str, fold: int | None = None) -> Path | None:
         r"""Return the sound that a label file names; None where there is none.
 
-        Folders before the name decide between files of one name; it may be a path of another machine (`C:\x\a.WAV`), in
-        another letter case or Unicode form, without a suffix, or with that of another sound format.
+        A path from the label file's folder, or from the given one, counts first. Else folders before the name decide
+        between files of one name; it may be a path of another machine (`C:\x\a.WAV`), in another letter case or Unicode
+        form, without a suffix, or with that of another sound format.
 
         Parameters
         ----------
@@ -78,7 +82,7 @@ class SoundFiles:
         Raises
         ------
         LabeltoolError
-            When several files fit equally well, or it is a URL and a folder was given.
+            When several files with other sounds fit equally well, or it is a URL and a folder was given.
         """
         if is_url(name):
             if self._audio is not None and self._audio.is_dir():  # of a stranger, perhaps: no server is asked
@@ -90,15 +94,42 @@ class SoundFiles:
         parts = _parts(name)
         if not parts:
             return None
-        for root in dict.fromkeys(one for one in (self._audio, file.parent) if one is not None and one.is_dir()):
+        roots = list(dict.fromkeys(one for one in (self._audio, file.parent) if one is not None and one.is_dir()))
+        # A table below the given folder names what is beside it: other folders may have files of that name.
+        is_below = file.parent.resolve().is_relative_to(roots[0].resolve())
+        for root in reversed(roots) if is_below else roots:
             with suppress(OSError, ValueError):  # a name that is too long, or with a zero in it
                 direct = root.joinpath(*parts)
                 if direct.is_file() and (fold is None or _fold_of_folder(direct, root) in (None, fold)):
-                    return direct
-            found = self._best(root, parts, fold)
-            if found is not None:
-                return found
-        return None
+                    return self._noted(file, parts, direct)
+        found = next((found for root in roots if (found := self._best(root, parts, fold)) is not None), None)
+        return None if found is None else self._noted(file, parts, found)
+
+    def require_one(self, file: Path, name: str, sound: Path) -> None:
+        """Refuse a name whose sound another name of the label file fits as well: files of several folders, one missing.
+
+        To be asked when all names of the file were looked for.
+
+        Raises
+        ------
+        LabeltoolError
+            With the other name.
+        """
+        parts = _parts(name)
+        for other in self._names.get((file, sound), ()):
+            pairs = zip(map(_folded, parts[-2::-1]), map(_folded, other[-2::-1]), strict=False)
+            if any(one != another for one, another in pairs) and _agreed(sound, other) >= _agreed(sound, parts):
+                both = f"{quoted('/'.join(parts))} and {quoted('/'.join(other))}"
+                raise LabeltoolError(
+                    f"{both} are two names, and only {quoted(sound.name)} in {quoted(sound.parent.name)} is there",
+                    remedy="write one path where both are the same sound, else add the file that is missing",
+                )
+
+    def _noted(self, file: Path, parts: list[str], sound: Path) -> Path:
+        names = self._names.setdefault((file, sound), [])
+        if parts not in names:
+            names.append(parts)
+        return sound
 
     def _listed(self, file: Path) -> str | None:
         """Return the recording of a label file by the index of an export, in its folder or the one above."""
@@ -111,23 +142,24 @@ class SoundFiles:
         return None
 
     def _best(self, root: Path, parts: list[str], fold: int | None) -> Path | None:
-        wanted = [_folded(part) for part in parts]
+        wanted = _folded(parts[-1])
 
-        def rank(path: Path) -> tuple[int, bool, int]:
-            folders = zip(reversed(wanted[:-1]), map(_folded, reversed(path.parts[:-1])), strict=False)
-            agreed = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], folders))
-            return -agreed, _folded(path.name) != wanted[-1], len(path.parts)
+        def rank(path: Path) -> tuple[int, bool, bool, int]:
+            below = path.relative_to(root).parts[:-1]
+            agreed = _agreed(path, parts)
+            is_other = agreed < min(len(below), len(parts) - 1)  # in a folder of another name
+            return -agreed, is_other, _folded(path.name) != wanted, 0 if fold is None else len(path.parts)
 
         if root not in self._files:
             self._files[root] = _sounds_by_stem(root)
-        files = self._files[root].get(_stem(wanted[-1]), [])
+        files = self._files[root].get(_stem(wanted), [])
         if fold is not None:
             files = [path for path in files if _fold_of_folder(path, root) in (None, fold)]
         best = min(map(rank, files), default=None)
         fitting = [path for path in files if rank(path) == best]
         if len(fitting) > 1 and fold is not None:
             return max(fitting, key=lambda path: path.stat().st_size)
-        if len(fitting) > 1:
+        if len(fitting) > 1 and not _are_copies(fitting):
             names = ", ".join(str(path.relative_to(root)) for path in fitting[:_MAX_NAMED])
             raise LabeltoolError(
                 f"{quoted('/'.join(parts))} may be any of {len(fitting)} files: {names}",
@@ -141,6 +173,13 @@ def _sounds_by_stem(root: Path) -> dict[str, list[Path]]:
     for path in islice(walk(root, _SOUND_SUFFIXES, []), _MAX_FILES):
         found.setdefault(_stem(_folded(path.name)), []).append(path)
     return found
+
+
+def _are_copies(paths: Sequence[Path]) -> bool:
+    try:
+        return all(filecmp.cmp(paths[0], other, shallow=False) for other in paths[1:])
+    except OSError:
+        return False
 
 
 def _index(path: Path) -> dict[str, str]:
@@ -157,6 +196,12 @@ def _parts(name: str) -> list[str]:
     """Return the folders and the name in a path of any system, without its root and what leads out of a folder."""
     parts = re.split(r"[\\/]+", re.sub(r"^(?:file:)?(?:[A-Za-z]:)?", "", name.strip()))
     return [part for part in parts if part not in ("", ".", "..")]
+
+
+def _agreed(path: Path, parts: Sequence[str]) -> int:
+    """Return how many folders of a name are those of a file, from its own upwards."""
+    pairs = zip(map(_folded, parts[-2::-1]), map(_folded, path.parts[-2::-1]), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _folded(name: str) -> str:

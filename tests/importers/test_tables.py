@@ -297,8 +297,8 @@ def test_sounds_are_found_however_they_are_named(tmp_path: Path, write_tone: Wri
 
 
 def test_folders_in_a_name_decide_and_two_that_fit_are_named(tmp_path: Path, write_tone: WriteTone) -> None:
-    for name in ("north/a.wav", "south/a.wav", "far/away/b.wav"):
-        write_tone(name)
+    for number, name in enumerate(("north/a.wav", "south/a.wav", "far/away/b.wav")):
+        write_tone(name, frequency_hz=500 + number)
     path = written(tmp_path, "file,label\nx/south/a.wav,wren\na.wav,robin\nb.wav,owl\n../secret.wav,x\n")
     records = read(path)
     assert {Path(one.path).parent.name for one in of_kind(records, Recording)} == {"south", "away"}
@@ -306,6 +306,47 @@ def test_folders_in_a_name_decide_and_two_that_fit_are_named(tmp_path: Path, wri
     assert "may be any of 2 files: north/a.wav, south/a.wav" in reasons[3] and "missing" in reasons[5]
     records = read(path, audio=tmp_path / "north")
     assert {one.line for one in of_kind(records, Skipped) if not isinstance(one, Note)} == {5}
+
+
+@pytest.mark.parametrize(
+    ("name", "sounds", "expected"),
+    [
+        ("a.wav", ("a.wav", "t/a.wav"), "t/a.wav"),  # beside the table, which is in t
+        ("a.wav", ("s/a.wav", "t/a.wav"), "t/a.wav"),
+        ("a.wav", ("a.wav", "s/a.wav"), "a.wav"),
+        ("a", ("a.wav", "s/a.wav"), None),
+        ("u/a.wav", ("s/a.wav", "x/y/a.wav"), None),
+        ("/mnt/u/a.wav", ("a.wav", "s/a.wav"), "a.wav"),
+    ],
+)
+def test_of_sounds_of_one_name_none_is_guessed(
+    tmp_path: Path, write_tone: WriteTone, name: str, sounds: tuple[str, ...], expected: str | None
+) -> None:
+    for number, sound in enumerate(sounds):
+        write_tone(sound, frequency_hz=500 + number)
+    (tmp_path / "t").mkdir(exist_ok=True)
+    path = written(tmp_path / "t", f"file,label\n{name},wren\n")
+    try:
+        records = read(path, audio=tmp_path)
+    except LabeltoolError as error:
+        assert expected is None and "may be any of 2 files" in str(error)
+    else:
+        assert [one.path for one in of_kind(records, Recording)] == [str(tmp_path / (expected or ""))]
+
+
+def test_copies_of_a_sound_are_not_ambiguous(tmp_path: Path, write_tone: WriteTone) -> None:
+    for name in ("north/a.wav", "south/a.wav"):
+        write_tone(name)
+    assert len(of_kind(read(written(tmp_path, "file,label\na.wav,robin\n")), Recording)) == 1
+
+
+def test_a_sound_is_not_taken_for_one_of_another_folder_that_is_missing(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("north/a.wav")
+    path = written(tmp_path, "file,label\nsouth/a.wav,robin\nnorth/a.wav,wren\na.wav,owl\n")
+    records = read(path)
+    assert [one.label for one in of_kind(records, Verdict)] == ["wren", "owl"]
+    (skipped,) = (one for one in records if type(one) is Skipped)
+    assert skipped.line == 2 and "are two names" in skipped.reason
 
 
 def test_rows_become_clips_with_their_values_and_missing_sounds_are_named_once(
