@@ -31,7 +31,7 @@ _SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
 _MAX_FILES = 1_000_000
 _HEAD_BYTES = 1 << 16
 _MAX_SHOWN = 6
-_NAMED = "`labeltool import table --column file=NAME --column label=NAME` names them"
+_NAMED = "`labeltool import table --column label=NAME` names them, with file=, start=, end= for others"
 _REMEDIES = {
     "spreadsheet": ": save a spreadsheet as CSV",
     "svl": ": export the layer as CSV with a header",
@@ -269,7 +269,7 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
         return Skipped(str(path), None, f"not taken: {reason}")
     if len(fields := fields_in(head)) > 1:
         shown = ", ".join(map(quoted, fields[:_MAX_SHOWN]))
-        reason = f"is no table that is known by its columns ({shown}): {_NAMED}, without a header by numbers from 1"
+        reason = f"is no table that is known by its columns ({shown}): {_NAMED}; without a header by numbers from 1"
     return Skipped(str(path), None, f"not taken: {reason}")
 
 

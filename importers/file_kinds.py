@@ -76,7 +76,7 @@ FILE_KINDS = (
     _kind("git-lfs", "a git-lfs pointer, not the file itself (`git lfs pull` fetches it)", "version https://git-lfs"),
     _kind("sound", "a sound file", r"RIFF....WAVE|RF64|fLaC|OggS|ID3|FORM....AIF|caff|\.snd|\xff[\xe2-\xff]", "audio"),
     _kind("mp4", "an MP4 file (m4a, m4b)", r"....ftyp"),
-    _kind("spreadsheet", "a ZIP archive or a spreadsheet", r"PK\x03\x04"),
+    _kind("spreadsheet", "a ZIP archive or a spreadsheet", r"PK\x03\x04|\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
     _kind("gzip", "a file packed with gzip", r"\x1f\x8b"),
     _kind("pdf", "a PDF", "%PDF-"),
     _kind("picture", "a picture", r"\x89PNG|\xff\xd8\xff|GIF8|BM..\0\0"),

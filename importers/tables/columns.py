@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES
 from labeltool.errors import LabeltoolError
-from labeltool.importers.audacity.label_track import clock_time_s
 from labeltool.importers.base import quoted
+from labeltool.importers.tables.numbers import numbers_in, scaled, text_of_field
 from labeltool.importers.tables.profiles import (
     ALIASES,
     CLOCKS,
@@ -32,16 +31,15 @@ if TYPE_CHECKING:
     from labeltool.type_aliases import Bools, Float64, Objects
 
 _MAX_REPORTED = 1000
-_UNKNOWN = frozenset({"", "na", "n/a", "nan", "none", "null"})
 _FOLD = re.compile(r"(?:fold[ _-]?)?([0-9]{1,4})(?:[.,]0*)?", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(r"^([0-9]{1,18})[.,]0+$")
 _WHOLE = re.compile(r"\s*[0-9]{1,18}\s*")
 # Different texts of a column that are looked at to know what it is.
 _MAX_LOOKED_AT = 1000
 _SUFFIXES = tuple(AUDIO_SUFFIXES)
+_MINUTES = ("min", "mins", "minute", "minutes")
 _WITH_UNITS = frozenset({"start_s", "end_s", "duration_s", "low_hz", "high_hz"})
 _MAX_NAMED = 20
-_MAX_NUMBER = 100
 
 
 class Columns:
@@ -117,7 +115,7 @@ class Columns:
 
         column = self.table.frame[name].astype(object)
         codes, known = pd.factorize(column, use_na_sentinel=True)
-        texts = np.array([*map(_text, known), ""], object)  # the last one for code -1, no value
+        texts = np.array([*map(text_of_field, known), ""], object)  # the last one for code -1, no value
         return pd.Series(texts[codes], index=column.index, dtype=object)
 
     def numbers(self, meaning: str, unit: str) -> Float64 | None:
@@ -144,18 +142,24 @@ class Columns:
         column = self.table.frame[name]
         own_unit = self._unit(meaning, name)
         if pd.api.types.is_numeric_dtype(column.dtype):
-            numbers = _scaled(np.asarray(column.astype("float64"), np.float64), own_unit)
+            numbers, unclear = scaled(np.asarray(column.astype("float64"), np.float64), own_unit), None
         else:
-            numbers = _floats(column.astype(object).to_numpy(), own_unit, is_time=unit == "seconds")
+            numbers, unclear = numbers_in(column.astype(object).to_numpy(), own_unit, unit)
         bad = np.isinf(numbers)
         if unit != "seconds" and bad.any() and not np.isfinite(numbers).any():
             del self.names[meaning]  # texts ("high", "low"): the file's own
             return None
-        what = f"is not a number{'' if unit == meaning else f' of {unit}'}"
+
+        def reason(row: int) -> str:
+            what = f"is not a number{'' if unit == meaning else f' of {unit}'}"
+            if unclear is not None and unclear[row]:
+                what = "may have decimals or thousands after its separator, as others of its column are written"
+            return f"{name} {quoted(str(column.iloc[row]))} {what}"
+
         if unit == "seconds":
-            self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}")
+            self.reject(bad, reason)
         else:
-            self._report(Note, bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}: ignored")
+            self._report(Note, bad, lambda row: f"{reason(row)}: ignored")
         return np.where(bad, np.nan, numbers)
 
     def _unit(self, meaning: str, name: str) -> str:
@@ -165,6 +169,11 @@ class Columns:
         if unit or start is None or meaning not in ("end_s", "duration_s"):
             return unit
         return of_start if scale_of(of_start := with_unit(start)[1]) != 1.0 else ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a person said that each label is of the whole sound."""
+        return "start_s" in self._chosen and "start_s" not in self.names
 
     @property
     def are_samples(self) -> bool:
@@ -193,10 +202,24 @@ class Columns:
                 unit = self._unit(meaning, name) or "seconds"
                 self.skipped.append(Note(path, None, f"{quoted(name)} has no unit in its name: read in {unit}"))
 
+    def _require_one_column_a_time(self) -> None:
+        """Refuse minutes and seconds in columns of their own, of which one would be the whole time."""
+        by_name = {folded(str(name)): str(name) for name in self.table.frame.columns}
+        for meaning in ("start_s", "end_s"):
+            name = self.first_name(meaning)
+            base = "" if name is None else with_unit(name)[0]
+            minutes = next((by_name[one] for unit in _MINUTES if (one := base + unit) in by_name), None)
+            if name is not None and minutes not in (None, name) and with_unit(name)[1]:
+                reason = f"has times in two columns, {quoted(minutes or '')} and {quoted(name)}"
+                raise LabeltoolError(reason, file=self.table.path, remedy="write them in one column, in seconds")
+
     def times(self) -> tuple[Float64 | None, Float64 | None]:
         """Return the starts and ends in the sound, seconds; None where the table has no times."""
         import numpy as np
 
+        if self.is_whole:
+            return None, None
+        self._require_one_column_a_time()
         if "start_s" not in self.names and "duration_s" in self.names:
             # An offset and a duration, as NeMo's manifests have them: that offset is no end.
             ends = self.names.get("end_s", [])
@@ -279,7 +302,9 @@ def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]
     known = profile.columns if profile is not None else {}
     names: dict[str, list[str]] = {}
     for meaning in dict.fromkeys([*chosen, *known, *ALIASES]):
-        if meaning in chosen:
+        if meaning in chosen and not chosen[meaning]:
+            names[meaning] = []
+        elif meaning in chosen:
             if folded(chosen[meaning]) not in by_name:
                 raise no_column(table, f"no column {quoted(chosen[meaning])}")
             names[meaning] = [by_name[folded(chosen[meaning])]]
@@ -348,44 +373,3 @@ def no_column(table: Table, what: str) -> LabeltoolError:
 def source_names(text: pd.Series[str]) -> pd.Series[str]:
     """Return the names of source recordings; a number as spreadsheets write it, 100.0, is one without decimals."""
     return text.str.replace(_WHOLE_NUMBER, r"\1", regex=True)
-
-
-def _text(field: object) -> str:
-    whole = isinstance(field, float) and field.is_integer()
-    return (field if isinstance(field, str) else str(int(field) if whole else field)).strip()  # type: ignore[call-overload]
-
-
-def _scaled(numbers: Float64, unit: str) -> Float64:
-    """Return numbers of a unit in seconds or hertz; infinity where each is to be as a clock shows it."""
-    import numpy as np
-
-    if unit in CLOCKS:
-        return np.where(np.isnan(numbers), numbers, np.inf)
-    return numbers if (scale := scale_of(unit)) == 1.0 else np.round(numbers * scale, 9)
-
-
-def _floats(fields: Objects, unit: str, *, is_time: bool) -> Float64:
-    """Return the numbers of fields, scaled; NaN where there is none, infinity where there is another text."""
-    import numpy as np
-
-    try:
-        numbers = fields.astype(np.float64)  # exactly as Python reads them, unlike `pandas.to_numeric`
-    except (ValueError, TypeError):
-        texts = [_text("" if field is None else field) for field in fields]
-        clock_s = [clock_time_s(text) if is_time and unit != SAMPLES else None for text in texts]
-        numbers = np.array([_number(text, is_time) for text in texts], np.float64)
-        is_clock = np.array([time_s is not None for time_s in clock_s], np.bool_)
-        return np.where(is_clock, np.array(clock_s, np.float64), _scaled(numbers, unit))
-    return _scaled(numbers, unit)
-
-
-def _number(text: str, is_time: bool) -> float:
-    if text.casefold() in _UNKNOWN:
-        return math.nan
-    try:
-        if len(text) > _MAX_NUMBER or "_" in text:
-            return math.inf
-        is_share = text.endswith("%") and not is_time
-        return float(text[:-1].replace(",", ".")) / 100 if is_share else float(text.replace(",", "."))
-    except ValueError:
-        return math.inf

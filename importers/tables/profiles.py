@@ -18,17 +18,27 @@ _PUNCTUATION = re.compile(r"[\s_\-./()#\[\]]+")
 SAMPLES = "samples"
 """The unit of times that are counted in samples of the recording."""
 
-CLOCKS = frozenset({"m:ss", "mm:ss", "h:mm:ss", "hh:mm:ss", "hh:mm:ss.ms"})
+CLOCKS = frozenset(
+    {"m:ss", "mm:ss", "mm:ss.s", "mm:ss.ms", "mm:ss.sss", "m:s", "min:s", "min:ss", "min:sec"}
+    | {"h:mm:ss", "hh:mm:ss", "hh:mm:ss.s", "hh:mm:ss.ms", "hh:mm:ss.sss", "h:m:s"}
+)
 """The units of times of which each is as a clock shows it: a plain number is none."""
 
-_SCALES = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "ss.msec", "hz", *CLOCKS), 1.0),
+_TIMES = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "ss.msec"), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "\u00b5s", "\u03bcs", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("sample", SAMPLES), 1.0),
-    "khz": 1e3,
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
 }
-_WITH_UNIT = re.compile(r"(.*?[^\s_.\-(\[])([\s_.\-(\[]+(?:in[\s_]+)?)([A-Za-z:.]+)[)\]]*")
+_SCALES = {**_TIMES, **dict.fromkeys(CLOCKS, 1.0), "hz": 1.0, "khz": 1e3, "sample": 1.0, SAMPLES: 1.0}
+TIMES, FREQUENCIES = frozenset(_TIMES), frozenset({"hz", "khz"})
+"""Units of times and of frequencies."""
+
+_WITH_UNIT = re.compile(r"(.*?[^\s_.\-(\[])([\s_.\-(\[]+(?:in[\s_]+)?)([A-Za-z\u00b5\u03bc:.]+)[)\]]*")
+# Beside a name without parentheses they are rather something else: a first time, a height.
+_IN_PARENTHESES = frozenset({"min", "h"})
 
 
 def folded(name: str) -> str:
@@ -41,7 +51,7 @@ def with_unit(name: str) -> tuple[str, str]:
     match = _WITH_UNIT.fullmatch(name.strip()[:200])
     unit = "" if match is None else match[3].rstrip(".").casefold()
     # "start_time_min" may be the first time as well as minutes.
-    if match is None or unit not in _SCALES or (unit == "min" and not set(match[2]) & {*"(["}):
+    if match is None or unit not in _SCALES or (unit in _IN_PARENTHESES and not set(match[2]) & {*"(["}):
         return folded(name), ""
     return folded(match[1]), SAMPLES if unit == "sample" else unit
 
@@ -63,6 +73,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("starts", "start", "starttime", "starttimes", "startseconds", "starttimeseconds", "startoffsets"),
             *("onset", "onsets", "onsettime", "begin", "begins", "begintime", "begintimes", "tmin", "mintime"),
             *("startoffset", "startsec", "startinseconds", "from", "mint", "tstart", "timestart"),
+            *("times", "timesec", "timeseconds", "timeinseconds"),
             *("beginn", "anfang", "début", "debut", "inicio", "início"),
         ),
         "end_s": (
@@ -74,10 +85,23 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "label": (
             *("label", "labels", "eventlabel", "eventlabels", "class", "classname", "category", "annotation", "tag"),
             *("tags", "commonname", "species", "scientificname", "speciescode", "primarylabel", "positivelabels"),
-            *("event", "soundclass", "call", "calltype", "code", "comname", "sciname", "speciesname", "scenelabel"),
+            *(
+                "event",
+                "soundclass",
+                "comname",
+                "sciname",
+                "speciesname",
+                "englishname",
+                "vernacularname",
+                "scenelabel",
+            ),
             *("eventname", "classlabel", "speciesid", "art", "espèce", "espece", "especie", "espécie"),
+            *("call", "calltype", "code"),
         ),
-        "value": ("value", "labeltype", "presence", "present", "verdict", "answer"),
+        "value": (
+            *("value", "labeltype", "presence", "present", "ispresent", "verdict", "answer", "detected"),
+            *("correct", "iscorrect", "accepted"),
+        ),
         "low_hz": (
             "lowhz",
             "lowfreqhz",
@@ -85,7 +109,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "lowfrequency",
             "minfreqhz",
             "minfreq",
-            *("freqlow", "freqmin", "flow"),
+            *("freqlow", "freqmin", "flow", "lowf"),
             "fmin",
             "fminhz",
         ),
@@ -102,6 +126,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
                 "fmax",
             ),
             "fhigh",
+            "highf",
             "fmaxhz",
         ),
         "confidence": ("confidence", "score", "probability", "prob", "conf"),
@@ -126,7 +151,8 @@ VALUES: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("present", "positive", "pos", "1", "1.0", "true", "yes", "y", "x", "accept"), "present"),
         **dict.fromkeys(
-            ("absent", "negative", "neg", "not_present", "0", "0.0", "false", "no", "n", "reject"), "absent"
+            ("absent", "negative", "neg", "not_present", "not present", "0", "0.0", "false", "no", "n", "reject"),
+            "absent",
         ),
         **dict.fromkeys(("unsure", "uncertain", "unknown", "unk", "maybe", "?"), "unsure"),
     }
@@ -165,6 +191,8 @@ class TableProfile:
         A column of true and false, and the licence of each.
     value_columns
         Columns with a JSON list of labels that have the value by which the column is called.
+    may_list
+        Whether a field may have several labels, as in any table.
     nothing
         What it has in place of a label where there is none.
     is_whole
@@ -183,6 +211,7 @@ class TableProfile:
     licence: str | None = None
     licence_of: tuple[str, Mapping[bool, str]] | None = None
     value_columns: tuple[str, ...] = ()
+    may_list: bool = False
     nothing: str | None = None
     is_whole: bool = False
 
@@ -258,7 +287,7 @@ PROFILES = (
         columns=_RAVEN,
         nothing="nocall",
     ),
-    TableProfile("raven", "a selection table of Raven", ("Begin Time (s)",), columns=_RAVEN),
+    TableProfile("raven", "a selection table of Raven", ("Begin Time (s)",), columns=_RAVEN, may_list=True),
     TableProfile(
         "audition",
         "a list of markers of Adobe Audition",
@@ -282,7 +311,7 @@ PROFILES = (
     TableProfile(
         "kaleidoscope",
         "a table of Kaleidoscope",
-        ("FOLDER", "IN FILE", "OFFSET", "DURATION"),
+        ("FOLDER", "IN FILE"),
         columns={
             "folder": ("FOLDER",),
             "recording": ("IN FILE",),
@@ -292,6 +321,7 @@ PROFILES = (
             "low_hz": (),
             "high_hz": (),
         },
+        may_list=True,
     ),
     TableProfile(
         "audioset",

@@ -10,7 +10,6 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,10 @@ from labeltool.importers.base import quoted
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.json_file import text_of
 from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels, label_frame
-from labeltool.importers.tables import json_table, published
+from labeltool.importers.tables import assumptions, json_table, published
 from labeltool.importers.tables.columns import Columns, no_column, source_names
 from labeltool.importers.tables.label_lists import listed_labels, several_labels
-from labeltool.importers.tables.profiles import ALIASES, LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
+from labeltool.importers.tables.profiles import LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
 from labeltool.importers.tables.profiles import folded as folded_name
 from labeltool.importers.tables.text import Table, read_table, require_bounded
 from labeltool.records import Note
@@ -35,14 +34,6 @@ _SHORT = {"file": "recording", "start": "start_s", "end": "end_s", "duration": "
     "low": "low_hz",
     "high": "high_hz",
 }
-# Columns of one value that are no classes.
-_NO_CLASSES = frozenset(
-    {
-        *("", "channel", "channels", "id", "index", "unnamed0", "split", "target", "take", "selection", "overlap"),
-        "annotator",
-    }
-    | {"verified", "manuallyverified", "validated", "reviewed", "checked", "valid", "isvalid", "upvotes", "downvotes"}
-)
 _RAVEN_COLUMNS = frozenset(
     {"selection", "view", "channel", "beginfile", "endfile", "beginpath", "endpath", "begindate", "enddate"}
     | {"begindatetime", "enddatetime", "beginclocktime", "endclocktime", ""}
@@ -50,8 +41,6 @@ _RAVEN_COLUMNS = frozenset(
 # What programs write for a label that is missing.
 _NO_LABELS = frozenset({"na", "n/a", "<na>", "nan", "null"})
 _CLASS_MAPS = ("class_labels_indices.csv", "mid_to_display_name.tsv")
-_TIME_NAME = re.compile(r"(?:t|time)?(?:start|begin|onset|end(?!path|file)|offset|stop|tmin|tmax)")
-_MAX_LISTED = 20
 _CLASS_ID = re.compile(r"/[a-z]/\w+")
 # A column of a `ClassLabel` in the front matter of a data set's card, and its names, each with its index.
 _CARD_NAMES = re.compile(
@@ -69,6 +58,7 @@ def parse(path: Path, *, column: Sequence[str] = (), encoding: str | None = None
     column
         Names of its columns as `MEANING=NAME`; the meanings are `profiles.ROLES`, also start, end, duration, file, low
         and high. Without one, they are found by `profiles.ALIASES`. Of a table without a header their numbers, from 1.
+        `start=` without a name: each label is of the whole sound.
     """
     chosen = chosen_columns(column)
     kind = file_kind(path)
@@ -96,12 +86,14 @@ def chosen_columns(pairs: Sequence[str]) -> dict[str, str]:
 
 def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> ParsedLabels:
     """Make label rows of a table that is already read; as `parse`."""
-    columns = Columns(table, profile, chosen)
+    columns = Columns(assumptions.with_units(table), profile, chosen)
     _skip_repeated_headers(columns)
     classes = _require_labels(columns)
     if "selection" in columns.names:
         _keep_one_view(columns)
     frame = _frame(columns, classes)
+    if profile is None and "start_s" not in frame and not columns.is_whole:
+        assumptions.require_no_times(columns)
     if profile is not None and profile.is_published:
         frame = published.checked(columns, frame)
     frame = frame[columns.taken]
@@ -115,7 +107,7 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
         pass
     elif "labels" in chosen or ("label" not in chosen and _is_list(columns)):
         frame = _one_row_a_label(table.path, frame, listed_labels(frame["label"].unique()))
-    elif "label" not in chosen and profile is None:
+    elif "label" in frame and "label" not in chosen and (profile is None or profile.may_list):
         parts, others = several_labels(frame["label"].unique())
         fields = frame["label"]
         for which, what in (
@@ -131,7 +123,7 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
     if frame.empty and problem is not None:
         reason = f"none of its rows can be used; the first one {problem.reason}"
         raise LabeltoolError(reason, file=table.path, line=problem.line)
-    notes = _notes(columns, frame, classes)
+    notes = assumptions.notes(columns, frame, classes)
     rows = label_frame(frame)
     return ParsedLabels(
         rows, [*skipped, *notes], writes_whole_band=_is_raven(columns), times_in_samples=columns.are_samples
@@ -204,7 +196,7 @@ def _require_labels(columns: Columns) -> list[str]:
         if own:
             columns.names["label"] = own
         return []
-    classes = [name for name in others if _is_class(columns, name)]
+    classes = assumptions.class_columns(columns, others)
     if not classes:
         raise no_column(columns.table, "no column of labels")
     return classes
@@ -212,13 +204,6 @@ def _require_labels(columns: Columns) -> list[str]:
 
 def _is_raven(columns: Columns) -> bool:
     return columns.profile is not None and columns.profile.name == "raven"
-
-
-def _is_class(columns: Columns, name: str) -> bool:
-    if folded_name(name) in _NO_CLASSES:
-        return False
-    known = {text.lower() for text in islice(columns.field_texts(name).unique(), len(VALUES) + 2)}
-    return known <= {*VALUES, "", "nan"} and known != {""}
 
 
 def _keep_one_view(columns: Columns) -> None:
@@ -339,38 +324,3 @@ def _with_class_names(columns: Columns, frame: pd.DataFrame) -> pd.DataFrame:
         names = {field: row[-1] for row in rows for field in row[:2] if _CLASS_ID.fullmatch(field)}
         return frame.assign(label=frame["label"].map(names).fillna(frame["label"]))
     return frame
-
-
-def _notes(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> list[Note]:
-    """Return what was assumed of a table: of which columns its labels are, and that they have no times."""
-    path, profile = str(columns.table.path), columns.profile
-    if profile is not None and profile.is_published:
-        return []
-    if profile is not None and profile.is_whole:
-        return [Note(path, None, "its times are those in the source: each label is of the whole sound file")]
-    used = {name for names in columns.names.values() for name in names}
-    names = [str(name) for name in columns.table.frame.columns if name not in used]
-    notes = []
-    if classes:
-        notes.append(f"its labels are the columns of present and absent: {_listed(classes)}")
-    others = [name for name in names if folded_name(re.sub(r" \(\d+\)$", "", name)) in ALIASES["label"]]
-    if others and profile is None:
-        used_name = quoted(columns.first_name("label") or "")
-        notes.append(f"its labels are those of the column {used_name}, not of {_listed(others)} (--column label=NAME)")
-    if profile is None and "start_s" not in frame and not frame.empty:
-        times = [str(name) for name in columns.table.frame.columns if _TIME_NAME.match(folded_name(str(name)))]
-        but = f", though there is {_listed(times)}" if times else ""
-        reason = f"has no times in seconds{but}: each label is of the whole sound file"
-        notes.append(f"{reason} (--column start=NAME names a column)")
-    if profile is None and {"start_s"} == columns.names.keys() & {"start_s", "end_s", "duration_s"}:
-        notes.append("has starts and no ends: each label is at a point in time (--column end=NAME names a column)")
-    if profile is None and "label" in frame and not frame.empty and frame["label"].str.fullmatch("[0-9]+").all():
-        notes.append("its labels are numbers: `labeltool rename NUMBER NAME` names them")
-    if columns.are_samples:
-        notes.append("its times are counted in samples, of which each recording has its own number a second")
-    return [Note(path, None, reason) for reason in notes]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {more} more" if (more := len(names) - _MAX_LISTED) > 0 else ""
-    return ", ".join(quoted(name) for name in names[:_MAX_LISTED]) + more

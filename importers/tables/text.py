@@ -18,7 +18,7 @@ from labeltool.audio.files import AUDIO_SUFFIXES
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import first_skipped, quoted, read_text
 from labeltool.importers.tables.profiles import ALIASES, IDENTIFIERS, PROFILES, folded, with_unit
-from labeltool.records import Skipped
+from labeltool.records import Note, Skipped
 
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
@@ -34,7 +34,7 @@ MAX_COLUMNS = 2000
 _MAX_ROWS, _MAX_FIELDS = 2_000_000, 40_000_000
 # Rows that are brought into columns at once.
 _CHUNK = 50_000
-_MAX_REPORTED = 1000
+_MAX_REPORTED, _MAX_TITLES = 1000, 10
 _REMEDY = "give a table with a header: a column of file names, of labels, and of starts and ends in seconds"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _KNOWN = frozenset(name for names in ALIASES.values() for name in names) | {
@@ -98,15 +98,26 @@ def read_table(path: Path, encoding: str | None = None, *, numbered: bool = Fals
 def header_of(text: str) -> list[str]:
     """Return the names of the columns in the beginning of a text; empty where it has none.
 
-    Lines that begin with # are comments, but for a last one that names known columns (AudioSet's).
+    Lines that begin with # are comments, but for a last one that names known columns (AudioSet's). Titles of people may
+    be above it.
     """
-    for line in _LINE.findall(text[:100_000]):
+    return _header_line(text)[1]
+
+
+def _header_line(text: str) -> tuple[int, list[str]]:
+    """Return the number of the line of a header, from 0, and its names: the first that are labels, else the first."""
+    found: list[tuple[int, list[str]]] = []
+    for number, line in enumerate(_LINE.findall(text[:100_000])):
         if not line.strip() or _SEPARATOR.fullmatch(line):
             continue
-        names = next(csv.reader([line], delimiter=_delimiter(line), skipinitialspace=True), [])
+        names = [one.strip() for one in next(csv.reader([line], delimiter=_delimiter(line), skipinitialspace=True), [])]
         if not line.lstrip().startswith("#") or sum(folded(name) in _KNOWN for name in names) > 1:
-            return [name.strip() for name in names]
-    return []
+            found.append((number, names))
+            if are_labels(names):
+                return found[-1]
+        if len(found) > _MAX_TITLES:
+            break
+    return found[0] if found else (0, [])
 
 
 def fields_in(text: str) -> list[str]:
@@ -133,7 +144,13 @@ def _text(path: Path, encoding: str | None, numbered: bool) -> Table:
     import pandas as pd
 
     text, skipped = read_text(path, "a CSV table", _REMEDY, encoding)
-    first = next((line for line in _LINE.findall(text[:100_000]) if numbered or _is_header(line)), "")
+    lines_of_text = _LINE.findall(text[:100_000])
+    above = 0 if numbered else _header_line(text)[0]
+    first = next((line for line in lines_of_text[above:] if numbered or _is_header(line)), "")
+    titles = [line for line in lines_of_text[:above] if _is_header(line)]
+    if titles:
+        reason = f"what is above its header is not read: {quoted(titles[0].strip())}"
+        skipped.append(Note(str(path), above + 1, reason))
     delimiter = _delimiter(first)
     if numbered:
         width = len(next(csv.reader([first], delimiter=delimiter), []))
@@ -143,7 +160,7 @@ def _text(path: Path, encoding: str | None, numbered: bool) -> Table:
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
-        header = next(reader) if numbered else _header(path, reader, delimiter)
+        header = next(reader) if numbered else _header(path, reader, delimiter, above)
         rows = _plain_rows(content, reader.line_num, delimiter, len(header))
         if rows is None:
             rows = _any_rows(path, reader, header, skipped)
@@ -158,9 +175,9 @@ def _text(path: Path, encoding: str | None, numbered: bool) -> Table:
     )
 
 
-def _header(path: Path, reader: _Reader, delimiter: str) -> list[str]:
+def _header(path: Path, reader: _Reader, delimiter: str, above: int) -> list[str]:
     for row in reader:
-        has_text = any(field.strip() for field in row)
+        has_text = reader.line_num > above and any(field.strip() for field in row)
         if (
             has_text
             and not _SEPARATOR.fullmatch(delimiter.join(row))

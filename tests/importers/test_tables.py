@@ -54,7 +54,7 @@ TWO: list[Row] = [("a.wav", None, None, label, "present") for label in ("cat", "
         ("# by Ann\nfile,start,end,label,,\na.wav,0:00.5,0:01.25,wren,,\n", ONE),
         ("start,end,label\n0.5,1.25,wren\n", [(None, 0.5, 1.25, "wren", "present")]),
         ("file,label\na.wav,wren\n", [("a.wav", None, None, "wren", "present")]),
-        ("file,time,label\na.wav,3,wren\n", [("a.wav", None, None, "wren", "present")]),
+        ("file,time,label\na.wav,05:30:00,wren\n", [("a.wav", None, None, "wren", "present")]),
         ("file,start,label\na.wav,3,wren\n", [("a.wav", 3.0, 3.0, "wren", "present")]),
         ("file,start,end,label\na.wav,,,wren\n", [("a.wav", None, None, "wren", "present")]),
         (
@@ -415,7 +415,7 @@ def test_what_was_assumed_of_a_table_is_noted(tmp_path: Path) -> None:
     assert "the columns of present and absent: 'dog', 'snr'" in notes("file,dog,snr,n\na.wav,1,0,7\n")
     assert "column 'category', not of 'species'" in notes("file,species,category\na.wav,Parus,bird\n")
     assert "column 'label', not of 'label (2)'" in notes("file,label,label\na.wav,dog,cat\n")
-    assert "no times in seconds, though there is 'start_frame'" in notes("file,start_frame,label\na.wav,500,dog\n")
+    assert "no times in seconds, though there is 'start date'" in notes("file,start date,label\na.wav,2024-05-01,dog\n")
     assert "its folds begin with 0" in notes("file,label,fold\na.wav,dog,0\nb.wav,dog,3\n")
     rows = rows_of(table.parse(written(tmp_path, "file,label,fold\na.wav,dog,0\nb.wav,dog,3\nc.wav,dog,\n")))
     assert [row.fold for row in rows] == [1, 4, None]

@@ -79,22 +79,13 @@ def test_times_are_read_in_the_unit_of_their_column(tmp_path: Path, content: str
             "'duration_samples' is in",
         ),
         ("file,start_s,end_sample,label\na.wav,1,16000,owl\n", "", spans((1, 1, "owl")), "'end_sample' is in samples"),
-        ("file,start_sample,duration_s,label\na.wav,8000,1,owl\n", "", whole(("a.wav", "owl")), "'start_sample' is in"),
         ("file,start (min),end (min),label\na.wav,0:30,1,owl\n", "", spans((30.0, 60.0, "owl")), ""),
         ("file,start (ms),end (ms),label\na.wav,0:01,2000,owl\n", "", spans((1.0, 2.0, "owl")), ""),
-        ("file,start (mm.ss),label\na.wav,1.30,owl\n", "", whole(("a.wav", "owl")), r"though there is 'start \(mm.ss"),
-        ("file,start (hhmmss),label\na.wav,143000,owl\n", "", whole(("a.wav", "owl")), "though there is 'start"),
         (
             "file,start (mm:ss),label\na.wav,0:30,owl\na.wav,130,owl\n",
             "",
             spans((30.0, 30.0, "owl")),
             r"'130' is not a number",
-        ),
-        (
-            "file,start_time_min,start_time_max,label\na.wav,1,2,owl\n",
-            "",
-            whole(("a.wav", "owl")),
-            "though there is 'start_time_min'",
         ),
         ("file,t0_ms,label\na.wav,500,owl\n", "start=t0_ms", spans((0.5, 0.5, "owl")), "no ends"),
         ("file,t0,label\na.wav,500,owl\n", "start=t0", spans((500.0, 500.0, "owl")), "'t0' has no unit .* in seconds"),
@@ -114,6 +105,120 @@ def test_what_is_ambiguous_is_named(
     assert parsed(tmp_path / "x.csv", content, *filter(None, [column])) == expected
     reports = [one.reason for one in table.parse(tmp_path / "x.csv", column=[*filter(None, [column])]).skipped]
     assert any(re.search(report, one) for one in reports) if report else not reports
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("file,start_sample,duration_s,label\na.wav,8000,1,owl\n", "may be times: 'start_sample'"),
+        ("file,start (mm.ss),label\na.wav,1.30,owl\n", r"may be times: 'start \(mm.ss"),
+        ("file,start (hhmmss),label\na.wav,143000,owl\n", "may be times: 'start"),
+        (
+            "file,start_time_min,start_time_max,label\na.wav,1,2,owl\n",
+            "may be times: 'start_time_min', 'start_time_max'",
+        ),
+        ("file,start_frame,label\na.wav,500,owl\n", "may be times: 'start_frame'"),
+        ("file,offset,label\na.wav,0.5,owl\n", "may be times: 'offset'"),
+        ("file,t0,t1,label\na.wav,0.5,1.25,owl\n", "may be times: 't0', 't1'"),
+        ("file,minute,second,label\na.wav,1,5,owl\n", "may be times: 'minute', 'second'"),
+        ("file,start min,start sec,label\na.wav,1,5,owl\n", "in two columns, 'start min' and 'start sec'"),
+    ],
+)
+def test_times_that_are_not_understood_are_refused(tmp_path: Path, content: str, reason: str) -> None:
+    (tmp_path / "x.csv").write_text(content)
+    with pytest.raises(LabeltoolError, match=reason):
+        table.parse(tmp_path / "x.csv")
+    if "may be times" in reason:
+        assert parsed(tmp_path / "x.csv", content, "start=") == whole(("a.wav", "owl"))
+
+
+def test_the_time_of_day_of_a_recording_is_none_in_it(tmp_path: Path) -> None:
+    content = "file,hour,minute,label\na.wav,5,30,owl\n"
+    assert parsed(tmp_path / "x.csv", content) == whole(("a.wav", "owl"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "report"),
+    [
+        # Others of the column have a decimal point.
+        ('a.wav,0.5,9.25,x\na.wav,"1,002","1,005",y\n', spans((0.5, 9.25, "x")), "start '1,002' may have decimals or"),
+        ("a.wav,0.5s,1 min,owl\n", spans((0.5, 60.0, "owl")), ""),
+        ('a.wav,"0,5",1.5,owl\n', spans((0.5, 1.5, "owl")), ""),
+        ("a.wav,1m05s,70,x\na.wav,1,2,owl\n", spans((1.0, 2.0, "owl")), "'1m05s' is not a number"),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(tmp_path: Path, content: str, expected: list[Row], report: str) -> None:
+    assert parsed(tmp_path / "x.csv", f"file,start,end,label\n{content}") == expected
+    assert report in "; ".join(one.reason for one in table.parse(tmp_path / "x.csv").skipped)
+
+
+@pytest.mark.parametrize(
+    ("starts", "read"),
+    [
+        (("500", "950", "1.250"), [0.5, 0.95]),
+        (("500", "1250", "2.250"), [0.5, 1.25, 0.00225]),
+        (("1,250", "950"), [0.95]),
+        (("12,5", "950", "1,250"), [0.0125, 0.95, 0.00125]),
+    ],
+)
+def test_a_separator_of_thousands_is_no_decimal_one(tmp_path: Path, starts: tuple[str, ...], read: list[float]) -> None:
+    rows = "".join(f"a.wav;{start};owl\n" for start in starts)
+    assert [row[1] for row in parsed(tmp_path / "x.csv", f"file;start_ms;label\n{rows}")] == read
+
+
+def test_units_below_the_header_and_titles_above_it(tmp_path: Path) -> None:
+    content = "Survey of 2024;;;\nby Ann\n\nfile;start;end;label\n;ms;(ms);\na.wav;500;1250;wren\n"
+    assert parsed(tmp_path / "x.csv", content) == TIMES[:1]
+    got = table.parse(tmp_path / "x.csv")
+    assert [(one.line, one.reason.split(":")[0]) for one in got.skipped] == [
+        (4, "what is above its header is not read"),
+        (5, "is read as the units of the columns"),
+    ]
+    assert got.rows["line"].tolist() == [6]
+
+
+@pytest.mark.parametrize("name", ["detected", "correct", "Accepted", "is_present"])
+def test_what_a_person_rejected_is_absent(tmp_path: Path, name: str) -> None:
+    content = f"file,species,{name}\na.wav,owl,1\nb.wav,owl,0\n"
+    assert [row[4] for row in parsed(tmp_path / "x.csv", content)] == ["present", "absent"]
+
+
+@pytest.mark.parametrize("name", ["verified", "occurrence"])
+def test_a_column_of_yes_and_no_that_is_not_read_is_named(tmp_path: Path, name: str) -> None:
+    content = f"file,species,{name}\na.wav,owl,1\nb.wav,owl,0\n"
+    assert [row[4] for row in parsed(tmp_path / "x.csv", content)] == ["present", "present"]
+    notes = [one.reason for one in table.parse(tmp_path / "x.csv").skipped]
+    assert f"all its labels are present, whatever '{name}' says (--column value=NAME reads it)" in notes
+    assert [row[4] for row in parsed(tmp_path / "x.csv", content, f"value={name}")] == ["present", "absent"]
+
+
+def test_counts_and_numbers_of_others_are_no_classes(tmp_path: Path) -> None:
+    content = "file,client_id,Country,quality,wren,robin\na.wav,1,X,1,1,2\nb.wav,0,X,0,0,0\n"
+    assert [row[3:] for row in parsed(tmp_path / "x.csv", content)] == [("wren", "present"), ("wren", "absent")]
+    notes = [one.reason for one in table.parse(tmp_path / "x.csv").skipped]
+    assert "its labels are the columns of present and absent: 'wren', not 'robin', which have" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("file,start,end,low_f,high_f,annotation\na.wav,0.5,1.25,100,400,wren\n", (100.0, 400.0)),
+        ("file,start,end,low freq,high freq,label\na.wav,0.5,1.25,2 kHz,8.5 kHz,wren\n", (2000.0, 8500.0)),
+    ],
+)
+def test_bands_of_tables(tmp_path: Path, content: str, expected: tuple[float, float]) -> None:
+    (tmp_path / "x.csv").write_text(content)
+    assert table.parse(tmp_path / "x.csv").rows[["low_hz", "high_hz"]].to_numpy().tolist() == [[*expected]]
+
+
+def test_tables_of_kaleidoscope(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("a.wav", seconds=2.0)
+    (tmp_path / "meta.csv").write_text("INDIR,FOLDER,IN FILE,DURATION,AUTO ID,MANUAL ID\nC:\\x,,a.wav,2,NoID,Myotis\n")
+    (verdicts,) = exactly(VerdictTable, auto.read([tmp_path]))
+    assert verdicts.rows["label"].tolist() == ["Myotis"] and verdicts.rows["start_s"].isna().all()
+    rows = '\n,,a.wav,0,1,,"MYOLUC,EPTFUS"\n,,a.wav,1,1,,MYOLUC\n,,a.wav,0.5,1,,EPTFUS\n'
+    got = parsed(tmp_path / "id.csv", f"INDIR,FOLDER,IN FILE,OFFSET,DURATION,AUTO ID,MANUAL ID{rows}")
+    assert got == spans((0, 1, "MYOLUC"), (0, 1, "EPTFUS"), (1, 2, "MYOLUC"), (0.5, 1.5, "EPTFUS"))
 
 
 @pytest.mark.parametrize(

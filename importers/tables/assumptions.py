@@ -1,0 +1,157 @@
+"""What is assumed of a table where its header does not say it; each is noted, or refused where it may be wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from labeltool.errors import LabeltoolError
+from labeltool.importers.base import quoted
+from labeltool.importers.tables.columns import Columns
+from labeltool.importers.tables.profiles import ALIASES, FREQUENCIES, SAMPLES, TIMES, VALUES, folded
+from labeltool.records import Note
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labeltool.importers.tables.text import Table
+
+# Columns of one value that are no classes.
+_NO_CLASSES = frozenset(
+    {
+        *("", "channel", "channels", "id", "index", "unnamed0", "split", "target", "take", "selection", "overlap"),
+        *("annotator", "quality", "rating", "country", "actor", "gender", "sex", "age", "speaker", "number", "count"),
+        *("intensity", "statement", "repetition", "duplicate", "augmented", "isaugmented"),
+    }
+    | {"verified", "manuallyverified", "validated", "reviewed", "checked", "valid", "isvalid", "upvotes", "downvotes"}
+)
+# So are client_id, speakerId, species number.
+_NUMBER_OF = re.compile(r"(?i:[ _-](?:id|ids|number|nr|count))$|[a-z]I[Dd]$|^(?i:num|n)[ _-]")
+_TIME_NAME = re.compile(
+    r"(?:t|time)?(?:start|begin|onset|end(?!path|file)|offset|stop|tmin|tmax)|t[012]$|times?$|timestamps?$|xmin$|xmax$"
+    r"|x[12]$|minutes?$|seconds?$|frames?$"
+)
+# Numbers from here on are dates, or seconds since 1970.
+_LEAST_DATE = 10_000_000
+_HOURS = frozenset({"hour", "hours", "day", "year", "date"})
+_UNITS = TIMES | FREQUENCIES | {SAMPLES}
+_MAX_LISTED = 20
+
+
+def with_units(table: Table) -> Table:
+    """Return a table with the units that a row below its header has in the names of its columns, and without that row.
+
+    Such a row has units and blanks only.
+    """
+    if table.frame.empty or table.lines is None:
+        return table
+    first = {str(name): str(field).strip(" ()[]").casefold() for name, field in table.frame.iloc[0].items()}
+    units = {name: unit for name, unit in first.items() if unit in _UNITS}
+    if not units or any(field not in _UNITS and field not in ("", "-") for field in first.values()):
+        return table
+    shown = ", ".join(f"{name} ({unit})" for name, unit in units.items())
+    note = Note(str(table.path), int(table.lines[0]), f"is read as the units of the columns: {shown}")
+    names = [f"{name} ({units[name]})" if name in units else name for name in first]
+    frame = table.frame.iloc[1:].reset_index(drop=True).set_axis(names, axis="columns")
+    return replace(table, frame=frame, lines=table.lines[1:], skipped=[*table.skipped, note])
+
+
+def class_columns(columns: Columns, names: Sequence[str]) -> list[str]:
+    """Return those columns, of the ones without a meaning, that say of a class whether it is present."""
+    return [name for name in names if _says_present(columns, name) and not _is_no_class(name)]
+
+
+def require_no_times(columns: Columns) -> None:
+    """Refuse a table without starts that has a column of numbers which may be times: its labels are of parts.
+
+    Raises
+    ------
+    LabeltoolError
+        With the columns.
+    """
+    names = [str(name) for name in columns.table.frame.columns]
+    used = {name for meaning, of in columns.names.items() for name in of if meaning not in ("end_s", "duration_s")}
+    times = [
+        name for name in names if name not in used and _TIME_NAME.match(folded(name)) and _has_times(columns, name)
+    ]
+    if _HOURS & {folded(name) for name in names}:  # the time of day of a recording
+        times = [name for name in times if not re.match("min|sec|time", folded(name))]
+    if times:
+        raise LabeltoolError(
+            f"has columns of numbers that may be times: {_listed(times)}",
+            file=columns.table.path,
+            remedy="`labeltool import table --column start=NAME --column end=NAME` reads them as seconds, "
+            "`--column start=` takes each label for the whole sound",
+        )
+
+
+def notes(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> list[Note]:
+    """Return what was assumed of a table: of which columns its labels are, and that they have no times."""
+    path, profile = str(columns.table.path), columns.profile
+    if profile is not None and profile.is_published:
+        return []
+    if profile is not None and profile.is_whole:
+        return [Note(path, None, "its times are those in the source: each label is of the whole sound file")]
+    used = {name for names in columns.names.values() for name in names}
+    names = [str(name) for name in columns.table.frame.columns if name not in used]
+    found = []
+    if classes:
+        counts = [name for name in names if name not in classes and not _is_no_class(name) and _counts(columns, name)]
+        other = f", not {_listed(counts)}, which have other numbers than 0 and 1" if counts else ""
+        found.append(f"its labels are the columns of present and absent: {_listed(classes)}{other}")
+    others = [name for name in names if folded(re.sub(r" \(\d+\)$", "", name)) in ALIASES["label"]]
+    if others and profile is None:
+        used_name = quoted(columns.first_name("label") or "")
+        found.append(f"its labels are those of the column {used_name}, not of {_listed(others)} (--column label=NAME)")
+    if not classes and "value" not in columns.names and "label" in columns.names:
+        unread = [name for name in names if _says_present(columns, name, absent=True)]
+        if unread:
+            which = _listed(unread)
+            found.append(f"all its labels are present, whatever {which} says (--column value=NAME reads it)")
+    if profile is None and "start_s" not in frame and not frame.empty:
+        dates = [str(name) for name in columns.table.frame.columns if _TIME_NAME.match(folded(str(name)))]
+        but = f", though there is {_listed(dates)}" if dates else ""
+        reason = f"has no times in seconds{but}: each label is of the whole sound file"
+        found.append(f"{reason} (--column start=NAME names a column)")
+    if profile is None and {"start_s"} == columns.names.keys() & {"start_s", "end_s", "duration_s"}:
+        found.append("has starts and no ends: each label is at a point in time (--column end=NAME names a column)")
+    if profile is None and "label" in frame and not frame.empty and frame["label"].str.fullmatch("[0-9]+").all():
+        found.append("its labels are numbers: `labeltool rename NUMBER NAME` names them")
+    if columns.are_samples:
+        found.append("its times are counted in samples, of which each recording has its own number a second")
+    return [Note(path, None, reason) for reason in found]
+
+
+def _is_no_class(name: str) -> bool:
+    return folded(name) in _NO_CLASSES or _NUMBER_OF.search(name) is not None
+
+
+def _says_present(columns: Columns, name: str, *, absent: bool = False) -> bool:
+    """Return whether each field of a column says present, absent, unsure or nothing; with `absent` also that."""
+    known = {text.lower() for text in islice(columns.field_texts(name).unique(), len(VALUES) + 2)}
+    return (
+        known <= {*VALUES, "", "nan"}
+        and known != {""}
+        and (not absent or any(VALUES.get(text) == "absent" for text in known))
+    )
+
+
+def _counts(columns: Columns, name: str) -> bool:
+    """Return whether a column has small whole numbers only."""
+    known = list(islice(columns.field_texts(name).unique(), 100))
+    return any(known) and all(re.fullmatch("[0-9]{0,3}", text) for text in known)
+
+
+def _has_times(columns: Columns, name: str) -> bool:
+    """Return whether a column has numbers only, none of which is a date."""
+    known = [text.replace(",", ".") for text in columns.field_texts(name).unique()[:1000] if text]
+    is_number = all(re.fullmatch(r"[0-9]{1,15}(?:\.[0-9]*)?", text) for text in known)
+    return bool(known) and is_number and max(map(float, known)) < _LEAST_DATE
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {more} more" if (more := len(names) - _MAX_LISTED) > 0 else ""
+    return ", ".join(quoted(name) for name in names[:_MAX_LISTED]) + more
