@@ -34,7 +34,6 @@ _MAX_SHOWN = 6
 _NAMED = "`labeltool import table --column label=NAME` names them, with file=, start=, end= for others"
 _REMEDIES = {
     "spreadsheet": ": save a spreadsheet as CSV",
-    "svl": ": export the layer as CSV with a header",
     "json": f"; where it is a list of objects with sounds and labels, {_NAMED}",
 }
 _LABEL_LINE = re.compile(

@@ -57,6 +57,9 @@ _SUBTITLE = rf".*?(?<![^\r\n])(?:[ \t]*\d{{1,9}}[ \t]*(?:\r\n|\r|\n)[^\t\r\n]*?|
 _JSON = r"\s*+[\[{].*"
 # A task of Label Studio without labels: [{"data": {...  or [{"audio": "...
 _TASK = r'\s*+(?:\[\s*+)?\{\s*+(?:"id"\s*:\s*\d{1,18}\s*,\s*)?"(?:data"\s*:\s*\{|audio"\s*:\s*")'
+_AVIANZ = r'\s*+\[\s*+(?:\{(?=[^}]*"Operator"\s*:)[^}]*"Reviewer"\s*:|\[[\d\s.,]+\[\s*+\{\s*+"species"\s*:)'
+_RTTM = r"(?:;;[^\n]*\n|\s)*+(?:SPEAKER|NON-SPEECH|NON-LEX|SPKR-INFO|LEXEME)[ \t]+\S+[ \t]+\d"
+_AUDINO = rf'(?={_JSON}"original_filename"\s*+:){_JSON}"segmentations"\s*+:\s*+\['
 # An object in the first line, and another one in the next or a name of a file in it.
 _JSON_LINES = r'\s*+\{[ \t]*(?=")[^\n]*(?:"file_name"[ \t]*:|\}[ \t\r]*\n\s*+\{)'
 
@@ -82,8 +85,14 @@ FILE_KINDS = (
     _kind("picture", "a picture", r"\x89PNG|\xff\xd8\xff|GIF8|BM..\0\0"),
     _kind("rtf", "a text of a word processor (RTF)", r"\{\\rtf"),
     _kind("html", "a web page", r"\s*(?i:<!doctype html|<html)"),
-    _kind("svl", "a session or a layer of Sonic Visualiser", r"\s*<\?xml.*<sv>"),
+    _kind("svl", "a layer of Sonic Visualiser", r"\s*<\?xml.*<sv>", "sonic-visualiser"),
     _kind("xml", "an XML file", r"\s*<\?xml"),
+    _kind("avianz", "an annotation file of AviaNZ", _AVIANZ, "avianz"),
+    _kind("via", "a project of VIA 3", r'\s*+\{\s*+"project"\s*+:\s*+\{\s*+"pid"', "via"),
+    _kind("via table", "an export of VIA 3", "# Exported using VGG Image Annotator", "via"),
+    _kind("htk", "a label file of HTK", r"#!MLF!#| *+[0-9]++ ++[0-9]++ ++\S", "htk"),
+    _kind("rttm", "an RTTM file", _RTTM, "rttm"),
+    _kind("audino", "an export of audino", _AUDINO, "audino", 1 << 16),
     _kind("jams", "a JAMS file", rf'{_JSON}"(?:jams_version|file_metadata|annotation_metadata)"', "jams", 1 << 16),
     _kind("soundevent", "an AOEF file of soundevent", rf'{_JSON}"collection_type"\s*:', "soundevent"),
     _kind("json lines", "a table as JSON Lines", _JSON_LINES, "table", 1 << 16),

@@ -264,6 +264,9 @@ _LABEL_FILES = (
 )
 
 
+_BANDS: tuple[Carried, ...] = ("regions", "bands", "confidence")
+
+
 def _label_files(name: str, help: str, module: str, *carries: Carried) -> Format:
     return Format(name, help, module, "files", "FILE", _LABEL_FILES, is_labels=True, carries=carries)
 
@@ -300,7 +303,7 @@ FORMATS = _by_name(
         "audacity",
         "Labels of Audacity: exported tracks and projects. Text, .srt, .vtt, .aup, .aup3, .aup4, known by the content.",
         "audacity",
-        *("regions", "bands", "confidence"),
+        *_BANDS,
     ),
     _label_files(
         "textgrid",
@@ -328,6 +331,14 @@ FORMATS = _by_name(
     ),
     _label_files(
         "elan", "Annotations of ELAN. .eaf files; a tier becomes a track.", "annotation_files.elan", "regions"
+    ),
+    _label_files("avianz", "Annotations of AviaNZ. NAME.wav.data.", "annotation_files.avianz", *_BANDS, "unsure"),
+    _label_files("via", "Segments of VGG's VIA 3. Projects and exports.", "annotation_files.via", "regions"),
+    _label_files("audino", "Exports of audino. Transcriptions are not taken.", "annotation_files.audino", "regions"),
+    _label_files("htk", "Labels of HTK. .lab and .mlf, in units of 100 ns.", "annotation_files.htk", "regions"),
+    _label_files("rttm", "RTTM of speaker diarisation.", "annotation_files.rttm", "regions"),
+    _label_files(
+        "sonic-visualiser", "Layers of Sonic Visualiser. .svl.", "annotation_files.sonic_visualiser", "regions"
     ),
     Format(
         "esc50",

@@ -109,8 +109,7 @@ def notes(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> list
     if not classes and "value" not in columns.names and "label" in columns.names:
         unread = [name for name in names if _says_present(columns, name, absent=True)]
         if unread:
-            which = _listed(unread)
-            found.append(f"all its labels are present, whatever {which} says (--column value=NAME reads it)")
+            found.append(f"its labels are present, whatever is in {_listed(unread)} (--column value=NAME reads that)")
     if profile is None and "start_s" not in frame and not frame.empty:
         dates = [str(name) for name in columns.table.frame.columns if _TIME_NAME.match(folded(str(name)))]
         but = f", though there is {_listed(dates)}" if dates else ""

@@ -282,7 +282,11 @@ def _delimiter(line: str) -> str:
 
     # Blanks part names only where nothing else does, and all are known.
     words = line.split()
-    if len(words) > 1 and not set(line) & {*_DELIMITERS} and all(folded(word) in _KNOWN for word in words):
+    if (
+        len(words) > 1
+        and not set(line) & {*_DELIMITERS}
+        and all({folded(word), with_unit(word)[0]} & _KNOWN for word in words)
+    ):
         return " "
     return max(_DELIMITERS, key=found)
 

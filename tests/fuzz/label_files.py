@@ -29,3 +29,33 @@ EAF = """<?xml version="1.0"?><ANNOTATION_DOCUMENT><HEADER><MEDIA_DESCRIPTOR MED
 ANNOTATION_ID="a2" ANNOTATION_REF="a1"/></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
 JSON_LINES = """{"file_name": "train/a.wav", "label": "dog", "site": "marsh", "n": 3, "ok": true, "start":1, "end": 2.5}
 {"file_name": "b.wav", "label": ["a, b", "rain"], "start": [0.5, 1], "end": [1, 2], "x": {"y": null}}"""
+AVIANZ = """[{"Operator": "A", "Reviewer": "", "Duration": 60.0}, [1.0, 19.5, 1200, 2500, [{"species":
+"Kiwi (Little spotted)", "certainty": 100, "filter": "M", "calltype": "f1"}]], [35, 45, 0, 0, [{"species": "Don't Know",
+"certainty": 0}]]]"""
+VIA = """{"project": {"pid": "p", "vid_list": ["1"]}, "attribute": {"1": {"aname": "s", "type": 4,
+"options": {"0": "wren"}}, "2": {"aname": "c", "type": 2, "options": {"0": "a", "1": "b"}}}, "file": {"1": {"fid": "1",
+"fname": "a.wav", "src": ""}}, "metadata": {"1_a": {"vid": "1", "z": [0.5, 1.25], "xy": [], "av": {"1": "0",
+"2": "0,1"}}}, "view": {"1": {"fid_list": ["1"]}}}"""
+VIA_TABLES = tuple(
+    f"# Exported using VGG Image Annotator\n{lines}"
+    for lines in (
+        '# ATTRIBUTE = {"1": {"aname": "s", "options": {"0": "wren"}}}\n'
+        "# CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata\n"
+        '"1_a","[""a.wav""]",0,"[0.5,1.25]","[]","{""1"":""0""}"\n',
+        "# CSV_HEADER = metadata_id,file_list,temporal_segment_start,temporal_segment_end,metadata\n"
+        '"1_a","[""a.wav""]",0.5,1.25,"{""s"":""wren""}"\n',
+    )
+)
+AUDINO = """[{"filename": "f0.wav", "original_filename": "a.wav", "segmentations": [{"start_time": 0.5,
+"end_time": 1.25, "transcription": "hi", "annotations": {"s": {"id": 1, "values": {"id": 1, "value": "wren"}},
+"m": {"id": 2, "values": [{"id": 2, "value": "x"}]}}}]}]"""
+LAB = "0 5000000 sil -12.5 word\n5000000 12500000 wren\n"
+MLF = f'#!MLF!#\n"*/a.lab"\n{LAB}///\n0 5000000 other\n.\n"b.lab"\n0 5000000 owl\n.\n'
+RTTM = (
+    ";; x\nSPKR-INFO a 1 <NA> <NA> <NA> unknown s1 <NA>\nSPEAKER a 1 0.5 0.75 <NA> <NA> s1 <NA> <NA>\n"
+    "NON-SPEECH a 1 2 1 <NA> noise <NA> <NA>\n"
+)
+SVL = """<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE sonic-visualiser>\n<sv>\n  <data>
+<model id="1" name="" sampleRate="8000" type="sparse" dimensions="3" resolution="1" dataset="0" subtype="region"/>
+<dataset id="0" dimensions="3"><point frame="4000" value="1" duration="6000" label="wren &amp; co"/>
+<point frame="8000" value="1" duration="1" label=""/></dataset></data></sv>\n"""

@@ -31,7 +31,19 @@ from labeltool.audio.remote.listing import sounds_at
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
 from labeltool.importers import audacity, device_log
-from labeltool.importers.annotation_files import elan, jams, label_studio, soundevent, textgrid
+from labeltool.importers.annotation_files import (
+    audino,
+    avianz,
+    elan,
+    htk,
+    jams,
+    label_studio,
+    rttm,
+    sonic_visualiser,
+    soundevent,
+    textgrid,
+    via,
+)
 from labeltool.importers.label_list import read_label_list
 from labeltool.importers.tables import table
 from labeltool.networks import dense_head, model_card, model_folder
@@ -59,6 +71,8 @@ _TABLES = (
     "INDIR,FOLDER,IN FILE,OFFSET,DURATION,MANUAL ID\nC:\\x,night,a.wav,2.5,1.5,Myotis\n",
     '# YTID, start_seconds, end_seconds, positive_labels\nx, 30.000, 40.000, "/m/09x0r,/m/05zppz"\n',
     "file,wren,robin\na.wav,1,0\nb.wav,,?\n",
+    "Survey;;\n\nfile;start;label\n;ms;\na.wav;1.250;x\nb.wav;950;y\n",
+    'file,start,end,label\na.wav,0.5 s,"1,002",x\n',
 )
 _LOG = "# aed_run 2 model=0123456789abcdef labels=2 rate=16000 patch_s=1.044 patch_hop_s=0.5\n0.000 -128 97\n"
 
@@ -340,6 +354,12 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
         "JSON Lines": FuzzedReader("{}.jsonl", lambda: _texts(label_files.JSON_LINES), table.parse),
         "AOEF": FuzzedReader("{}.json", lambda: _texts(label_files.AOEF), soundevent.parse),
         "ELAN": FuzzedReader("{}.eaf", lambda: _texts(label_files.EAF), elan.parse),
+        "AviaNZ": FuzzedReader("{}.wav.data", lambda: _texts(label_files.AVIANZ), avianz.parse),
+        "VIA": FuzzedReader("{}.json", lambda: _texts(label_files.VIA, *label_files.VIA_TABLES), via.parse),
+        "audino": FuzzedReader("{}.json", lambda: _texts(label_files.AUDINO), audino.parse),
+        "HTK": FuzzedReader("{}.lab", lambda: _texts(label_files.LAB, label_files.MLF), htk.parse),
+        "RTTM": FuzzedReader("{}.rttm", lambda: _texts(label_files.RTTM), rttm.parse),
+        "svl": FuzzedReader("{}.svl", lambda: _texts(label_files.SVL), sonic_visualiser.parse),
         "ESC-50": FuzzedReader(
             "esc/meta/esc50.csv",
             lambda: [_ESC50.encode(), _ESC50.replace(",", ";").encode()],

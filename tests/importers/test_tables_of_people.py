@@ -188,7 +188,7 @@ def test_a_column_of_yes_and_no_that_is_not_read_is_named(tmp_path: Path, name: 
     content = f"file,species,{name}\na.wav,owl,1\nb.wav,owl,0\n"
     assert [row[4] for row in parsed(tmp_path / "x.csv", content)] == ["present", "present"]
     notes = [one.reason for one in table.parse(tmp_path / "x.csv").skipped]
-    assert f"all its labels are present, whatever '{name}' says (--column value=NAME reads it)" in notes
+    assert f"its labels are present, whatever is in '{name}' (--column value=NAME reads that)" in notes
     assert [row[4] for row in parsed(tmp_path / "x.csv", content, f"value={name}")] == ["present", "absent"]
 
 
