@@ -18,6 +18,8 @@ from labeltool.cli.common import (
     project_option,
     quoted,
 )
+from labeltool.errors import in_one_line
+from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from labeltool.annotation.people.agreement import Agreement, ProjectAgreement
     from labeltool.store import Store
     from labeltool.store.journal import JournalRow
+
+_MAX_NAMED = 20
 
 
 @click.command()
@@ -116,15 +120,41 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 
 
 @click.command()
+@click.option("--import", "an_import", is_flag=True, help="The last import: all its labels no longer count.")
 @annotator_option
 @project_option
 @json_option
-def undo(annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip, removal, group or change of labels.
+def undo(an_import: bool, annotator: str | None, as_json: bool) -> None:
+    """Undo the last label, skip, removal, group or change of labels; with --import, the last import.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
+    The recordings and clips of an import stay; importing its file again brings its labels back.
     """
-    _go_back_or_on("undo", annotator, as_json)
+    if an_import:
+        _undo_import(annotator, as_json)
+    else:
+        _go_back_or_on("undo", annotator, as_json)
+
+
+def _undo_import(annotator: str | None, as_json: bool) -> None:
+    from labeltool.store.importing.undo import undo_last_import
+
+    project = current_project()
+    with project.open_store() as store:
+        undone = undo_last_import(store, annotator=project.annotator(annotator))
+    if as_json:
+        emit({"undone": asdict(undone) if undone else None})
+    elif undone is None:
+        narrate("nothing to undo: no import has labels")
+    else:
+        narrate(
+            f"undone: {counted(undone.rows, 'annotation')} of the import of {in_one_line(undone.source)} "
+            f"({undone.kind}, {undone.imported_at}); its recordings and clips stay"
+        )
+        if undone.unused_labels:
+            names = ", ".join(map(quoted, undone.unused_labels[:_MAX_NAMED]))
+            more = f" and {more} more" if (more := len(undone.unused_labels) - _MAX_NAMED) > 0 else ""
+            narrate(f"no annotation has now: {names}{more} (`labeltool labels retire NAME`)")
 
 
 @click.command()
@@ -141,6 +171,7 @@ def _go_back_or_on(name: Literal["undo", "redo"], annotator: str | None, as_json
 
     project = current_project()
     with project.open_store() as store:
+        last = next(journal.rows(store, limit=1), None)
         row = getattr(journal, name)(store, annotator=project.annotator(annotator))
     if as_json:
         emit({f"{name}ne": row.to_json() if row else None})
@@ -150,6 +181,8 @@ def _go_back_or_on(name: Literal["undo", "redo"], annotator: str | None, as_json
         rows = "labels" if row.kind == "verdict" else "rows"
         many = f" {row.batch_size} {rows}, the last" if row.batch_size > 1 else ""
         narrate(f"{name}ne{many}: {_describe(row)}")
+    if name == "undo" and not as_json and last is not None and last.origin == "import" and last.kind == "verdict":
+        narrate("the import since then stays: `labeltool undo --import` undoes it")
 
 
 @click.command()

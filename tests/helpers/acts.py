@@ -11,6 +11,7 @@ from helpers.records import records_of
 from labeltool.records import Imported, Value
 from labeltool.store import Store, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
+from labeltool.store.importing.undo import undo_last_import
 from labeltool.store.label_acts import surgery
 
 WHO = st.sampled_from(["ann", "bob"])
@@ -31,6 +32,7 @@ ACTS = st.one_of(
     st.tuples(st.sampled_from(["retire", "delete"]), WHO, LABEL),
     st.tuples(st.just("split"), WHO, LABEL, st.sampled_from([("cat", "wolf"), ("dog", "fox")])),
     st.tuples(st.just("import"), st.sampled_from("abcd"), LABEL),
+    st.tuples(st.just("undo import"), WHO),
     st.tuples(st.sampled_from(["remove", "bring_back"]), WHO, CLIP),
     st.tuples(st.just("group"), WHO, CLIP, st.sampled_from(["marsh", "a"])),
 )
@@ -67,6 +69,8 @@ def act(store: Store, kind: str, *values: Any, records: Callable[..., list[Impor
         act_of(store, *named, annotator=who)
     elif kind == "import":
         import_records(store, records(*values), kind="test", source="test")
+    elif kind == "undo import":
+        undo_last_import(store, annotator=values[0])
     elif kind == "group":
         groups.set_groups(store, {values[1]: values[2]}, annotator=values[0])
     else:

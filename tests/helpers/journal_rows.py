@@ -11,6 +11,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store, checked, clips, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
+from labeltool.store.importing.undo import undo_last_import
 from labeltool.store.journal import AnnotationContext
 from labeltool.store.label_acts import surgery
 from labeltool.store.spans import Region
@@ -96,6 +97,8 @@ def act(store: Store, rng: random.Random) -> None:
             labels.rename(store, label, rng.choice(NAMES), annotator=who)
         elif dice < 0.95:
             groups.set_groups(store, {recording.id: rng.choice(("g0", "h0", label))}, annotator=who)
+        elif dice < 0.955:
+            undo_last_import(store, annotator=who)
         elif dice < 0.96:
             groups.lock_recordings(store, [recording.id], annotator=who)
         elif dice < 0.99:

@@ -16,6 +16,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion, Value
 from labeltool.store import Store, clips, journal, labels, models, queue, recordings
 from labeltool.store.importing import import_records
+from labeltool.store.importing.undo import undo_last_import
 
 WHO = st.sampled_from(["ann", "bob"])
 
@@ -32,6 +33,7 @@ EVENTS = st.one_of(
     st.tuples(st.sampled_from(["undo", "redo"]), WHO),
     st.tuples(st.just("rename"), WHO, LABEL, LABEL),
     st.tuples(st.just("import"), st.sampled_from("abc"), st.sampled_from(["dog", "cat"])),
+    st.tuples(st.just("undo import"), WHO),
     st.tuples(st.just("suggest"), CLIP, st.integers(1, 2)),
     st.tuples(st.just("order"), st.permutations([1, 2, 3])),
     st.tuples(st.just("region"), WHO),
@@ -107,6 +109,8 @@ def apply_event(store: Store, kind: str, *values: Any) -> None:
         labels.rename(store, values[1], values[2], annotator=values[0])
     elif kind == "import":
         import_records(store, records_of(*values), kind="test", source="test")
+    elif kind == "undo import":
+        undo_last_import(store, annotator=values[0])
     elif kind == "suggest":
         with store.transaction() as connection:
             models.add_suggestion(connection, Suggestion(values[0], values[1], {"dog": 0.7, "cat": 0.3}))

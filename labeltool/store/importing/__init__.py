@@ -28,6 +28,7 @@ from labeltool.store.database import Store, now
 from labeltool.store.detections import replacing
 from labeltool.store.importing.import_rows import ClipRows, import_key
 from labeltool.store.importing.imported_recordings import ImportedRecordings
+from labeltool.store.importing.undo import bring_back
 from labeltool.store.journal_rows import append
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ def import_records(
     """Store an importer's records, or nothing at all when anything fails.
 
     Importing the same thing again changes nothing: a recording is identified by the hash of its bytes or of its
-    samples, a clip by its span, a verdict by all its content. A verdict that was undone stays so when its file is
-    imported again, and a recording that was removed stays removed: what is imported for it is stored and counts once it
-    is brought back.
+    samples, a clip by its span, a verdict by all its content. A verdict whose label was deleted stays so when its file
+    is imported again, one whose import was undone counts again. A recording that was removed stays removed: what is
+    imported for it is stored and counts once it is brought back.
 
     Parameters
     ----------
@@ -166,6 +167,7 @@ class _Import:
         sound = self.recordings.stored[part.recording_sha256]
         key = import_key(self.kind, "checked", sound.identity, part.start_s, part.end_s)
         if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
+            self.result.checked += bring_back(self.connection, f"'{key}'", annotator=self.kind)  # a hash
             return
         recording = recordings.recording(self.store, sound.id)
         append(

@@ -18,6 +18,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_TABLE_ROWS, Clip, Skipped, Value, Verdict, VerdictTable, label_name
 from labeltool.store.database import now
 from labeltool.store.importing.imported_recordings import StoredSound
+from labeltool.store.importing.undo import bring_back
 from labeltool.store.journal_rows import new_row_ids, newest, without_triggers
 from labeltool.store.labels import ensure_label, resolve
 from labeltool.util.time_grid import MICROSECONDS
@@ -157,6 +158,9 @@ class ClipRows:
                 strict=True,
             ),
         )
+        back = bring_back(self._connection, "SELECT key FROM temp.imported WHERE key IS NOT NULL", annotator=self._kind)
+        self.new_verdicts += back
+        self.known_verdicts -= back
         self.known_verdicts += self._connection.execute(
             "UPDATE temp.imported SET key = NULL WHERE key IN (SELECT import_key FROM journal)"
         ).rowcount

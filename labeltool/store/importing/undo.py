@@ -1,0 +1,124 @@
+"""An import is undone as a whole: rows that revoke what it brought. Importing its file again brings it back.
+
+These rows have the origin of an import, as those that they revoke, so that a person's undo and redo pass over them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from labeltool.store import labels
+from labeltool.store.database import Store, now
+from labeltool.store.journal_rows import is_revoked, new_row_ids, newest, without_triggers
+
+_COUNTS = f"j.kind IN ('verdict', 'checked') AND NOT {is_revoked('j')}"
+_APPEND = """
+    INSERT INTO journal (id, kind, revokes, annotator, origin, import_id, batch_id, created_at)
+    SELECT :beginning || printf('%012x', :number + rowid), 'revoke', id, :annotator, 'import', import_id, :batch_id,
+           :now
+    FROM temp.revoked ORDER BY rowid
+"""
+_OF_CLIPS = "IN (SELECT clip_id FROM temp.revoked)"
+# As the trigger `journal_updates_latest_events` does for each row.
+_DERIVE = (
+    f"DELETE FROM latest_events WHERE clip_id {_OF_CLIPS}",
+    f"""
+    INSERT INTO latest_events (journal_id, clip_id, label, value)
+    SELECT MAX(j.id), j.clip_id, j.label, j.value FROM journal j JOIN active_clips c ON c.id = j.clip_id
+    WHERE j.clip_id {_OF_CLIPS} AND j.kind = 'verdict' AND NOT {is_revoked("j")} AND NOT EXISTS (
+        SELECT 1 FROM journal w WHERE w.clip_id = j.clip_id AND w.kind = 'verdict' AND w.id > j.id
+          AND (j.label IS NULL) <> (w.label IS NULL) AND NOT {is_revoked("w")}
+    )
+    GROUP BY j.clip_id, j.label
+    """,
+    f"""
+    UPDATE clips SET is_labelled = EXISTS (
+        SELECT 1 FROM journal j
+        WHERE j.clip_id = clips.id AND j.kind IN ('verdict', 'bad audio') AND NOT {is_revoked("j")}
+    ) WHERE id {_OF_CLIPS}
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneImport:
+    """An import that was undone.
+
+    Attributes
+    ----------
+    kind, source, imported_at
+        The importer, the file or folder, and when.
+    rows
+        Number of annotations and of checked parts that no longer count.
+    unused_labels
+        Labels that came with it and that no annotation has now; they are still offered.
+    """
+
+    kind: str
+    source: str
+    imported_at: str
+    rows: int
+    unused_labels: tuple[str, ...]
+
+
+def undo_last_import(store: Store, *, annotator: str) -> UndoneImport | None:
+    """Revoke all annotations of the last import of which some count, as one batch; None where there is none.
+
+    What people said of its clips stays, and so do its recordings, clips, groups, columns and labels.
+    """
+    with store.transaction() as connection:
+        found = connection.execute(
+            "SELECT i.id, i.kind, i.source, i.imported_at FROM imports i "
+            f"WHERE i.id IN (SELECT j.import_id FROM journal j WHERE {_COUNTS}) "
+            "ORDER BY i.imported_at DESC, i.id DESC LIMIT 1"
+        ).fetchone()
+        if found is None:
+            return None
+        number, kind, source, imported_at = found
+        of_it = f"FROM journal j WHERE j.import_id = {number} AND {_COUNTS}"
+        brought = {name for (name,) in connection.execute(f"SELECT DISTINCT j.label {of_it}")}
+        rows = _revoke(connection, f"SELECT j.id, j.import_id, j.clip_id {of_it} ORDER BY j.id", annotator)
+        new = connection.execute(
+            "SELECT l.name FROM labels l WHERE l.created_at >= ? AND l.merged_into IS NULL AND l.retired_at IS NULL "
+            f"AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.label = l.name AND {_COUNTS}) ORDER BY l.id",
+            (imported_at,),
+        )
+        unused = tuple(name for (name,) in new if name in brought)
+    return UndoneImport(kind, source, imported_at, rows, unused)
+
+
+def bring_back(connection: sqlite3.Connection, keys: str, annotator: str) -> int:
+    """Revoke the revocations of rows whose import was undone, inside a transaction; return how many count again.
+
+    Parameters
+    ----------
+    keys
+        SQL that selects the import keys of the rows.
+    annotator
+        The importer.
+    """
+    undone = f"""
+        SELECT b.id, b.import_id, j.clip_id FROM journal j JOIN journal b ON b.revokes = j.id
+        WHERE j.import_key IN ({keys}) AND b.origin = 'import' AND NOT {is_revoked("b")} ORDER BY b.id
+    """
+    return _revoke(connection, undone, annotator)
+
+
+def _revoke(connection: sqlite3.Connection, which: str, annotator: str) -> int:
+    """Revoke the rows that SQL selects with their imports and clips, as one batch; return how many.
+
+    The journal's triggers would derive anew what each single row changes.
+    """
+    connection.execute("CREATE TEMP TABLE revoked (id TEXT, import_id INTEGER, clip_id INTEGER)")
+    count = connection.execute(f"INSERT INTO temp.revoked {which}").rowcount
+    if count:
+        beginning, number = new_row_ids(count, after=newest(connection))
+        values = {"beginning": beginning, "number": number - 1, "annotator": annotator, "now": now()}
+        with without_triggers(connection):
+            connection.execute(_APPEND, {**values, "batch_id": None if count == 1 else f"{beginning}{number:012x}"})
+        for statement in _DERIVE:
+            connection.execute(statement)
+        labels.resolve(connection)
+    connection.execute("DROP TABLE temp.revoked")
+    return count
