@@ -61,7 +61,7 @@ def with_units(table: Table) -> Table:
 
 def class_columns(columns: Columns, names: Sequence[str]) -> list[str]:
     """Return those columns, of the ones without a meaning, that say of a class whether it is present."""
-    return [name for name in names if _says_present(columns, name) and not _is_no_class(name)]
+    return [name for name in names if _is_of_presence(columns, name) and not _is_no_class(name)]
 
 
 def require_no_times(columns: Columns) -> None:
@@ -107,7 +107,7 @@ def notes(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> list
         used_name = quoted(columns.first_name("label") or "")
         found.append(f"its labels are those of the column {used_name}, not of {_listed(others)} (--column label=NAME)")
     if not classes and "value" not in columns.names and "label" in columns.names:
-        unread = [name for name in names if _says_present(columns, name, absent=True)]
+        unread = [name for name in names if _is_of_presence(columns, name, absent=True)]
         if unread:
             found.append(f"its labels are present, whatever is in {_listed(unread)} (--column value=NAME reads that)")
     if profile is None and "start_s" not in frame and not frame.empty:
@@ -128,7 +128,7 @@ def _is_no_class(name: str) -> bool:
     return folded(name) in _NO_CLASSES or _NUMBER_OF.search(name) is not None
 
 
-def _says_present(columns: Columns, name: str, *, absent: bool = False) -> bool:
+def _is_of_presence(columns: Columns, name: str, *, absent: bool = False) -> bool:
     """Return whether each field of a column says present, absent, unsure or nothing; with `absent` also that."""
     known = {text.lower() for text in islice(columns.field_texts(name).unique(), len(VALUES) + 2)}
     return (

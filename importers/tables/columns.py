@@ -172,7 +172,7 @@ class Columns:
 
     @property
     def is_whole(self) -> bool:
-        """Whether a person said that each label is of the whole sound."""
+        """Whether a person chose that each label is of the whole sound."""
         return "start_s" in self._chosen and "start_s" not in self.names
 
     @property

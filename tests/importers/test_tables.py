@@ -319,7 +319,7 @@ def test_folders_in_a_name_decide_and_two_that_fit_are_named(tmp_path: Path, wri
         ("/mnt/u/a.wav", ("a.wav", "s/a.wav"), "a.wav"),
     ],
 )
-def test_of_sounds_of_one_name_none_is_guessed(
+def test_a_name_of_several_sounds_is_ambiguous(
     tmp_path: Path, write_tone: WriteTone, name: str, sounds: tuple[str, ...], expected: str | None
 ) -> None:
     for number, sound in enumerate(sounds):

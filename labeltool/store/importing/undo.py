@@ -65,7 +65,7 @@ class UndoneImport:
 def undo_last_import(store: Store, *, annotator: str) -> UndoneImport | None:
     """Revoke all annotations of the last import of which some count, as one batch; None where there is none.
 
-    What people said of its clips stays, and so do its recordings, clips, groups, columns and labels.
+    What people labelled of its clips stays, and so do its recordings, clips, groups, columns and labels.
     """
     with store.transaction() as connection:
         found = connection.execute(
