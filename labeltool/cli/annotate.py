@@ -125,10 +125,10 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @project_option
 @json_option
 def undo(an_import: bool, annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip, removal, group or change of labels; with --import, the last import.
+    """Undo the last label, skip, removal, group or change of labels.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
-    The recordings and clips of an import stay; importing its file again brings its labels back.
+    Imports are undone with --import: their recordings and clips stay; importing the file again brings the labels back.
     """
     if an_import:
         _undo_import(annotator, as_json)
