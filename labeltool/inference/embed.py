@@ -88,6 +88,7 @@ class FeatureExtractor:
 
 def _keras_network(files: ModelFiles, network: keras.Model | None) -> tuple[scoring.Predictor, int]:
     """Return a function from patches to last features and then probabilities, and the number of the former."""
+    networks.start_tensorflow()
     import keras
 
     network = network or networks.load(files.directory / KERAS)

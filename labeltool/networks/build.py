@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from labeltool.networks.architectures import frontend_of as frontend_of
 from labeltool.networks.heads import Head
 from labeltool.type_aliases import Float32
 from labeltool.util.extras import require_tensorflow
+from labeltool.util.library_pages import release_library_pages
 
 if TYPE_CHECKING:
     import keras
@@ -31,6 +33,14 @@ HEAD = "head"
 _DISTILLATION = "distillation"
 PATCHES_AT_ONCE = 64
 """That a float network scores: of 256 the activations of a small one took 400 MB, and it was no faster."""
+
+
+@cache
+def start_tensorflow() -> None:
+    """Import TensorFlow, and keep none of the memory that only its start needs."""
+    import tensorflow  # noqa: F401
+
+    release_library_pages()
 
 
 def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") -> keras.Model:
@@ -51,6 +61,7 @@ def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") 
     """
     spec = architecture(arch)
     _need_labels(n_labels, head)
+    start_tensorflow()
     import keras
 
     inputs = keras.Input((frontend.n_features, frontend.patch_frames, 1), name="patch")
@@ -225,6 +236,7 @@ def load(path: str | Path) -> keras.Model:
     if not Path(path).is_file():
         raise LabeltoolError("no such model file", file=path)
     require_tensorflow("a float network")
+    start_tensorflow()
     import keras
 
     try:

@@ -67,7 +67,8 @@ class LocalProcesses:
                 encoding="utf-8",
                 # Ctrl-C in the terminal reaches the parent, which stops the child in good order.
                 **lifetime.of_its_own(),
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                # One heap for all threads: each of several would keep what TensorFlow had of it.
+                env={"MALLOC_ARENA_MAX": "1", **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             )
         return ProcessJob(process, task, log)
 

@@ -18,6 +18,7 @@ from labeltool.active_learning.suggest import suggest, suggest_by_model, suggest
 from labeltool.errors import LabeltoolError, require_known
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import TRUNK_ARCHITECTURE, require_training
+from labeltool.networks.build import start_tensorflow
 from labeltool.networks.model_card import Beside, PretrainedComparison
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
@@ -202,8 +203,7 @@ class _Run:
         if not light:
             self.report("starting TensorFlow", 0, 0)
             before_s = self.clock()
-            import tensorflow  # noqa: F401  (timed apart from what follows)
-
+            start_tensorflow()  # timed apart from what follows
             budget = replace(self.request.budget, rest_s=self.clock() - before_s)
             self.request = replace(self.request, budget=budget)
         if light and not from_scratch:
