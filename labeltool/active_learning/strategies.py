@@ -262,8 +262,10 @@ def _medoids(pool: Pool, weights: Float64, count: int, rng: np.random.Generator)
     else:
         nearest = np.full(len(points), distances.max())
     chosen: list[int] = []
+    nearer = np.empty_like(distances)
     for _ in range(min(count, len(points))):
-        gains = weights @ np.maximum(nearest[:, None] - distances, 0.0)
+        np.maximum(np.subtract(nearest[:, None], distances, out=nearer), 0.0, out=nearer)
+        gains = weights @ nearer
         gains[chosen] = -1.0
         chosen.append(int(gains.argmax()))
         nearest = np.minimum(nearest, distances[:, chosen[-1]])
@@ -278,8 +280,10 @@ def _compared(pool: Pool, rng: np.random.Generator) -> Int64:
 
 def _distances(points: npt.NDArray[np.floating], centres: npt.NDArray[np.floating]) -> Float32:
     """Return Euclidean distances, `(points, centres)` float32."""
-    squares = (points**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1)[None] - 2.0 * points @ centres.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)), np.float32)
+    distances = (points**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1)[None]
+    distances -= 2.0 * points @ centres.T
+    np.sqrt(np.maximum(distances, 0.0, out=distances), out=distances)
+    return np.asarray(distances, np.float32)
 
 
 def _largest_first(values: Float64, rng: np.random.Generator) -> Int64:
