@@ -1,4 +1,4 @@
-"""Frames of clips, mostly log-mels, computed once in several processes and read back by memory map.
+"""Frames of clips, mostly log-mels, computed once in several processes and read back clip by clip.
 
 `directory/<frontend fingerprint>-<computation>/` has shards: `<name>.npy` is the frames of some clips, one after the
 other, `<name>.json` its index. A shard is written atomically, its index last, and never changed: an interrupted run
@@ -9,6 +9,7 @@ Where a bound on its size is given, the shards that were not used for longest ar
 from __future__ import annotations
 
 import json
+import os
 import uuid
 import zlib
 from collections.abc import Callable, Sequence
@@ -40,9 +41,9 @@ FrameFunction = Callable[[Int16], npt.NDArray[Any]]
 """Computes a frontend's frames, (frames, columns) of its `dtype`, of samples at its rate, (samples,) int16."""
 
 _CLIPS_PER_SHARD = 64
-# Shards that are mapped, of others frames are copied: a map has a file's descriptor, a process may have a thousand.
-_MAX_OPEN = 256
-_READ_AT_ONCE = 1 << 20
+# Frames of more bytes are mapped, not read: of an hour a training takes a second at a time. A map has a descriptor, and
+# a process may have a thousand.
+_MAX_READ = 1 << 20
 # Of a cache that was full this share stays: to look through all shards after each batch would cost more than it keeps.
 _SHARE_KEPT = 0.9
 # Fewer clips than this are done here: a spawned process costs more than it saves.
@@ -131,15 +132,14 @@ class FeatureCache:
         self._bytes: int | None = None  # of all shards, as far as they are known; None before the first look
         self._places: dict[str, _Place] = {}
         self._contents: dict[Path, tuple[int, int]] = {}
-        self._maps: dict[Path, Float32] = {}
-        self._whole: set[Path] = set()
-        self._seen_shards: set[Path] = set()
+        self._offsets: dict[Path, int] = {}  # of the first frame, in shards that were found whole
+        self._seen: set[str] = set()
         self._gone: set[Path] = set()  # shards that are damaged or deleted; `_places` keeps what it has of them
         self._used: set[Path] = set()
         self._read_indexes()
 
     def __contains__(self, clip: StoredClip) -> bool:
-        return self._find(clip) is not None
+        return self._place(clip) is not None
 
     def compute(
         self,
@@ -189,41 +189,46 @@ class FeatureCache:
         return failed
 
     def log_mel(self, clip: StoredClip) -> Float32:
-        """Return a clip's frames, `(frames, columns) float32`, read-only: a view of the file, or a copy.
+        """Return a clip's frames, `(frames, columns) float32`, read-only: a copy, or a map of the file's part.
 
         Raises
         ------
         LabeltoolError
-            When they were not computed.
+            When they were not computed; when another process has deleted them since and the sound cannot be read.
         """
-        frames = self._find(clip)
-        if frames is None:
+        place = self._place(clip)
+        if place is None:
             raise LabeltoolError("the features of a clip are not in the cache", file=clip.path)
-        if self._places[clip.key].shard not in self._maps:
-            frames = np.array(frames)
-            frames.flags.writeable = False
+        try:
+            frames = self._read(place)
+        except FileNotFoundError:
+            frames = self._frames(clip_pcm(clip, self.frontend))
+        frames.flags.writeable = False
         return frames
 
-    def _find(self, clip: StoredClip) -> Float32 | None:
-        """Return a clip's mapped frames; None where there are none, or their shard is damaged or was deleted.
+    def _read(self, place: _Place) -> Float32:
+        dtype, columns = np.dtype(self.frontend.dtype), self.frontend.columns
+        first = self._offsets[place.shard] + place.first * columns * dtype.itemsize
+        count = place.frames * columns
+        if count * dtype.itemsize > _MAX_READ:
+            return np.memmap(place.shard, dtype, "r", first, (place.frames, columns))
+        return np.fromfile(place.shard, dtype, count, offset=first).reshape(place.frames, columns)
+
+    def _place(self, clip: StoredClip) -> _Place | None:
+        """Return where a clip's frames are; None where there are none, or their shard is damaged or was deleted.
 
         A shard is checked when it is first needed: a cache of gigabytes costs only what is read of it.
         """
         place = self._places.get(clip.key)
         if place is None or place.shard in self._gone:
             return None
-        frames = self._maps.get(place.shard)
-        if frames is None:
-            count, crc32 = self._contents[place.shard]
-            frames = _open_shard(place.shard, self.frontend, count, None if place.shard in self._whole else crc32)
-            if frames is None:
+        if place.shard not in self._offsets:
+            offset = _offset_if_whole(place.shard, self.frontend, *self._contents[place.shard])
+            if offset is None:
                 self._gone.add(place.shard)
                 return None
-            self._whole.add(place.shard)
-            # No map is closed for another: arrays that were returned would keep its descriptor.
-            if len(self._maps) < _MAX_OPEN:
-                self._maps[place.shard] = frames
-        return frames[place.first : place.first + place.frames]
+            self._offsets[place.shard] = offset
+        return place
 
     def _use(self, clips: Sequence[StoredClip]) -> None:
         """Mark the shards of some clips as used now: they are the last to be deleted, and are not deleted here."""
@@ -266,42 +271,48 @@ class FeatureCache:
 
     def _read_indexes(self) -> None:
         """Read the indexes of new shards; a damaged one is checked once."""
-        for index in sorted(index for folder in both(self.directory) for index in folder.glob("*.json")):
-            shard = index.with_suffix(".npy")
-            if shard in self._seen_shards:
-                continue
-            self._seen_shards.add(shard)
-            try:
-                content = parse_json(read_bytes(index, MAX_TABLE_BYTES))
-                places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in content["clips"]}
-                frames = sum(place.frames for place in places.values())
-                self._contents[shard] = frames, int(content["crc32"])
-            except UNREADABLE:
-                continue
-            self._places.update(places)
-            if self._bytes is not None:
-                with suppress(OSError):
-                    self._bytes += index.lstat().st_size + shard.lstat().st_size
+        for folder in both(self.directory):
+            new: list[str] = []
+            # By name: a project of a million clips has 15,000 of them, and each batch looks.
+            with suppress(OSError), os.scandir(folder) as files_in:
+                new = [one.name for one in files_in if one.name.endswith(".json") and one.name not in self._seen]
+            self._seen.update(new)
+            for name in sorted(new):
+                self._read_index(folder / name)
+
+    def _read_index(self, index: Path) -> None:
+        shard = index.with_suffix(".npy")
+        try:
+            content = parse_json(read_bytes(index, MAX_TABLE_BYTES))
+            places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in content["clips"]}
+            frames = sum(place.frames for place in places.values())
+            self._contents[shard] = frames, int(content["crc32"])
+        except UNREADABLE:
+            return
+        self._places.update(places)
+        if self._bytes is not None:
+            with suppress(OSError):
+                self._bytes += index.lstat().st_size + shard.lstat().st_size
 
 
-def _open_shard(shard: Path, frontend: Frontend, count: int, crc32: int | None) -> Float32 | None:
-    """Map the frames of a shard, (count, columns); None where they are not what was written.
+def _offset_if_whole(shard: Path, frontend: Frontend, count: int, crc32: int) -> int | None:
+    """Return the offset of the first of a shard's frames, (count, columns); None where they are not what was written.
 
     Parameters
     ----------
     crc32
-        Of their bytes; None: not checked.
+        Of their bytes.
     """
     try:
         frames: Any = np.load(shard, mmap_mode="r", allow_pickle=False)
         whole = (
             frames.dtype == frontend.dtype
             and frames.shape == (count, frontend.columns)
-            and (crc32 is None or _crc32_from(shard, frames.offset) == crc32)
+            and _crc32_from(shard, frames.offset) == crc32
         )
     except UNREADABLE:
         return None
-    return frames if whole else None
+    return int(frames.offset) if whole else None
 
 
 def _crc32_from(path: Path, offset: int) -> int:
@@ -309,7 +320,7 @@ def _crc32_from(path: Path, offset: int) -> int:
     crc32 = 0
     with path.open("rb") as file:
         file.seek(offset)
-        while block := file.read(_READ_AT_ONCE):
+        while block := file.read(_MAX_READ):
             crc32 = zlib.crc32(block, crc32)
     return crc32
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from labeltool.evaluation import metrics
 from labeltool.inference import scoring
+from labeltool.inference.lazy_frames import pick
 from labeltool.networks import heads, model_folder, stream_calibration
 from labeltool.networks.heads import Head, log_loss
 from labeltool.networks.model_card import LabelMetrics, Measured, ReliabilityBin
@@ -41,7 +42,7 @@ def measure(
     """
     order = np.arange(len(clips)) if limit == NO_LIMIT else np.random.default_rng(0).permutation(len(clips))
     predictions = predict_clips(
-        files, [clips[i] for i in order], names=names, report=report, network=network, limit=limit
+        files, pick(clips, order.tolist()), names=names, report=report, network=network, limit=limit
     )
     loss = log_loss(predictions.rule.head, predictions.as_float.clips, present[order], absent[order]).mean()
     done = order[: len(predictions.as_int8.clips)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from labeltool.audio.feature_cache import FeatureCache, FrameFunction
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import TrunkFrontend
+from labeltool.inference.lazy_frames import LazyFrames
 from labeltool.networks.model_folder import INT8, ModelFiles
 from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.pretrained.trunk_frames import trunk_frames_of_model
@@ -25,7 +26,7 @@ class ClipFeatures:
     Attributes
     ----------
     frames : (frames, columns) each
-        Of the cache's frontend, one array a clip.
+        Of the cache's frontend, one array a clip; read when asked for.
     skipped
         `{"file", "reason"}` of each file that could not be read; its clips are not among `clips`.
     left_out
@@ -33,7 +34,7 @@ class ClipFeatures:
     """
 
     clips: list[StoredClip]
-    frames: list[Float32]
+    frames: Sequence[Float32]
     skipped: tuple[Skipped, ...]
     left_out: int = 0
 
@@ -104,7 +105,7 @@ def compute_features(
     readable = [clip for clip in clips if clip in cache]
     if require_any and failed and not readable:
         raise next(iter(failed.values()))
-    frames = [cache.log_mel(clip) for clip in readable]
+    frames = LazyFrames(cache.log_mel, readable)
     left_out = sum(clip not in cache and clip.key not in failed for clip in clips)
     return ClipFeatures(readable, frames, skipped_files(failed.values()), left_out)
 

@@ -107,6 +107,6 @@ def score_clips(
         Clips that are scored before the first of them is yielded.
     """
     for first in range(0, len(clips), at_once):
-        batch = clips[first : first + at_once]
+        batch = list(clips[first : first + at_once])  # read once, used three times
         scores, patches = networks_predict.clip_probabilities(predict, frontend, batch, rule)
         yield from map(ClipScore, scores, patches)

@@ -17,6 +17,7 @@ import numpy as np
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend, SampleFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
+from labeltool.inference.lazy_frames import join
 from labeltool.networks import build as networks
 from labeltool.networks import calibration, heads, postprocessing
 from labeltool.networks.predict import clip_probabilities, predict
@@ -269,7 +270,7 @@ def _sampler(train: TrainingData, pool: Pool, settings: TrainingSettings) -> Pat
         )
     clips = SampledClips(
         train.frontend,
-        [*train.frames, *pool.frames],
+        join(train.frames, pool.frames),
         np.concatenate([targets, pool_targets]),
         train.head,
         # Clips of a pool without any target are never drawn.

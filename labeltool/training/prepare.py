@@ -21,6 +21,7 @@ from labeltool.inference.clip_features import (
     feature_cache_of,
     shuffled_indices,
 )
+from labeltool.inference.lazy_frames import pick
 from labeltool.networks.architectures import architecture, frontend_of
 from labeltool.networks.model_card import Comparison, ModelCard
 from labeltool.networks.postprocessing import ClipRule
@@ -291,7 +292,7 @@ def _labelled_features(
     found = compute_features(cache, [*first, *others], report=report, limit=request.budget.features, first=first)
     place = {clip.id: index for index, clip in enumerate(training_set.clips)}
     order = sorted(range(len(found.clips)), key=lambda index: place[found.clips[index].id])
-    return replace(found, clips=[found.clips[i] for i in order], frames=[found.frames[i] for i in order])
+    return replace(found, clips=[found.clips[i] for i in order], frames=pick(found.frames, order))
 
 
 def _in_turns(training_set: TrainingSet, seed: int) -> tuple[list[StoredClip], list[StoredClip]]:

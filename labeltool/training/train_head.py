@@ -13,6 +13,7 @@ import numpy as np
 from labeltool.audio.trunk_frontend import Pools, TrunkFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import ClipFeatures
+from labeltool.inference.lazy_frames import join, pick
 from labeltool.networks import build as networks
 from labeltool.networks import dense_head, model_folder
 from labeltool.networks.calibration import choose_rule, pooling_named
@@ -246,7 +247,7 @@ def _stream_rule(prepared: Prepared, chosen: _Candidate, head: DenseHead) -> Str
     check = [frontend.codes(clips.frames[i])[:: frontend.patch_hop, places] for i in prepared.held_out]
     order = [*prepared.train, *prepared.held_out]
     by_clip = [*chosen.scores[: len(prepared.train)], *(head.predict(codes) for codes in check)]
-    frames = [clips.frames[i] for i in order]
+    frames = pick(clips.frames, order)
     return choose_stream_rule(frontend, frames, by_clip, clips.present[order], clips.absent[order], chosen.rule)
 
 
@@ -264,7 +265,7 @@ def head_data(prepared: Prepared, pools: Pools) -> HeadData:
     """Return what a head is fitted to: the clips to train on, and the pool's."""
     data, pool, frontend = prepared.data, prepared.unlabelled.pool, _frontend(prepared)
     train, places = data.only(prepared.train), frontend.places(pools)
-    clips = [*train.frames, *pool.frames]
+    clips = join(train.frames, pool.frames)
     present, absent = pool.label_targets(len(data.label_names))
     present, absent = np.concatenate([train.present, present]), np.concatenate([train.absent, absent])
     # Clips of a pool without any target are not drawn; under a softmax those that are less sure are drawn less often.

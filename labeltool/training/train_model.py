@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labeltool.inference.lazy_frames import join, pick
 from labeltool.networks import build as networks
 from labeltool.networks import model_folder, pretrained_weights, quantization
 from labeltool.networks.calibration import pooling_named
@@ -97,7 +98,7 @@ def _require_buildable(request: TrainingRequest, training_set: TrainingSet) -> N
 
 def _to_int8(network: keras.Model, prepared: Prepared, pool: Pool, limit: TimeLimit) -> bytes:
     """Convert a network; the int8 scales come from clips that were trained on, as the weights do."""
-    frames = [*(prepared.data.frames[i] for i in prepared.train), *pool.frames]
+    frames = join(pick(prepared.data.frames, prepared.train.tolist()), pool.frames)
     return quantization.to_int8(network, quantization.spread_patches(prepared.data.frontend, frames), limit)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from labeltool.audio.frontend import Frontend
+from labeltool.inference.lazy_frames import pick
 from labeltool.networks.heads import Head
 from labeltool.type_aliases import Float32, Int64
 
@@ -48,7 +49,7 @@ class TrainingData:
         targets = self.distillation_targets
         return replace(
             self,
-            frames=[self.frames[i] for i in clips],
+            frames=pick(self.frames, clips.tolist()),
             present=self.present[clips],
             absent=self.absent[clips],
             groups=[self.groups[i] for i in clips],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from labeltool import __version__
 from labeltool.audio import files
 from labeltool.evaluation.measure import measure
+from labeltool.inference.lazy_frames import pick
 from labeltool.networks import model_folder
 from labeltool.networks.model_card import Comparison, ModelCard, SourceFile, TrunkSource
 from labeltool.networks.postprocessing import ClipRule
@@ -119,7 +120,7 @@ def write_model(
         return TrainedModel(card, network, prepared.left_out)
     measured = measure(
         model_folder.read(directory),
-        [prepared.data.frames[i] for i in held_out],
+        pick(prepared.data.frames, held_out),
         training_set.present[held_out],
         training_set.absent[held_out],
         names=training_set.labels,

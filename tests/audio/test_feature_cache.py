@@ -19,6 +19,7 @@ from labeltool.audio.feature_cache import FeatureCache, clip_pcm
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import compute_features
+from labeltool.inference.lazy_frames import LazyFrames, join, pick
 from labeltool.records import StoredClip
 from labeltool.util.time_limit import TimeLimit
 
@@ -286,18 +287,51 @@ def test_a_cache_that_is_not_full_is_looked_through_once(
     assert cache._bytes == sum(path.stat().st_size for path in cache.directory.iterdir())
 
 
-def test_a_bounded_number_of_files_is_open_whatever_the_order_and_what_was_returned_stays(
-    tmp_path: Path, write_tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("max_read", "stay_open"), [(1 << 20, 0), (1, 10)], ids=["read", "mapped"])
+def test_a_file_is_open_for_long_clips_alone_and_as_long_as_they_are_used(
+    tmp_path: Path,
+    write_tone: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    max_read: int,
+    stay_open: int,
 ) -> None:
     monkeypatch.setattr(feature_cache, "_CLIPS_PER_SHARD", 2)
-    monkeypatch.setattr(feature_cache, "_MAX_OPEN", 2)
+    monkeypatch.setattr(feature_cache, "_MAX_READ", max_read)
     clips = [clip(write_tone(f"{number}.wav", frequency_hz=300.0 + number, seconds=2.0)) for number in range(10)]
     FeatureCache(tmp_path / "cache", FRONTEND).compute(clips, workers=1)
     cache, descriptors = FeatureCache(tmp_path / "cache", FRONTEND), Path("/proc/self/fd")
     before = len(list(descriptors.iterdir()))
     shuffled = clips[::2] + clips[1::2]  # each shard again after all others
     found = [cache.log_mel(one) for one in shuffled]
-    assert len(list(descriptors.iterdir())) == before + 2
+    assert len(list(descriptors.iterdir())) == before + stay_open
     for one, frames in zip(shuffled, found, strict=True):
         assert not frames.flags.writeable
         np.testing.assert_array_equal(frames, FRONTEND.log_mel(clip_pcm(one, FRONTEND)))
+    del found, frames
+    assert len(list(descriptors.iterdir())) == before
+
+
+def test_frames_that_another_process_has_deleted_are_computed_again(
+    tmp_path: Path, write_tone: Callable[..., Path]
+) -> None:
+    stored = clip(write_tone("tone.wav", seconds=2.0))
+    cache = FeatureCache(tmp_path / "cache", FRONTEND)
+    (frames,) = (found := compute_features(cache, [stored], report=quiet)).frames
+    index_of(cache, stored).with_suffix(".npy").unlink()
+    np.testing.assert_array_equal(found.frames[0], frames)
+    Path(stored.path).unlink()
+    with pytest.raises(LabeltoolError, match=r"tone\.wav"):
+        found.frames[0]
+
+
+def test_frames_are_read_when_they_are_needed() -> None:
+    read: list[int] = []
+
+    def frames_of(number: int) -> np.ndarray:
+        read.append(number)
+        return np.full((1, 1), number, np.float32)
+
+    some = join(pick(LazyFrames(frames_of, range(10)), [7, 3, 5]), [np.zeros((1, 1), np.float32)])
+    assert (len(some), len(some[1:3]), read) == (4, 2, [])
+    assert [float(one[0, 0]) for one in some[1:3]] == [3.0, 5.0]
+    assert (float(some[-1][0, 0]), read) == (0.0, [3, 5])

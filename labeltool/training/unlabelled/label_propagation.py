@@ -27,6 +27,7 @@ import numpy as np
 from labeltool.audio import descriptors
 from labeltool.audio.descriptors import hellinger_embeddings
 from labeltool.audio.frontend import Frontend
+from labeltool.inference.lazy_frames import join, pick
 from labeltool.networks import build as networks
 from labeltool.training import fit
 from labeltool.training.loop import OnProgress
@@ -79,10 +80,10 @@ def propagate_labels(
     """
     some = _evenly(len(labelled), _MAX_LABELLED)
     frontend = labelled.frontend
-    frames = [*(labelled.frames[i] for i in some), *pool.frames]
+    frames = join(pick(labelled.frames, some.tolist()), pool.frames)
     network = start.warm_start
     if network is None:
-        distinguished = [frames[i] for i in _evenly(len(frames), _MAX_DISTINGUISHED)]
+        distinguished = pick(frames, _evenly(len(frames), _MAX_DISTINGUISHED).tolist())
         network = _train_to_distinguish(start, frontend, distinguished, settings, on_progress)
     described = descriptors.standardise(np.stack([frontend.describe(one) for one in frames]))
     views = [_features(network, frontend, frames), described.astype(np.float64)]

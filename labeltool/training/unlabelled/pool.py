@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labeltool.inference.lazy_frames import pick
 from labeltool.type_aliases import Float32, Float64
 
 # Least share of the patches that are drawn from labelled clips, however large the pool is.
@@ -56,7 +57,7 @@ class Pool:
         moments = self.distillation_targets
         return replace(
             self,
-            frames=[self.frames[i] for i in kept],
+            frames=pick(self.frames, kept),
             groups=[self.groups[i] for i in kept],
             targets=None if self.targets is None else self.targets[kept],
             absent=None if self.absent is None else self.absent[kept],

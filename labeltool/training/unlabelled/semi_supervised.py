@@ -16,6 +16,7 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import EmbeddingFrontend
 from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.inference.clip_features import ClipFeatures, compute_features, draw_clips
+from labeltool.inference.lazy_frames import pick
 from labeltool.records import LabelledClip, StoredClip, skipped_files
 from labeltool.training.fit import TrainingSettings
 from labeltool.training.splits import groups_of_fold, kept_from_pools
@@ -155,7 +156,7 @@ def _with_teacher(
     kept = [place for place, clip in enumerate(features.clips) if clip.key not in failed]
     features = ClipFeatures(
         [features.clips[place] for place in kept],
-        [features.frames[place] for place in kept],
+        pick(features.frames, kept),
         tuple(dict.fromkeys((*features.skipped, *skipped_files(failed.values())))),
     )
     rows = np.stack([embeddings[clip.key] for clip in (*labelled, *features.clips)])
