@@ -11,20 +11,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from helpers.tones import tone_writer
 from helpers.waits import DEADLINE_S
 from labeltool.importers import audio_files
 from labeltool.project import Project
-from labeltool.records import Suggestion
+from labeltool.records import StoredClip, Suggestion
 from labeltool.store import Store, clips, journal, models
 from labeltool.store.importing import import_records
 from labeltool.store.recordings import StoredRecording
 from labeltool.tui.app import LabelApp
+from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.screens.label import LabelScreen
 from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.widgets.spectrogram import Spectrogram
+
+_Shown = TypeVar("_Shown", bound=Screen[Any])
+_List = TypeVar("_List", bound=ListScreen)
 
 STRANGE_LABELS = (
     "a[/]b",
@@ -53,14 +58,14 @@ def fill(project: Project, folder: Path, count: int) -> Project:
 async def opened(
     project: Project, *, size: tuple[int, int] = (100, 30), repeat_s: float = 0.0, wait: bool = True
 ) -> AsyncIterator[tuple[LabelApp, LabelScreen, Pilot[None]]]:
-    """Open the app and wait for its first clip."""
+    """Open the app and wait for its first clip, and the labels."""
     app = LabelApp(project, annotator="ann", repeat_s=repeat_s)
     try:
         async with app.run_test(size=size) as pilot:
             screen = app.screen
             assert isinstance(screen, LabelScreen)
             if wait:
-                await until(pilot, lambda: screen.current is not None, "a first clip")
+                await until(pilot, lambda: screen.current is not None and app.services.state.clips, "a first clip")
             yield app, screen, pilot
     finally:
         app.close()
@@ -75,6 +80,21 @@ async def until(pilot: Pilot[None], condition: Callable[[], Any], what: str) -> 
         assert time.monotonic() < deadline, f"timed out waiting for {what}"
         await asyncio.sleep(0.01)  # a pause of the pilot at each look would cost more than what is waited for
     await pilot.pause(0)
+
+
+async def shows(pilot: Pilot[None], kind: type[_Shown], *keys: str) -> _Shown:
+    """Press keys, and return the view or dialog that they open."""
+    await pilot.press(*keys)
+    await until(pilot, lambda: isinstance(pilot.app.screen, kind), kind.__name__)
+    screen = pilot.app.screen
+    assert isinstance(screen, kind)
+    return screen
+
+
+def clip_on(screen: ViewScreen) -> StoredClip:
+    """The clip on the screen."""
+    assert screen.current is not None
+    return screen.current.clip
 
 
 async def answer(screen: LabelScreen, pilot: Pilot[None], *keys: str) -> None:
@@ -126,19 +146,13 @@ def suggest(
         return models.uid(store, model_id)
 
 
-_Screen = TypeVar("_Screen", bound=ListScreen)
-
-
 @asynccontextmanager
 async def list_opened(
-    project: Project, key: str, kind: type[_Screen], *, size: tuple[int, int] = (110, 34)
-) -> AsyncIterator[tuple[LabelApp, _Screen, Pilot[None]]]:
+    project: Project, key: str, kind: type[_List], *, size: tuple[int, int] = (110, 34)
+) -> AsyncIterator[tuple[LabelApp, _List, Pilot[None]]]:
     """Open the app and go to a list."""
     async with opened(project, size=size, wait=False) as (app, _, pilot):
-        await pilot.press(key)
-        await until(pilot, lambda: isinstance(app.screen, kind), "the list's screen")
-        screen = app.screen
-        assert isinstance(screen, kind)
+        screen = await shows(pilot, kind, key)
         await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first clip of the list")
         await until(pilot, lambda: app.services.state.clips, "the count")
         yield app, screen, pilot
@@ -152,9 +166,7 @@ async def whole(
     app = LabelApp(project, annotator="ann", recording=recording, repeat_s=0.0)
     try:
         async with app.run_test(size=size) as pilot:
-            await until(pilot, lambda: isinstance(app.screen, RegionsScreen), "the screen")
-            screen = app.screen
-            assert isinstance(screen, RegionsScreen)
+            screen = await shows(pilot, RegionsScreen)
             await until(pilot, lambda: screen.overview.playhead is not None, "the playhead")
             await until(pilot, lambda: screen._spans_read, "the labels of the recording")
             yield app, screen, pilot

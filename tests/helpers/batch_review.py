@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
 
-from helpers.app import opened, text_of, until
+from helpers.app import opened, shows, text_of, until
 from labeltool.project import Project
 from labeltool.records import Suggestion
 from labeltool.store import clips, journal, models
@@ -40,10 +40,7 @@ async def reviewing(
 ) -> AsyncIterator[tuple[LabelApp, BatchReviewScreen, Pilot[None]]]:
     """Open the app and go to Batch review."""
     async with opened(project, size=size, repeat_s=repeat_s) as (app, _, pilot):
-        await pilot.press("S")
-        await until(pilot, lambda: isinstance(app.screen, BatchReviewScreen), "batch review")
-        screen = app.screen
-        assert isinstance(screen, BatchReviewScreen)
+        screen = await shows(pilot, BatchReviewScreen, "S")
         await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first page")
         yield app, screen, pilot
 

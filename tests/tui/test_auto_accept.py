@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from helpers.app import fill, text_of, until, verdicts
+from helpers.app import fill, shows, text_of, until, verdicts
 from helpers.batch_review import hold, lines, reviewing, turned
 from labeltool.project import Project, load
 from labeltool.records import Suggestion
@@ -42,8 +42,7 @@ def confident_project(app_project: Project) -> Project:
 
 async def sampled(app: LabelApp, screen: BatchReviewScreen, pilot: Pilot[None]) -> list[int]:
     """Draw the sample of the first choice, let all of it be played, and return its clips."""
-    await pilot.press("ctrl+a")
-    await until(pilot, lambda: isinstance(app.screen, Palette), "the choices")
+    await shows(pilot, Palette, "ctrl+a")
     await pilot.press("enter")
     await until(pilot, lambda: "random sample" in text_of(screen._title) and not screen.busy, "the sample")
     return list(screen.clips.ids)
@@ -87,8 +86,7 @@ async def test_the_rest_is_accepted_after_a_sample_that_was_right_and_undone_at_
         assert "more of the sample first" in screen.notice.text and not verdicts(reading)
         screen._played.update(sample)
         screen.services.player.silent = "no sound card"
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        await shows(pilot, Confirm, "enter")
         assert "There was no sound with the sample: no sound card." in str(
             app.screen.query_one("#confirm Static").render()
         )
@@ -134,8 +132,7 @@ async def test_the_notice_that_asks_to_listen_goes_when_all_is_played(confident_
 
 async def test_the_notice_names_what_is_accepted_where_the_sample_was_all(confident_project: Project) -> None:
     async with reviewing(confident_project) as (app, screen, pilot):
-        await pilot.press("ctrl+a")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the choices")
+        await shows(pilot, Palette, "ctrl+a")
         assert app.screen.query_one(Input).placeholder == "a probability, or ↑ ↓ and Enter"
         await pilot.press("enter")
         await until(pilot, lambda: screen._sampled is not None and not screen.busy, "the sample")

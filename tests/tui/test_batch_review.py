@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from helpers.app import STRANGE_LABELS, answer, fill, opened, text_of, until, verdicts
+from helpers.app import answer, fill, opened, shows, text_of, until, verdicts
 from helpers.batch_review import hold, lines, reviewing, turned
 from helpers.tmux import Terminal
 from labeltool.annotation import speed
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.records import label_name
 from labeltool.store import Store, journal, labels, models
 from labeltool.tui import session
 from labeltool.tui.dialogs.palette import Palette
@@ -117,10 +116,7 @@ async def test_clips_labelled_elsewhere_meanwhile_are_not_accepted(app_project: 
 async def test_undo_in_the_label_view_reverts_a_whole_page(app_project: Project, reading: Store) -> None:
     async with reviewing(app_project) as (app, screen, pilot):
         await turned(screen, pilot, "enter")
-        await pilot.press("A")
-        await until(pilot, lambda: isinstance(app.screen, LabelScreen), "label_view")
-        label_screen = app.screen
-        assert isinstance(label_screen, LabelScreen)
+        label_screen = await shows(pilot, LabelScreen, "A")
         await pilot.press("u")
         await until(
             pilot,
@@ -133,16 +129,13 @@ async def test_undo_in_the_label_view_reverts_a_whole_page(app_project: Project,
 
 
 async def test_clips_of_an_accepted_page_leave_the_queue(app_project: Project, reading: Store) -> None:
-    async with reviewing(app_project) as (app, screen, pilot):
+    async with reviewing(app_project) as (_, screen, pilot):
         await turned(screen, pilot, "enter")
         await turned(screen, pilot, "enter")
         assert not screen.clips.ids
         assert "No clips are left for batch review" in text_of(screen._spectrogram)
         await pilot.press("x", "enter", "1", "n", "g", "tab", "space", "down")
-        await pilot.press("A")
-        await until(pilot, lambda: isinstance(app.screen, LabelScreen), "label_view")
-        label_screen = app.screen
-        assert isinstance(label_screen, LabelScreen)
+        label_screen = await shows(pilot, LabelScreen, "A")
         # The clip that was on its screen has been swept meanwhile, too.
         await until(
             pilot,
@@ -210,15 +203,14 @@ async def test_play_all_plays_every_clip_of_the_page(app_project: Project) -> No
 
 
 async def test_tab_and_the_palette_go_to_another_label(app_project: Project) -> None:
-    async with reviewing(app_project) as (app, screen, pilot):
+    async with reviewing(app_project) as (_, screen, pilot):
         await turned(screen, pilot, "tab")
         assert sorted(screen.clips.ids) == [7, 8, 9]
         await turned(screen, pilot, "tab")
         assert screen.clips.ids[0] == 6
         await turned(screen, pilot, "shift+tab")
         assert sorted(screen.clips.ids) == [7, 8, 9]
-        await pilot.press("F")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await shows(pilot, Palette, "F")
         await turned(screen, pilot, *"high", "enter")
         assert screen.clips.ids[0] == 6
 
@@ -276,30 +268,6 @@ async def test_when_the_journal_refuses_the_page_stays_and_the_reason_is_shown(
         assert screen._rejected == {page[0]}
 
 
-@pytest.mark.parametrize("label", STRANGE_LABELS)
-async def test_a_strange_label_is_text_in_batch_review(project: Project, tmp_path: Path, label: str) -> None:
-    fill(project, tmp_path / "sounds", 2)
-    hold(project, label, "other", high=2)
-    async with reviewing(project, size=(80, 24)) as (app, screen, pilot):
-        await until(pilot, lambda: "1 of 2" in text_of(screen._title), "the title")
-        title = text_of(screen._title)
-        assert "\x1b" not in title
-        assert "played" in title
-        if label in STRANGE_LABELS[:3]:
-            assert label in title
-        await pilot.press("x", "F")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
-        await pilot.press("escape")
-        await until(pilot, lambda: app.screen is screen, "the page")
-        await turned(screen, pilot, "enter")
-        await turned(screen, pilot, "u")
-        await turned(screen, pilot, "U")
-        app.export_screenshot()
-    with project.open_store() as store:
-        name = label_name(label)
-        assert [(label, value) for _, label, value, _ in verdicts(store)] == [(name, "absent"), (name, "present")]
-
-
 async def test_a_renamed_label_is_reviewed_under_its_current_name(app_project: Project, reading: Store) -> None:
     with app_project.open_store() as store:
         journal.annotate(store, 9, "high", annotator="before")
@@ -315,10 +283,7 @@ async def test_a_renamed_label_is_reviewed_under_its_current_name(app_project: P
 async def test_without_a_model_the_view_explains_itself(project: Project, tmp_path: Path) -> None:
     fill(project, tmp_path / "sounds", 2)
     async with opened(project) as (app, label_screen, pilot):
-        await pilot.press("S")
-        await until(pilot, lambda: isinstance(app.screen, BatchReviewScreen), "batch review")
-        screen = app.screen
-        assert isinstance(screen, BatchReviewScreen)
+        screen = await shows(pilot, BatchReviewScreen, "S")
         await until(pilot, lambda: "No model has predicted labels yet" in text_of(screen._spectrogram), "the words")
         hold(project, "high", "low", high=2)
         screen.reload()

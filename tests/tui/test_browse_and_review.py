@@ -6,7 +6,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from helpers.app import STRANGE_LABELS, answer, list_opened, opened, suggest, text_of, until, verdicts
+from helpers.app import answer, clip_on, list_opened, opened, shows, suggest, text_of, until, verdicts
 from helpers.store import add_model_row
 from labeltool.evaluation import detections
 from labeltool.project import Project
@@ -41,8 +41,7 @@ async def test_every_clip_is_in_the_list_and_the_selected_one_is_shown(app_proje
         await until(pilot, lambda: "tone4" in text_of(screen.clips), "the lines")
         assert len(screen.clips.ids) == 5
         await moved(screen, pilot, "down", "down")
-        assert screen.current is not None
-        assert screen.current.clip.id == screen.clips.ids[2]
+        assert clip_on(screen).id == screen.clips.ids[2]
         assert lines(screen)[2].startswith("▸")
         await moved(screen, pilot, "end")
         await moved(screen, pilot, "down")
@@ -83,21 +82,18 @@ async def test_m_adds_a_label_and_keeps_the_first(app_project: Project, reading:
 
 
 async def test_the_list_is_filtered_by_file_label_and_unlabelled(app_project: Project) -> None:
-    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("f")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
+        await shows(pilot, TextPrompt, "f")
         await pilot.press(*"TONE3", "enter")
         await until(pilot, lambda: len(screen.clips.ids) == 1, "the one file")
         await pilot.press("backspace")
         await until(pilot, lambda: len(screen.clips.ids) == 5, "every clip")
-        await pilot.press("F")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await shows(pilot, Palette, "F")
         await pilot.press(*"low", "enter")
         await until(pilot, lambda: len(screen.clips.ids) == 1, "the clip with the label")
         await pilot.press("backspace", "o")
         await until(pilot, lambda: len(screen.clips.ids) == 4, "the open clips")
-        await pilot.press("f")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
+        await shows(pilot, TextPrompt, "f")
         await pilot.press(*"nothing like it", "enter")
         await until(pilot, lambda: not screen.clips.ids, "an empty list")
         assert screen.current is None
@@ -106,49 +102,39 @@ async def test_the_list_is_filtered_by_file_label_and_unlabelled(app_project: Pr
 
 async def test_the_filter_is_one_line_that_the_keys_fill(app_project: Project) -> None:
     async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("F")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await shows(pilot, Palette, "F")
         await pilot.press(*"low", "enter")
         await until(pilot, lambda: "label:low" in text_of(screen._title), "the filter in the title")
-        await pilot.press("f")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+        await shows(pilot, TextPrompt, "f")
         assert app.screen.query_one(Input).value == "label:low"
         await pilot.press("ctrl+u", *"unlabelled tone3", "enter")
         await until(pilot, lambda: "file:tone3 unlabelled" in text_of(screen._title), "another filter")
         assert len(screen.clips.ids) == 1
-        await pilot.press("f")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+        await shows(pilot, TextPrompt, "f")
         await pilot.press("ctrl+u", *"site=A", "enter")
         await until(pilot, lambda: "no recording has a column 'site'" in screen.notice.warning, "the reason")
 
 
 async def test_a_label_is_found_in_any_case_and_a_wrong_word_of_the_filter_is_refused(app_project: Project) -> None:
-    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
         for line, shown in (("label:LOW", "label:low"), ("label:lwo", "No label is called lwo")):
-            await pilot.press("f")
-            await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+            await shows(pilot, TextPrompt, "f")
             await pilot.press("ctrl+u", *line, "enter")
             await until(pilot, lambda shown=shown: shown in text_of(screen._title) + text_of(screen._spectrogram), line)
             assert bool(screen.clips.ids) == (shown == "label:low")
-        await pilot.press("f")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+        await shows(pilot, TextPrompt, "f")
         await pilot.press("ctrl+u", *"lable:low", "enter")
         await until(pilot, lambda: "lable:low: looked for in the path" in screen.notice.text, "what was wrong")
 
 
 async def test_a_label_is_renamed_and_merged_from_the_list(app_project: Project, reading: Store) -> None:
-    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("F")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
+        await shows(pilot, Palette, "F")
         await pilot.press(*"low", "enter")
         await until(pilot, lambda: "low" in lines(screen)[0], "the clip with the label")
-        await pilot.press("f3")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels with their keys")
-        page = app.screen
-        assert isinstance(page, LabelsScreen)
+        page = await shows(pilot, LabelsScreen, "f3")
         page._rows.select("low")
-        await pilot.press("r")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+        await shows(pilot, TextPrompt, "r")
         await pilot.press("ctrl+u", *"deep", "enter")
         await until(pilot, lambda: "deep" in clips.label_names(reading), "the renaming")
         await pilot.press("escape")
@@ -190,18 +176,14 @@ async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_pr
     async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
         await pilot.press("v", "down", "down")
         await until(pilot, lambda: "3 marked" in text_of(screen._title), "the count")
-        await pilot.press("slash")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
-        await pilot.press(*"high", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        await shows(pilot, Palette, "slash")
+        await shows(pilot, Confirm, *"high", "enter")
         question = str(app.screen.query_one("#confirm Static").render())
         assert "Label 3 clips with high?" in question and "1 of them have other labels" in question
         await pilot.press("escape")
         assert not verdicts(reading) and len(screen.clips.marked_ids) == 3
-        await pilot.press("slash")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
-        await pilot.press(*"high", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        await shows(pilot, Palette, "slash")
+        await shows(pilot, Confirm, *"high", "enter")
         await pilot.press("a")
         await until(pilot, lambda: "3 clips: high" in screen.notice.text, "the end")
         assert clips.verdicts_on(reading, [1, 2, 3]) == {
@@ -227,11 +209,10 @@ async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_pr
 
 
 async def test_all_clips_are_marked_and_none_of_the_labels_written(app_project: Project, reading: Store) -> None:
-    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
         await pilot.press("o")
         await until(pilot, lambda: len(screen.clips.ids) == 4 and not screen.busy, "the unlabelled ones")
-        await pilot.press("asterisk", "n")
-        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        await shows(pilot, Confirm, "asterisk", "n")
         with app_project.open_store() as store:
             journal.annotate(store, screen.clips.ids[0], "low", annotator="bob")
         await pilot.press("a")
@@ -241,12 +222,8 @@ async def test_all_clips_are_marked_and_none_of_the_labels_written(app_project: 
 
 async def test_a_clip_labelled_in_the_list_leaves_the_queue(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (app, label_screen, pilot):
-        assert label_screen.current is not None
-        first_clip = label_screen.current.clip.id
-        await pilot.press("B")
-        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
-        browse = app.screen
-        assert isinstance(browse, BrowseScreen)
+        first_clip = clip_on(label_screen).id
+        browse = await shows(pilot, BrowseScreen, "B")
         await until(pilot, lambda: first_clip in browse.clips.ids, "the list's clips")
         others = [clip_id for clip_id in browse.clips.ids if clip_id != first_clip][1:]
         for other in others:
@@ -256,8 +233,7 @@ async def test_a_clip_labelled_in_the_list_leaves_the_queue(app_project: Project
         await pilot.press("A")
         await until(pilot, lambda: app.screen is label_screen, "label_view")
         # The clip under one's fingers is still there; after it nothing that was labelled elsewhere meanwhile comes.
-        assert label_screen.current is not None
-        assert label_screen.current.clip.id == first_clip
+        assert clip_on(label_screen).id == first_clip
         await answer(label_screen, pilot, "n")
         assert label_screen.current is None
         assert not clips.unlabelled(reading)
@@ -278,18 +254,6 @@ async def test_a_long_list_reads_only_what_it_shows(project: Project) -> None:
         assert "This clip cannot be played" in text_of(screen._spectrogram)
 
 
-async def test_labels_of_any_kind_stay_text_in_the_list(app_project: Project) -> None:
-    with app_project.open_store() as store:
-        for clip_id, label in zip([clip.id for clip in clips.all_clips(store)] * 2, STRANGE_LABELS, strict=False):
-            journal.annotate(store, clip_id, label, annotator="before")
-    suggest(app_project, labels=("[red]x[/red]", "a[/]b"))
-    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await until(pilot, lambda: "a[/]b" in text_of(screen.clips), "a label")
-        await pilot.press("down", "down", "down")
-        await until(pilot, lambda: "[@click" in text_of(screen.clips), "another label")
-        app.export_screenshot()
-
-
 async def test_resizing_keeps_the_place_and_a_small_screen_shows_list_and_picture(app_project: Project) -> None:
     async with list_opened(app_project, "B", BrowseScreen, size=(140, 40)) as (_, screen, pilot):
         await moved(screen, pilot, "end")
@@ -301,17 +265,14 @@ async def test_resizing_keeps_the_place_and_a_small_screen_shows_list_and_pictur
 
 
 async def test_an_action_is_found_by_its_description(app_project: Project) -> None:
-    async with opened(app_project) as (app, _, pilot):
-        await pilot.press("colon")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the commands")
-        await pilot.press(*"browse", "enter")
-        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
+    async with opened(app_project) as (_, _, pilot):
+        await shows(pilot, Palette, "colon")
+        await shows(pilot, BrowseScreen, *"browse", "enter")
 
 
 async def test_a_note_is_listed_and_undo_removes_it(app_project: Project, reading: Store) -> None:
-    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("N")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
+        await shows(pilot, TextPrompt, "N")
         await pilot.press(*"[b]two", "space", *"dogs?", "enter")
         await until(pilot, lambda: "✎ [b]two dogs?" in text_of(screen.panel), "the note")
         assert [row.note for row in journal.rows(reading, limit=1)] == ["[b]two dogs?"]
@@ -422,10 +383,9 @@ async def test_undoing_a_clip_outside_the_list_keeps_the_list(
 
 
 async def test_a_label_found_while_the_clip_was_read_again_is_written(app_project: Project, reading: Store) -> None:
-    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
         await moved(screen, pilot, "end")
-        await pilot.press("slash")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await shows(pilot, Palette, "slash")
         before = screen.current
         screen.reload()  # as at the end of a training
         await until(pilot, lambda: screen.current is not before, "the clip, read again")
@@ -439,13 +399,9 @@ async def test_a_clip_left_by_undo_and_labelled_in_a_list_is_not_shown_again(
 ) -> None:
     async with opened(app_project) as (app, label_screen, pilot):
         await answer(label_screen, pilot, "n")
-        assert label_screen.current is not None
-        left = label_screen.current.clip.id
+        left = clip_on(label_screen).id
         await answer(label_screen, pilot, "u")
-        await pilot.press("B")
-        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
-        browse = app.screen
-        assert isinstance(browse, BrowseScreen)
+        browse = await shows(pilot, BrowseScreen, "B")
         await until(pilot, lambda: left in browse.clips.ids, "the list's clips")
         browse.clips.move_to(left)
         await until(pilot, lambda: not browse.busy, "the clip")
@@ -453,8 +409,7 @@ async def test_a_clip_left_by_undo_and_labelled_in_a_list_is_not_shown_again(
         await pilot.press("A")
         await until(pilot, lambda: app.screen is label_screen, "label_view")
         for _ in range(3):
-            assert label_screen.current is not None
-            assert label_screen.current.clip.id != left
+            assert clip_on(label_screen).id != left
             await answer(label_screen, pilot, "n")
         assert label_screen.current is None
 
@@ -466,9 +421,7 @@ async def test_similar_waits_for_the_row_of_a_list_that_was_just_opened(app_proj
     async with opened(app_project, size=(110, 34)) as (app, _, pilot):
         app.services.comparer.start = lambda *_: False  # type: ignore[method-assign]
         app.call_later(app.action_view, "browse")
-        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
-        browse = app.screen
-        assert isinstance(browse, BrowseScreen)
+        browse = await shows(pilot, BrowseScreen)
         browse._current = None
         app.action_similar()
         browse.reload()
@@ -481,18 +434,14 @@ async def test_similar_clips_are_computed_in_the_background_and_then_browsed(
     app_project: Project, reading: Store
 ) -> None:
     async with opened(app_project, size=(110, 34)) as (app, screen, pilot):
-        assert screen.current is not None
-        first_clip = screen.current.clip
+        first_clip = clip_on(screen)
         await pilot.press("L")
         await until(pilot, lambda: "comparing 5 clips first" in screen.notice.text, "the notice")
         assert app.screen is screen
         while app.services.comparer.busy:  # as long as a busy machine takes
             await pilot.pause(0.05)
         await until(pilot, lambda: "5 clips compared" in screen.notice.text, "its end")
-        await pilot.press("L")
-        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
-        browse = app.screen
-        assert isinstance(browse, BrowseScreen)
+        browse = await shows(pilot, BrowseScreen, "L")
         await until(pilot, lambda: browse.clips.ids and not browse.busy, "the first clip of the list")
         with_distances = like_of(app_project, reading, first_clip.id)
         assert list(browse.clips.ids) == with_distances

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from helpers.app import opened, text_of, until
+from helpers.app import opened, shows, text_of, until
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.card import CARD, PretrainedCard
 from labeltool.pretrained.project_classes import AgreementResult, LabelAgreement
@@ -47,10 +47,7 @@ async def mapped(
     """Open the app and the class mapping, with made-up agreement: four clips of each label."""
     async with opened(project, size=(110, 30)) as (app, _, pilot):
         app.services.class_agreement.start = lambda **_: True  # type: ignore[method-assign]
-        await pilot.press("M")
-        await until(pilot, lambda: isinstance(app.screen, ClassMappingScreen), "the mapping")
-        screen = app.screen
-        assert isinstance(screen, ClassMappingScreen)
+        screen = await shows(pilot, ClassMappingScreen, "M")
         await until(pilot, lambda: "high" in text_of(screen.lines), "the labels")
         if figures:
             low = LabelAgreement(4, (4, 0, 1, 0, 1), (0,), "by name")
@@ -92,8 +89,7 @@ async def test_classes_are_added_removed_and_accepted_in_a_file_written_by_hand(
         assert "+ Low hum" in text_of(
             screen.lines
         ) and "proposed; predicted in 4 of its 4, in 1 of 4 others" in text_of(screen.lines)
-        await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the classes")
+        await shows(pilot, Palette, "a")
         await pilot.press(*"a[/]", "enter")
         await until(pilot, lambda: written(file)["low"] == ["Wind", "a[/]b"], "the class added")
         await until(pilot, lambda: "a[/]b" in screen.notice.text, "word of it")
@@ -122,8 +118,7 @@ async def test_classes_that_agree_come_first_and_no_change_starts_no_suggestions
     async with mapped(app_project) as (app, screen, pilot):
         app.services.suggester.start = lambda: pytest.fail("nothing was changed")  # type: ignore[assignment]
         assert [CLASSES[place] for place in screen._ranked_classes("high")][:2] == ["[red]Bell[/red]", "Whistle"]
-        await pilot.press("x", "question_mark")
-        await until(pilot, lambda: isinstance(app.screen, Help), "the keys")
+        await shows(pilot, Help, "x", "question_mark")
         await pilot.press("escape", "M")
         await until(pilot, lambda: app.screen is not screen, "the app")
     assert not file.exists()
@@ -139,17 +134,14 @@ async def test_a_file_that_cannot_be_read_is_reported_and_kept(app_project: Proj
 
 async def test_without_a_pretrained_model_the_view_names_the_command(app_project: Project) -> None:
     async with opened(app_project) as (app, _, pilot):
-        await pilot.press("M")
-        await until(pilot, lambda: isinstance(app.screen, ClassMappingScreen), "the view")
+        await shows(pilot, ClassMappingScreen, "M")
         await until(pilot, lambda: "model fetch yamnet" in text_of(app.screen.query_one("#mapping-empty")), "a remedy")
 
 
 async def test_the_view_has_the_frame_of_the_others_and_their_keys(app_project: Project, file: Path) -> None:
     async with mapped(app_project) as (app, screen, pilot):
         assert "2 of 5 labelled" in text_of(screen.header) and "M Classes" in text_of(screen.tabs)
-        await pilot.press("w")
-        await until(pilot, lambda: isinstance(app.screen, RegionsScreen), "the regions")
+        await shows(pilot, RegionsScreen, "w")
         await pilot.press("M")
         await until(pilot, lambda: app.screen is screen, "the mapping")
-        await pilot.press("A")
-        await until(pilot, lambda: isinstance(app.screen, LabelScreen), "the clips")
+        await shows(pilot, LabelScreen, "A")

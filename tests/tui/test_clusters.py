@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from helpers.app import STRANGE_LABELS, fill, opened, suggest, text_of, until, verdicts
+from helpers.app import STRANGE_LABELS, fill, opened, shows, suggest, text_of, until, verdicts
 from helpers.tones import tone_writer
 from labeltool.annotation import speed
 from labeltool.errors import LabeltoolError
@@ -47,10 +47,7 @@ async def clustering(
     """Open the app and go to Clusters with these clusters."""
     async with opened(project, size=size) as (app, _, pilot):
         app.services.comparer.group = lambda count: True  # type: ignore[method-assign]
-        await pilot.press("C")
-        await until(pilot, lambda: isinstance(app.screen, ClustersScreen), "the screen")
-        screen = app.screen
-        assert isinstance(screen, ClustersScreen)
+        screen = await shows(pilot, ClustersScreen, "C")
         await until(pilot, lambda: "Clustering the unlabelled clips" in text_of(screen._spectrogram), "word of it")
         app.post_message(SimilarityChanged(Comparison(groups=Groups("sound", groups))))
         await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first group")
@@ -77,11 +74,8 @@ async def test_similar_clips_are_clustered_and_labelled_at_once_without_a_model(
         write(f"{number:02}.wav", frequency_hz=(300.0 if number < 8 else 5000.0) * (1 + 0.01 * number), seconds=0.5)
     with project.open_store() as store:
         import_records(store, audio_files.read([tmp_path / "sounds"], None, None), kind="audio", source="made up")
-        async with opened(project, size=(110, 34)) as (app, _, pilot):
-            await pilot.press("C")
-            await until(pilot, lambda: isinstance(app.screen, ClustersScreen), "the screen")
-            screen = app.screen
-            assert isinstance(screen, ClustersScreen)
+        async with opened(project, size=(110, 34)) as (_, _, pilot):
+            screen = await shows(pilot, ClustersScreen, "C")
             while not screen.clips.ids:  # as long as a busy machine takes
                 assert not screen._failure
                 await pilot.pause(0.05)
@@ -90,8 +84,7 @@ async def test_similar_clips_are_clustered_and_labelled_at_once_without_a_model(
             page = list(screen.clips.ids)
             assert len({kinds[clip_id] for clip_id in page}) == 1
             assert f"cluster 1 of 3 · {len(page)} unlabelled in it · by sound" in text_of(screen._title)
-            await pilot.press("x", "slash")
-            await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+            await shows(pilot, Palette, "x", "slash")
             await turned(screen, pilot, *"low", "enter")
             assert not set(screen.clips.ids) & set(page)
             assert f"{len(page) - 1} clips, 1 rejected" in screen.notice.text
@@ -201,10 +194,9 @@ async def test_add_reject_and_unsure_apply_to_the_selected_clip_only(app_project
 
 
 async def test_undo_shows_the_page_again_after_a_restart(app_project: Project, reading: Store) -> None:
-    async with clustering(app_project) as (app, screen, pilot):
+    async with clustering(app_project) as (_, screen, pilot):
         await turned(screen, pilot, "x", digit(screen, "low"))
-        await pilot.press("A")
-        await until(pilot, lambda: isinstance(app.screen, LabelScreen), "label_view")
+        await shows(pilot, LabelScreen, "A")
     async with clustering(app_project) as (_, screen, pilot):
         await turned(screen, pilot, "u")
         assert list(screen.clips.ids) == [5, 4, 3] and not verdicts(reading)
@@ -214,8 +206,7 @@ async def test_clusters_made_while_another_view_is_open_are_shown_on_return(app_
     async with clustering(app_project) as (app, screen, pilot):
         await pilot.press("x", "f")
         await until(pilot, lambda: "clustering the unlabelled clips again" in screen.notice.text, "word of it")
-        await pilot.press("A")
-        await until(pilot, lambda: isinstance(app.screen, LabelScreen), "label_view")
+        await shows(pilot, LabelScreen, "A")
         app.post_message(SimilarityChanged(Comparison(groups=Groups("sound", [(9, 3)]))))
         label_screen = app.screen
         assert isinstance(label_screen, LabelScreen)

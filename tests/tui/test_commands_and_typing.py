@@ -10,7 +10,7 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from helpers.app import answer, opened, suggest, text_of, until, verdicts
+from helpers.app import answer, clip_on, opened, shows, suggest, text_of, until, verdicts
 from helpers.tmux import Terminal
 from labeltool.project import Project
 from labeltool.store import Store, clips, journal, labels
@@ -72,9 +72,7 @@ def test_a_command_is_found_by_its_name_and_its_synonyms(typed: str, action: str
 
 async def test_the_palette_shows_keys_and_finds_a_label(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (app, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
-        await pilot.press("colon", *"quit")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
+        await shows(pilot, Palette, "colon", *"quit")
         first = text_of(app.screen.query_one(Choices)).splitlines()[0]
         assert first.strip().startswith("quit") and first.strip().endswith("q")
         await pilot.press("escape", "colon", *"low")
@@ -125,14 +123,13 @@ async def test_after_the_undo_of_a_merge_everything_has_the_labels_of_before(
     app_project: Project, reading: Store
 ) -> None:
     suggest(app_project)
-    async with opened(app_project) as (app, screen, pilot):
+    async with opened(app_project) as (_, screen, pilot):
         await until(pilot, lambda: len(screen.services.state.labels) == 2, "labels")
         before = {(choice.label, choice.key, choice.is_new) for choice in screen.choices}
         counts = dict(screen.services.state.label_counts)
         with app_project.open_store() as store:
             labels.rename(store, "low", "high", annotator="ann")
-        await pilot.press("f3")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the page")
+        await shows(pilot, LabelsScreen, "f3")
         await until(pilot, lambda: [one.name for one in screen.services.state.labels] == ["high"], "one label")
         await pilot.press("escape")
         await until(pilot, lambda: [choice.label for choice in screen.choices] == ["high"], "no label of that name")
@@ -152,8 +149,7 @@ async def test_labels_that_another_annotator_merges_leave_the_page_of_labels(app
         labels.add_label(store, "middle", key="")
     async with opened(app_project) as (app, screen, pilot):
         await until(pilot, lambda: len(screen.services.state.labels) == 3, "labels")
-        await pilot.press("f3", "down", "down")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the page")
+        await shows(pilot, LabelsScreen, "f3", "down", "down")
         screen.services.state.labels = screen.services.state.labels[:1]
         selected = app.screen.query_one(LabelRows).selected
         assert selected.name == screen.services.state.labels[0].name
@@ -163,7 +159,6 @@ async def test_a_key_of_a_proposal_that_another_annotator_took_labels_nothing_at
     app_project: Project, reading: Store
 ) -> None:
     async with opened(app_project, repeat_s=600.0) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
         assert screen.current is not None
         screen.current = replace(screen.current, proposed={"Sneeze": 0.9})
         screen.update_choices()
@@ -196,8 +191,7 @@ async def test_a_label_that_is_typed_at_once_loses_no_letter(app_project: Projec
 async def test_several_labels_in_one_burst_each_get_their_clip(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (app, screen, pilot):
         await until(pilot, lambda: screen.choices and len(screen._queue._ready) == 3, "the queue")
-        assert screen.current is not None
-        order = [screen.current.clip.id, *(ready.clip.id for ready in screen._queue._ready)]
+        order = [clip_on(screen).id, *(ready.clip.id for ready in screen._queue._ready)]
         await type_at_once(app, pilot, "/", *"dog", "enter", "1", "/", *"bad", "enter")
         await until(pilot, lambda: len(verdicts(reading)) == 3, "the labels")
     assert [row[:2] for row in verdicts(reading)] == list(zip(order, ["dog", "low", "bad"], strict=False))
@@ -281,9 +275,7 @@ async def test_labels_get_other_keys_and_colours_and_are_renamed_in_the_app(
     app_project: Project, reading: Store
 ) -> None:
     async with opened(app_project) as (app, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
-        await pilot.press("f3")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await shows(pilot, LabelsScreen, "f3")
         rows = app.screen.query_one(LabelRows)
         assert text_of(rows).splitlines()[0].split()[:2] == ["1", "▌low"]
         await pilot.press("k", "Z")
@@ -308,8 +300,7 @@ async def test_a_merge_is_confirmed_and_the_prompt_for_a_key_names_the_label(
         for clip in list(clips.unlabelled(store))[:2]:
             journal.annotate(store, clip.id, "lwo", annotator="ann")
     async with opened(app_project) as (app, _, pilot):
-        await pilot.press("f3")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await shows(pilot, LabelsScreen, "f3")
         rows = app.screen.query_one(LabelRows)
         await until(pilot, lambda: len(rows._labels) == 3, "the labels")
         await pilot.press("end")
@@ -317,18 +308,15 @@ async def test_a_merge_is_confirmed_and_the_prompt_for_a_key_names_the_label(
         await pilot.press("home", "k")
         await until(pilot, lambda: isinstance(app.screen, KeyPrompt) and app.screen.query(Static), "the prompt")
         await until(pilot, lambda: "Press the new key of low; it has 1." in text_of(app.screen.query_one(Static)), "it")
-        await pilot.press("escape", "end", "m")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the other labels")
+        await shows(pilot, Palette, "escape", "end", "m")
         await pilot.press(*"low", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm) and app.screen.query(Static), "the question")
         question = "Merge 2 clips of lwo into low, which has 1 clip?"
         await until(pilot, lambda: question in text_of(app.screen.query_one(Static)), "its clips")
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await shows(pilot, LabelsScreen, "n")
         await pilot.press("m")
         await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen.query(Choices), "the other labels")
-        await pilot.press(*"low", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question again")
+        await shows(pilot, Confirm, *"low", "enter")
         assert "lwo" in clips.label_names(reading)
         await pilot.press("a")
         await until(pilot, lambda: "lwo" not in clips.label_names(reading), "the merge")
@@ -341,19 +329,16 @@ async def test_a_mistyped_label_is_retired_and_comes_back(app_project: Project, 
         journal.annotate(store, clip.id, "lwo", annotator="ann")
         keys = {label.name: label.key for label in labels.project_labels(store)}
     async with opened(app_project) as (app, screen, pilot):
-        await pilot.press("f3")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await shows(pilot, LabelsScreen, "f3")
         rows = app.screen.query_one(LabelRows)
         await until(pilot, lambda: len(rows._labels) == 3, "the labels")
         await pilot.press("end", "x")
         await until(pilot, lambda: isinstance(app.screen, Confirm) and app.screen.query(Static), "the question")
         await until(pilot, lambda: "Retire lwo?" in text_of(app.screen.query_one(Static)), "its clips")
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await shows(pilot, LabelsScreen, "n")
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is screen, "the view")
-        await pilot.press("u", "f3")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await shows(pilot, LabelsScreen, "u", "f3")
         rows = app.screen.query_one(LabelRows)
         for _ in range(2):
             await pilot.press("end", "x")

@@ -30,8 +30,7 @@ async def test_the_app_ends_and_writes_nothing_when_its_database_was_exchanged(
 ) -> None:
     # Without a key, the app finds out by itself.
     monkeypatch.setattr(label_app, "_CHECK_DATABASE_S", DEADLINE_S if key else 0.05)
-    async with opened(app_project) as (app, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
+    async with opened(app_project) as (app, _, pilot):
         kept = backup.restore(app_project.database, saved)
         assert kept is not None
         if key:

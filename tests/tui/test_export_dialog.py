@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from helpers.app import opened, text_of, until
+from helpers.app import opened, shows, text_of, until
 from labeltool.project import Project
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.export import ExportDialog
@@ -15,10 +15,7 @@ from labeltool.tui.messages import Exported
 
 async def dialog_of(app: LabelApp, pilot: Pilot[None]) -> ExportDialog:
     """Open the dialog."""
-    await pilot.press("ctrl+e")
-    await until(pilot, lambda: isinstance(app.screen, ExportDialog), "the dialog")
-    dialog = app.screen
-    assert isinstance(dialog, ExportDialog)
+    dialog = await shows(pilot, ExportDialog, "ctrl+e")
     await until(pilot, lambda: "splits" in text_of(dialog._list), "its products")
     return dialog
 

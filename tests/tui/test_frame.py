@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from helpers.app import answer, opened, picture, text_of, until, verdicts
+from helpers.app import answer, opened, picture, shows, text_of, until, verdicts
 from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.store import Store, journal
@@ -58,7 +58,6 @@ async def test_keys_stand_in_groups_to_label_to_listen_and_of_the_view(app_proje
 @pytest.mark.parametrize("keys", [("slash", "l"), ("N", "x"), ("F2",), ("F3", "r"), ("question_mark",)])
 async def test_ctrl_c_quits_in_a_dialog_as_it_does_in_the_view(app_project: Project, keys: Sequence[str]) -> None:
     async with opened(app_project) as (app, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
         await pilot.press(*(key.lower() if key.startswith("F") else key for key in keys))
         await until(pilot, lambda: app.screen is not screen, "the dialog")
         with patch.object(app, "exit") as exits:
@@ -131,8 +130,7 @@ async def test_at_the_end_of_the_work_the_keys_offered_work(app_project: Project
         measured = SimpleNamespace(model=3, clip_accuracy=0.9, clips=40, int8_clip_accuracy=0.875, report="reports/3")
         app.post_message(Evaluated(measured))  # type: ignore[arg-type]
         await until(pilot, lambda: "model 3: 90.0% of 40 clips right, int8 87.5%" in screen.notice.text, "the accuracy")
-        await pilot.press("R")
-        await until(pilot, lambda: isinstance(app.screen, ReviewScreen), "the review")
+        await shows(pilot, ReviewScreen, "R")
 
 
 async def test_empty_views_name_keys_as_the_settings_have_them(app_project: Project) -> None:
@@ -161,8 +159,7 @@ async def test_a_click_on_a_label_labels_with_it_and_one_in_a_palette_chooses(
         await until(pilot, lambda: screen.current is not clip, "the next clip")
         assert [label for _, label, *_ in verdicts(reading)] == ["high"]
         clip = screen.current
-        await pilot.press("slash")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
+        await shows(pilot, Palette, "slash")
         choices = app.screen.query_one(Choices)
         await until(pilot, lambda: "low" in text_of(choices), "its names")
         row = next(y for y, line in enumerate(text_of(choices).splitlines()) if "low" in line)

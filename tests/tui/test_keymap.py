@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.app import answer, opened, text_of, until, verdicts
+from helpers.app import answer, opened, shows, text_of, until, verdicts
 from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
@@ -47,8 +47,7 @@ async def test_a_new_key_replaces_the_old_one_also_in_help_and_hints(app_project
         await until(pilot, lambda: screen.choices, "labels")
         await answer(screen, pilot, "question_mark")
         assert [value for *_, value, _ in verdicts(reading)] == ["absent", "present"]
-        await pilot.press("f1")
-        await until(pilot, lambda: isinstance(app.screen, Help), "the help")
+        await shows(pilot, Help, "f1")
         page = "\n".join(text_of(column) for column in app.screen.query(".help-column"))
         expected = {
             line.split(maxsplit=1)[0]: line.split(maxsplit=1)[-1].strip() for line in page.splitlines() if line.strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.widgets import Input, Static
 
-from helpers.app import opened, text_of, until
+from helpers.app import opened, shows, text_of, until
 from helpers.store import current
 from labeltool.project import Project
 from labeltool.store import Store, clips, labels
@@ -17,8 +17,7 @@ from labeltool.tui.dialogs.prompts import Confirm, TextPrompt
 async def test_a_label_is_defined_and_deleted_and_both_are_undone(app_project: Project, reading: Store) -> None:
     before = current(reading)
     async with opened(app_project, size=(110, 34)) as (app, screen, pilot):
-        await pilot.press("f3")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await shows(pilot, LabelsScreen, "f3")
         dialog, rows = app.screen, app.screen.query_one(LabelRows)
         await until(pilot, lambda: rows.count and rows.selected.name == "low", "the label")
         await pilot.press("d")
@@ -49,8 +48,7 @@ async def test_the_key_of_a_label_plays_its_example(app_project: Project, readin
         surgery.define(store, "low", "deep", [example.id], annotator="ann")
     async with opened(app_project, size=(110, 34)) as (app, screen, pilot):
         await until(pilot, lambda: "deep" in text_of(screen.panel), "the labels")
-        await pilot.press("f9")
-        await until(pilot, lambda: isinstance(app.screen, DefinitionsScreen), "the definitions")
+        await shows(pilot, DefinitionsScreen, "f9")
         status = app.screen.query_one("#labels-status", Static)
         await until(pilot, lambda: "deep" in text_of(app.screen.query(Static).first()), "the text")
         played = []

@@ -14,7 +14,19 @@ from unittest.mock import patch
 import pytest
 
 from helpers import odd_sounds
-from helpers.app import DEADLINE_S, STRANGE_LABELS, answer, opened, picture, suggest, text_of, until, verdicts, whole
+from helpers.app import (
+    DEADLINE_S,
+    answer,
+    clip_on,
+    opened,
+    picture,
+    shows,
+    suggest,
+    text_of,
+    until,
+    verdicts,
+    whole,
+)
 from labeltool.audio.files import content_hash
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
@@ -59,11 +71,9 @@ async def test_a_clip_is_shown_with_frequencies_waveform_and_the_labels_used_mos
 
 async def test_each_key_writes_its_verdict(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
         clip_ids = []
         for key in ("2", "n", "d", "b"):
-            assert screen.current is not None
-            clip_ids.append(screen.current.clip.id)
+            clip_ids.append(clip_on(screen).id)
             await answer(screen, pilot, key)
     assert len(set(clip_ids)) == 4
     assert verdicts(reading) == [
@@ -104,7 +114,6 @@ async def test_the_next_clip_is_not_drawn_before_the_label_is_on_the_disk(
 
     monkeypatch.setattr(session.journal, "annotate", slow_disk)
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
         before = screen.current
         pressing = asyncio.create_task(pilot.press("1"))
         for _ in range(20):
@@ -117,7 +126,6 @@ async def test_the_next_clip_is_not_drawn_before_the_label_is_on_the_disk(
 
 async def test_a_queue_older_than_a_label_does_not_bring_the_clip_back(app_project: Project) -> None:
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
         answered = screen.current
         assert answered is not None
         await until(pilot, lambda: len(screen._queue._ready) == 3, "the queue")
@@ -150,36 +158,28 @@ async def test_undo_returns_to_the_clip_and_then_to_the_one_it_left_also_after_a
     app_project: Project, reading: Store
 ) -> None:
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
-        assert screen.current is not None
-        first = screen.current.clip.id
+        first = clip_on(screen).id
         await answer(screen, pilot, "1")
-        assert screen.current is not None
-        second = screen.current.clip.id
+        second = clip_on(screen).id
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
-        assert screen.current is not None
-        assert screen.current.clip.id == second
+        assert clip_on(screen).id == second
         assert screen.services.state.labelled == 2
         await answer(screen, pilot, "u")
         assert screen.current.clip.id == first
         assert screen.services.state.labelled == 1
         assert verdicts(reading) == []
         await answer(screen, pilot, "2")
-        assert screen.current is not None
-        assert screen.current.clip.id == second
+        assert clip_on(screen).id == second
     assert verdicts(reading) == [(first, "high", "present", "verdict")]
 
 
 async def test_redo_repeats_what_was_undone_and_goes_on(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
-        assert screen.current is not None
-        first = screen.current.clip.id
+        first = clip_on(screen).id
         await answer(screen, pilot, "1")
         await answer(screen, pilot, "u")
         await answer(screen, pilot, "U")
-        assert screen.current is not None and screen.current.clip.id != first
+        assert clip_on(screen).id != first
         await pilot.press("U")
         await until(pilot, lambda: "nothing to redo" in screen.notice.text, "the notice")
     assert verdicts(reading) == [(first, "low", "present", "verdict")]
@@ -193,32 +193,26 @@ async def test_undo_with_nothing_to_undo_shows_a_notice(app_project: Project) ->
 
 async def test_adding_and_rejecting_labels_stay_on_the_clip(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
-        assert screen.current is not None
-        here = screen.current.clip.id
+        here = clip_on(screen).id
         await pilot.press("x")
         assert "Which label to reject?" in text_of(screen.query_one(Suggestions))
         await pilot.press("1")
         await until(pilot, lambda: "✗ low" in text_of(screen.query_one(Suggestions)), "the word against it")
         await pilot.press("m", "2")
         await until(pilot, lambda: "✓ high" in text_of(screen.query_one(Suggestions)), "the first of several")
-        assert screen.current is not None
-        assert screen.current.clip.id == here
+        assert clip_on(screen).id == here
         await answer(screen, pilot, "s")
     assert verdicts(reading) == [(here, "low", "absent", "verdict"), (here, "high", "present", "verdict")]
 
 
 async def test_a_skipped_clip_is_shown_again_at_the_end(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (_, screen, pilot):
-        assert screen.current is not None
-        skipped = screen.current.clip.id
+        skipped = clip_on(screen).id
         await answer(screen, pilot, "s")
         for _ in range(3):
-            assert screen.current is not None
-            assert screen.current.clip.id != skipped
+            assert clip_on(screen).id != skipped
             await answer(screen, pilot, "n")
-        assert screen.current is not None
-        assert screen.current.clip.id == skipped
+        assert clip_on(screen).id == skipped
 
 
 async def test_a_key_held_down_labels_one_clip(app_project: Project, reading: Store) -> None:
@@ -255,7 +249,6 @@ async def test_earlier_annotations_are_shown(app_project: Project) -> None:
 
 async def test_a_clip_that_another_window_labelled_is_not_labelled_unseen(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
         clip = screen.current
         assert clip is not None
         with app_project.open_store() as store:
@@ -276,14 +269,13 @@ async def test_a_clip_that_another_window_labelled_is_not_excluded_or_skipped_un
     app_project: Project, reading: Store, key: str, kind: str
 ) -> None:
     async with opened(app_project) as (_, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
         clip = screen.current
         assert clip is not None
         with app_project.open_store() as store:
             journal.annotate(store, clip.clip.id, "other", annotator="bob")
         await pilot.press(key)
         await until(pilot, lambda: "another window meanwhile: other, by bob" in screen.notice.text, "the warning")
-        assert screen.current is not None and screen.current.clip == clip.clip and not verdicts(reading)
+        assert clip_on(screen) == clip.clip and not verdicts(reading)
         await answer(screen, pilot, key)
     assert [row[0::3] for row in verdicts(reading)] == [(clip.clip.id, kind)]
 
@@ -293,8 +285,7 @@ async def test_a_clip_that_another_window_labelled_is_not_excluded_or_skipped_un
 
 async def test_a_new_label_is_made_and_listed_from_then_on(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (app, screen, pilot):
-        await pilot.press("slash")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
+        await shows(pilot, Palette, "slash")
         await pilot.press(*"owl")
         assert "new label: owl" in text_of(app.screen.query_one(Choices))
         await answer(screen, pilot, "enter")
@@ -311,35 +302,6 @@ async def test_cancelling_the_palette_writes_nothing(app_project: Project, readi
     assert verdicts(reading) == []
 
 
-@pytest.mark.parametrize("size", [(100, 30), (80, 24), (20, 8)])
-async def test_strange_labels_are_text_everywhere(app_project: Project, reading: Store, size: tuple[int, int]) -> None:
-    with app_project.open_store() as store:
-        labelled_id = clips.all_clips(store)[0].id
-        for label in STRANGE_LABELS:
-            journal.annotate(store, labelled_id, label, annotator="before")
-        journal.undo(store, annotator="before")
-    async with opened(app_project, size=size) as (app, screen, pilot):
-        await until(pilot, lambda: len(screen.choices) == 2 + len(STRANGE_LABELS), "labels")
-        if size[0] >= 80:
-            beside = text_of(screen.query_one(Suggestions))
-            for label in ("a[/]b", "[red]x[/red]", "[@click=app.quit]x"):
-                assert label in beside
-            assert "two lines" in beside  # a blank in a name is a plain one
-            assert "\x1b" not in beside
-        await pilot.press("slash")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
-        await pilot.press(*"a[/]")
-        await answer(screen, pilot, "enter")
-        assert "a[/]b" in screen.notice.text
-        strange = [choice.key for choice in screen.choices if choice.label in STRANGE_LABELS]
-        for key in strange[:2]:
-            await pilot.press("m", key)
-        await pilot.press("x", "question_mark", "escape", "escape")
-        await answer(screen, pilot, "u")
-        app.export_screenshot()
-    assert len(verdicts(reading)) == 2
-
-
 # -- what goes wrong
 
 
@@ -347,8 +309,7 @@ async def test_a_missing_file_is_reported_in_a_line_and_labelling_goes_on(app_pr
     for lost in (app_project.directory.parent / "sounds").glob("*.wav"):
         lost.unlink()
     async with opened(app_project) as (_, screen, pilot):
-        assert screen.current is not None
-        name = Path(screen.current.clip.path).name
+        name = Path(clip_on(screen).path).name
         assert "cannot be played" in picture(screen)
         assert name in picture(screen).replace("\n", "").replace(" ", "")
         await pilot.press("space", "r", "l", "left", "c", "full_stop")
@@ -372,8 +333,7 @@ async def test_a_clip_whose_length_an_older_version_believed_is_shown_and_labell
     async with opened(project) as (_, screen, pilot):
         shown: set[str] = set()
         for _ in sounds:
-            assert screen.current is not None
-            name = Path(screen.current.clip.path).name
+            name = Path(clip_on(screen).path).name
             shown.add(name)
             assert ("cannot be played" in picture(screen)) == (name == "cut.flac")
             await answer(screen, pilot, "b")

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from helpers.app import answer, fill, opened, suggest, text_of, until
+from helpers.app import answer, clip_on, fill, opened, suggest, text_of, until
 from helpers.described import add_pretrained, describe
 from helpers.exports import model_card
 from helpers.waits import DEADLINE_S
@@ -78,8 +78,7 @@ def unlabelled(project: Project, tmp_path: Path, jobs: dict[str, Job]) -> Projec
 
 
 def is_high(screen: LabelScreen) -> bool:
-    assert screen.current is not None
-    return int(screen.current.clip.path.split("tone")[-1].removesuffix(".wav")) >= 3  # 300 Hz steps: above 1000 Hz
+    return int(clip_on(screen).path.split("tone")[-1].removesuffix(".wav")) >= 3  # 300 Hz steps: above 1000 Hz
 
 
 def first_class(screen: LabelScreen) -> str:
@@ -124,7 +123,7 @@ async def test_a_clip_that_is_described_while_it_is_on_the_screen_gets_its_sugge
         assert here is not None and not here.proposed
         jobs["describe"].may_go_on.set()
         await until(pilot, lambda: first_class(screen), "the classes of the clip on the screen")
-        assert screen.current is not None and screen.current.clip == here.clip
+        assert clip_on(screen) == here.clip
 
 
 async def test_the_palette_finds_a_class_that_the_pretrained_model_predicts_first(unlabelled: Project) -> None:

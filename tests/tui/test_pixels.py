@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.app import opened, text_of, until
+from helpers.app import opened, shows, text_of, until
 from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.settings import Pixels
@@ -139,8 +139,7 @@ async def test_the_picture_is_written_with_the_lines_and_removed_below_a_dialog(
         assert "▀" not in text_of(spectrogram)
         number = re.search(r"i=(\d+)", picture_text)
         assert number is not None
-        await pilot.press("question_mark")
-        await until(pilot, lambda: isinstance(app.screen, Help), "the help")
+        await shows(pilot, Help, "question_mark")
         removal = f"\x1b_Ga=d,d=I,i={number[1]},q=2\x1b\\"
         assert "▀" in text_of(spectrogram) and escape_texts(spectrogram) == removal
         await pilot.press("escape")

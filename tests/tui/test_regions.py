@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.app import clip_on, shows, text_of, until, whole
 from helpers.app import opened as app_opened
-from helpers.app import text_of, until, whole
 from helpers.exports import export
 from helpers.records import rows_of
 from helpers.terminal import TerminalApp
@@ -301,8 +301,7 @@ async def test_w_opens_the_recording_at_the_clip_and_goes_back(night: Project) -
     async with app_opened(night) as (app, label_view, pilot):
         first_clip = label_view.current
         assert first_clip is not None
-        await pilot.press("w")
-        await until(pilot, lambda: isinstance(app.screen, RegionsScreen), "the recording")
+        await shows(pilot, RegionsScreen, "w")
         screen = app.screen
         assert isinstance(screen, RegionsScreen) and screen.opened is not None
         assert screen.services.player.position_s == pytest.approx(first_clip.clip.start_s)
@@ -313,7 +312,7 @@ async def test_w_opens_the_recording_at_the_clip_and_goes_back(night: Project) -
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is label_view, "the way back")
         await until(pilot, lambda: label_view.current is not None, "a clip")
-        assert label_view.current is not None and label_view.current.clip.id == first_clip.clip.id
+        assert clip_on(label_view).id == first_clip.clip.id
         await pilot.press("space")
         assert screen.services.player.position_s < 60.0
 

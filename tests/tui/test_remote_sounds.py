@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers.app import answer, opened, until
+from helpers.app import answer, clip_on, opened, until
 from helpers.sound_server import SoundServer, serving
 from helpers.waits import DEADLINE_S
 from helpers.waits import until as waited
@@ -85,8 +85,7 @@ async def test_without_a_network_clips_on_this_disk_go_on(
     async with opened(remote) as (_, screen, pilot):
         await until(pilot, lambda: "offline: " in screen.notice.warning, "one line")
         for _ in range(len(kept)):
-            assert screen.current is not None
-            shown.add(screen.current.clip.id)
+            shown.add(clip_on(screen).id)
             assert screen.current.problem == "" and screen.current.sound is not None
             await answer(screen, pilot, "n")
         await until(pilot, lambda: screen.current is not None and screen.current.problem, "a clip out of reach")
@@ -121,7 +120,7 @@ async def test_without_a_network_nobody_gets_what_another_has_just_claimed(
     async with opened(remote) as (_, screen, pilot):
         await until(pilot, lambda: "offline: " in screen.notice.warning, "one line")
         for _ in range(3):
-            assert screen.current is not None and screen.current.clip.id != taken
+            assert clip_on(screen).id != taken
             await answer(screen, pilot, "n")
 
 

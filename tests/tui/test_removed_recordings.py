@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.app import answer, opened, until
+from helpers.app import answer, clip_on, opened, until
 from labeltool.project import Project
 from labeltool.store import Store, journal, recordings
 from labeltool.tui.screens.browse import BrowseScreen
@@ -10,9 +10,7 @@ from labeltool.tui.screens.browse import BrowseScreen
 
 async def test_the_clip_on_the_screen_is_labelled_and_the_next_is_shown(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (app, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
-        assert screen.current is not None
-        clip = screen.current.clip
+        clip = clip_on(screen)
         gone = recordings.recording(reading, clip.recording_id)
         recordings.remove(reading, [gone], annotator="bob")
         await answer(screen, pilot, "1")

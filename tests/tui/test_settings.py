@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from helpers.app import answer, opened, text_of, until
+from helpers.app import answer, opened, shows, text_of, until
 from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.settings import ThemeName
@@ -34,10 +34,7 @@ def file(app_project: Project) -> Path:
 
 
 async def _open(app: LabelApp, pilot: Pilot[None], name: str) -> SettingsScreen:
-    await pilot.press("f2")
-    await until(pilot, lambda: isinstance(app.screen, SettingsScreen), "the settings")
-    screen = app.screen
-    assert isinstance(screen, SettingsScreen)
+    screen = await shows(pilot, SettingsScreen, "f2")
     rows = screen.query_one(OptionList)
     await until(pilot, lambda: rows.option_count, "their rows")
     rows.highlighted = rows.get_option_index(name)
@@ -46,7 +43,6 @@ async def _open(app: LabelApp, pilot: Pilot[None], name: str) -> SettingsScreen:
 
 async def test_the_time_in_a_dialog_is_no_time_on_the_clip(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (app, screen, pilot):
-        await until(pilot, lambda: screen.choices, "labels")
         await _open(app, pilot, "theme")
         assert screen._paused_at is not None
         screen._shown_at -= 7200.0
@@ -83,8 +79,7 @@ async def test_settings_are_taken_up_at_once_and_every_other_line_of_the_file_st
 async def test_a_value_that_cannot_be_is_refused_in_one_line(app_project: Project, file: Path) -> None:
     async with opened(projects.load(app_project.directory)) as (app, _, pilot):
         screen = await _open(app, pilot, "retrain_after")
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "a question")
+        await shows(pilot, TextPrompt, "enter")
         await pilot.press(*"x", "enter")
         await until(pilot, lambda: "[learning] retrain_after: expected" in str(screen._notice.content), "the reason")
         assert "\n" not in str(screen._notice.content)
@@ -94,8 +89,7 @@ async def test_a_value_that_cannot_be_is_refused_in_one_line(app_project: Projec
 async def test_a_query_strategy_is_chosen_by_what_it_does(app_project: Project, file: Path) -> None:
     async with opened(projects.load(app_project.directory)) as (app, _, pilot):
         await _open(app, pilot, "query_strategy")
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the strategies")
+        await shows(pilot, Palette, "enter")
         await pilot.press(*"differ from each", "enter")
         await until(pilot, lambda: 'query_strategy = "badge"' in file.read_text(), "the choice in the file")
 
@@ -105,11 +99,9 @@ async def test_an_action_gets_the_key_that_is_pressed_unless_another_has_it(app_
         screen = await _open(app, pilot, "keys")
         for key, expected in (("n", "both on n"), ("f9", "saved")):
             await until(pilot, lambda: app.screen is screen, "the settings")
-            await pilot.press("enter")
-            await until(pilot, lambda: isinstance(app.screen, Palette), "the actions")
+            await shows(pilot, Palette, "enter")
             await pilot.press(*"undo the last")
-            await pilot.press("enter")
-            await until(pilot, lambda: isinstance(app.screen, KeyPrompt), "the question for a key")
+            await shows(pilot, KeyPrompt, "enter")
             await pilot.press(key)
             await until(pilot, lambda text=expected: text in str(screen._notice.content), "the answer")  # type: ignore[misc]
     assert projects.load(app_project.directory).settings.keys == {"undo": ("f9",)}
@@ -122,8 +114,7 @@ async def test_the_sound_output_is_the_users_and_not_the_projects(
     monkeypatch.setattr(settings_dialog, "output_names", lambda: ["Speakers", "Headphones"])
     async with opened(projects.load(app_project.directory)) as (app, _, pilot):
         await _open(app, pilot, "output")
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the outputs")
+        await shows(pilot, Palette, "enter")
         await pilot.press(*"head", "enter")
         await until(pilot, lambda: user_state.read_user_state().output_device == "Headphones", "the choice")
     assert file.read_text() == _MINE

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from helpers.app import opened, text_of, until
+from helpers.app import opened, shows, text_of, until
 from helpers.store import current
 from helpers.tones import tone_writer
 from labeltool.importers import audio_files
@@ -71,9 +71,7 @@ async def splitting(project: Project, *, is_sorted: bool = True) -> AsyncIterato
         question = f"Label {CLIPS} clips of bird again as robin, owl?"
         await until(pilot, lambda: question in text_of(app.screen.query_one(Static)), "what it concerns")
         await keys.press("a")
-        await until(pilot, lambda: isinstance(app.screen, SplitScreen), "the view")
-        screen = app.screen
-        assert isinstance(screen, SplitScreen)
+        screen = await shows(pilot, SplitScreen)
         await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first page")
         yield app, screen, keys
 
@@ -109,8 +107,7 @@ async def test_the_labels_show_a_parent_and_what_is_left_of_a_split(birds: Proje
         surgery.split(store, "bird", ["robin", "owl"], annotator="ann")
         surgery.set_parent(store, "robin", "bird", annotator="ann")
     async with opened(birds, size=(110, 34)) as (app, _, pilot):
-        await pilot.press("f3")
-        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await shows(pilot, LabelsScreen, "f3")
         rows = app.screen.query_one(LabelRows)
         await until(pilot, lambda: f"bird (split: {CLIPS} left)" in text_of(rows), "the clips left")
         assert "robin < bird" in text_of(rows)
@@ -185,13 +182,9 @@ async def test_a_split_goes_on_after_the_app_was_closed_and_bounds_are_kept(bird
         assert [tuple(one) for one in bounds] == [(0.0, 5.0), (0.1, 5.0)]
         async with opened(birds, size=(110, 34)) as (app, _, pilot):
             fail_to_sort(app)
-            await pilot.press("f3")
-            await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+            await shows(pilot, LabelsScreen, "f3")
             rows = app.screen.query_one(LabelRows)
             await until(pilot, lambda: rows.count and rows.selected.name == "bird", "the label")
-            await pilot.press("s")
-            await until(pilot, lambda: isinstance(app.screen, SplitScreen), "the view")
-            again = app.screen
-            assert isinstance(again, SplitScreen)
+            again = await shows(pilot, SplitScreen, "s")
             # A clip that stays what it was is done as well.
             await until(pilot, lambda: again.clips.ids and f"{CLIPS - 2} left" in text_of(again._title), "the rest")

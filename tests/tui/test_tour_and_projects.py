@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.app import opened, until, verdicts
+from helpers.app import opened, shows, until, verdicts
 from helpers.waits import DEADLINE_S
 from labeltool.project import Project
 from labeltool.settings import AppSettings
@@ -36,8 +36,7 @@ async def test_the_tour_waits_for_the_real_keys_and_comes_once(app_project: Proj
         assert "Tour 1/7" in str(screen.tour.content)
         await pilot.press("c")
         assert "Tour 1/7" in str(screen.tour.content)
-        await pilot.press("space", "slash")
-        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await shows(pilot, Palette, "space", "slash")
         await until(pilot, lambda: "Esc closes the list" in str(screen.tour.content), "what Esc does now")
         assert "Tour 2/7" in str(screen.tour.content)  # not before the list is closed
         await pilot.press("escape")  # closes the palette, not the tour
@@ -48,13 +47,11 @@ async def test_the_tour_waits_for_the_real_keys_and_comes_once(app_project: Proj
         assert len(verdicts(reading)) == 1
         await pilot.press("u")
         await until(pilot, lambda: not verdicts(reading), "nothing labelled")
-        await pilot.press("B")
-        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
+        await shows(pilot, BrowseScreen, "B")
         await until(pilot, lambda: "Tour 6/7" in str(app.screen.query_one("#tour").content), "it there too")  # type: ignore[attr-defined]
         await pilot.press("A")
         await until(pilot, lambda: app.screen is screen, "the clips")
-        await pilot.press("question_mark")
-        await until(pilot, lambda: isinstance(app.screen, Help), "all keys")
+        await shows(pilot, Help, "question_mark")
         assert not screen.tour.display
     async with opened(with_tour(app_project)) as (app, screen, pilot):
         assert app.tour is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.app import STRANGE_LABELS, list_opened, opened, text_of, until, whole
+from helpers.app import STRANGE_LABELS, list_opened, opened, shows, text_of, until, whole
 from labeltool.project import Project
 from labeltool.records import Segment, Transcript
 from labeltool.store import Store, clips, recordings, transcripts
@@ -72,9 +72,8 @@ async def test_in_regions_the_transcript_follows_the_playhead(app_project: Proje
 async def test_clips_are_filtered_by_transcript(app_project: Project, reading: Store) -> None:
     third = clips.all_clips(reading)[2]
     say(reading, third.id, (0.0, "The fire brigade came."))
-    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("ctrl+f")
-        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
+        await shows(pilot, TextPrompt, "ctrl+f")
         await pilot.press("quotation_mark", *"came", "space", *"FIRE", "quotation_mark", "enter")
         await until(pilot, lambda: list(screen.clips.ids) == [third.id], "the clip with that text")
         await until(pilot, lambda: "fire brigade" in text_of(screen.query_one(TranscriptText)), "its transcript")
