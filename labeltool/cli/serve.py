@@ -62,13 +62,14 @@ def serve(
     labeltool serve --model yamnet --port 8000
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     try:
-        from labeltool.web.page import PageOptions, serve_page
+        from labeltool.web.page import serve_page
     except ModuleNotFoundError as error:
         raise LabeltoolError(
             f"the page needs aiohttp ({error.name} is not installed)", remedy='`pip install "labeltool[serve]"`'
         ) from error
     from labeltool.inference.whisper import require_speech_model
     from labeltool.inference.window_scorers import choose_model, window_scorer
+    from labeltool.web.try_sound import TryOptions
 
     project = project_of_model(model)
     window_scorer(choose_model(project, model))  # what is wrong with it is reported now
@@ -80,5 +81,5 @@ def serve(
     if speech_model is not None:
         require_speech_model(speech_model)
     folder = None if speech_model is None else str(speech_model.absolute())
-    options = PageOptions(model, folder, language, vad, max_duration)
+    options = TryOptions(model, folder, language, vad, max_duration)
     serve_page(project, options, host=host, port=port, narrate=narrate)

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -34,6 +34,7 @@ from labeltool.tasks.executor import Job, default_executor
 from labeltool.tasks.registry import RECEIVE, SIMILAR, TRY, Task
 from labeltool.web.gate import Gate, is_loopback
 from labeltool.web.serving import listen, until_signalled
+from labeltool.web.try_sound import TryOptions
 from labeltool.web.turns import Turns
 
 _POLICY = (
@@ -58,29 +59,8 @@ _NICENESS = 10
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class PageOptions:
-    """What the page does.
-
-    Attributes
-    ----------
-    model
-        As `window_scorers.choose_model` takes it.
-    speech_model, language, vad
-        As in `TryOptions`.
-    max_s
-        The longest sound, seconds.
-    """
-
-    model: str | None = None
-    speech_model: str | None = None
-    language: str | None = None
-    vad: bool = True
-    max_s: float = 600.0
-
-
 def serve_page(
-    project: Project | None, options: PageOptions, *, host: str, port: int | None, narrate: Callable[[str], None]
+    project: Project | None, options: TryOptions, *, host: str, port: int | None, narrate: Callable[[str], None]
 ) -> None:
     """Serve the page until a signal ends it.
 
@@ -112,7 +92,7 @@ class _Page:
     """What the server does for the page."""
 
     def __init__(
-        self, project: Project | None, options: PageOptions, folder: Path, narrate: Callable[[str], None]
+        self, project: Project | None, options: TryOptions, folder: Path, narrate: Callable[[str], None]
     ) -> None:
         self._project, self._options, self._folder, self._narrate = project, options, folder, narrate
         self._turns = Turns()
@@ -158,14 +138,15 @@ class _Page:
 
     async def _try(self, request: web.Request) -> web.StreamResponse:
         """Take a sound, and send what is found in it."""
-        options = asdict(self._options)
 
         def shown(found: Any) -> None:
             self._shown.update(one.clip for one in found.neighbours or ())
             self._start_comparing()
 
         async with self._upload(request) as (file, name):
-            return await self._work(request, TRY, shown, file, name, options={**options, "folder": str(file.parent)})
+            return await self._work(
+                request, TRY, shown, file, name, options={**asdict(self._options), "folder": str(file.parent)}
+            )
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         """Take a sound into the project."""

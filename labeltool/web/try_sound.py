@@ -46,7 +46,7 @@ class TryOptions:
     max_s
         The longest sound, seconds.
     folder
-        Where what is computed on the way goes; it is deleted with the sound.
+        Where what is computed on the way goes; it is deleted with the sound. The page gives it for each sound.
     """
 
     model: str | None
@@ -54,7 +54,7 @@ class TryOptions:
     language: str | None
     vad: bool
     max_s: float
-    folder: str
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
