@@ -24,10 +24,11 @@ from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.daily_backup import DailyBackup
 from labeltool.tui.background.live import LiveSuggestions
-from labeltool.tui.background.prefetch import Prefetcher
+from labeltool.tui.background.prefetch import Delivery, Prefetcher
 from labeltool.tui.background.store_thread import StoreThread, attempt
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
+from labeltool.tui.background.turns import in_turn
 from labeltool.tui.dialogs.definitions import DefinitionsScreen
 from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
@@ -39,15 +40,6 @@ from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.look import Look
 from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
-from labeltool.tui.messages import (
-    AgreementMeasured,
-    BackupFailed,
-    Evaluated,
-    Prefetched,
-    SimilarityChanged,
-    SuggestionsChanged,
-    TrainingChanged,
-)
 from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
@@ -108,33 +100,29 @@ class LabelApp(SimilarApp, ExportApp):
             project=project,
             session=Session(project, annotator, self.stop_for),
             player=PagePlayer.from_environment() or Player(),
-            prefetcher=Prefetcher(
-                project, annotator, live, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
-            ),
+            prefetcher=Prefetcher(project, annotator, live, in_turn(self, self.take_delivery), self.stop_for),
             live=live,
             reader=StoreThread(project, "labeltool-reader", self.stop_for),
             trainer=Trainer(
                 project,
-                lambda training: self.post_from_thread(TrainingChanged(training)),
+                in_turn(self, self.take_training),
                 task=RETRAIN,
                 arch=project.settings.learning.architecture,
             ),
-            suggester=Trainer(
-                project, lambda training: self.post_from_thread(SuggestionsChanged(training)), task=RENEW
-            ),
+            suggester=Trainer(project, in_turn(self, self.take_suggestions), task=RENEW),
             fetcher=self.make_fetcher(project),
-            comparer=Comparer(project, lambda comparison: self.post_from_thread(SimilarityChanged(comparison))),
+            comparer=Comparer(project, in_turn(self, self.show_comparison)),
             class_agreement=BackgroundTask(
                 project,
                 AGREEMENT,
-                on_result=lambda result: self.post_from_thread(AgreementMeasured(result)),
-                on_failure=lambda reason: self.post_from_thread(AgreementMeasured(None, reason)),
+                on_result=in_turn(self, self.show_agreement),
+                on_failure=in_turn(self, self.show_no_agreement),
             ),
             evaluation=BackgroundTask(
                 project,
                 EVALUATE,
-                on_result=lambda result: self.post_from_thread(Evaluated(result)),
-                on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
+                on_result=in_turn(self, self.show_evaluation),
+                on_failure=in_turn(self, self.warn_view),
             ),
             exporter=self.make_exporter(project),
             keymap=keys,
@@ -147,7 +135,7 @@ class LabelApp(SimilarApp, ExportApp):
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self._add_views(repeat_s)
         self._recording = recording
-        self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
+        self._daily_backup = DailyBackup(project, in_turn(self, self.warn_view))
         self.failure: LabeltoolError | None = None
         self.next_project = ""
 
@@ -196,9 +184,6 @@ class LabelApp(SimilarApp, ExportApp):
         self.failure = failure
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.exit, None, ExitCode.FAILED)
-
-    def on_backup_failed(self, message: BackupFailed) -> None:
-        self.warn_view(message.problem)
 
     def close(self) -> None:
         """End the threads and the background work, after the screen is gone."""
@@ -316,8 +301,9 @@ class LabelApp(SimilarApp, ExportApp):
 
     # -- prefetched clips
 
-    def on_prefetched(self, message: Prefetched) -> None:
-        delivery, state = message.delivery, self.services.state
+    def take_delivery(self, delivery: Delivery) -> None:
+        """Pass on what was read to the state and the view."""
+        state = self.services.state
         if delivery.model is not None:
             state.model = delivery.model
             self.train_if_due(delivery.model.pending)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from textual.events import Event
 from textual.events import Key as KeyPressed
-from textual.message import Message
 
 from labeltool.tui.background.typed_keys import TypedKeysApp
 from labeltool.tui.dialogs.tour import Tour
@@ -110,9 +107,3 @@ class AppBase(TypedKeysApp):
     def reload_view(self) -> None:
         if self.current_view is not None:
             self.current_view.reload()
-
-    def post_from_thread(self, message: Message) -> None:
-        """Post a message; called in any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            post: Callable[[Message], bool] = self.post_message
-            self._loop.call_soon_threadsafe(post, message)

@@ -10,8 +10,8 @@ from labeltool.tasks.export_products import products
 from labeltool.tasks.registry import EXPORT
 from labeltool.tui.app_base import AppBase
 from labeltool.tui.background.task import BackgroundTask
+from labeltool.tui.background.turns import in_turn
 from labeltool.tui.dialogs.export import ExportDialog
-from labeltool.tui.messages import Exported
 
 _RESULT_S = 20.0
 
@@ -20,29 +20,13 @@ class ExportApp(AppBase):
     """Exports the project."""
 
     def make_exporter(self, project: Project) -> BackgroundTask[Any]:
-        """Return the task that exports; the app gets its progress and its result as messages."""
-
-        def report(stage: str, done: int, total: int, text: str = "", /) -> None:
-            counted = f" {done:,} of {total:,}" if total else ""
-            of_export = "" if stage.startswith("exporting") else "exporting: "
-            self.post_from_thread(Exported(f"{of_export}{stage}{counted} {text}".rstrip()))
-
-        def finish(result: Any) -> None:
-            lost = sum(result.lost.values())
-            notes = (
-                f"{lost:,} annotations not, or in part: see not_exported.csv" if lost else "",
-                f"{len(result.skipped):,} files could not be read" if result.skipped else "",
-                *result.notes,
-                result.better_model,
-            )
-            self.post_from_thread(Exported(folders=result.written, notes=notes))
-
+        """Return the task that exports."""
         return BackgroundTask(
             project,
             EXPORT,
-            on_progress=report,
-            on_result=finish,
-            on_failure=lambda failure: self.post_from_thread(Exported(failure=failure)),
+            on_progress=in_turn(self, self._show_exporting),
+            on_result=in_turn(self, self.show_exported),
+            on_failure=in_turn(self, self.warn_view),
             model_id=None,
             output=str(project.exports),
             force=False,
@@ -66,14 +50,20 @@ class ExportApp(AppBase):
         folder = f"{self.services.project.exports.name}/ of {self.services.project.directory.name}"
         self.push_screen(ExportDialog(found, folder), start)
 
-    def on_exported(self, message: Exported) -> None:
-        """Show the progress of an export, and its folders at the end."""
-        if message.failure:
-            self.warn_view(message.failure)
-        elif self.current_view is not None and message.folders:
-            root = f"{self.services.project.directory}/"
-            written = f"exported to {', '.join(folder.removeprefix(root) for folder in message.folders)}"
-            text = "; ".join(part for part in (written, *message.notes) if part)
-            self.current_view.notice.show(text, seconds=_RESULT_S, wraps=True)
-        else:
-            self.notify_view(message.progress)
+    def _show_exporting(self, stage: str, done: int, total: int, text: str = "") -> None:
+        counted = f" {done:,} of {total:,}" if total else ""
+        of_export = "" if stage.startswith("exporting") else "exporting: "
+        self.notify_view(f"{of_export}{stage}{counted} {text}".rstrip())
+
+    def show_exported(self, result: Any) -> None:
+        """Show the folders of an export, and what else a person should know of it."""
+        if self.current_view is not None:
+            root, lost = f"{self.services.project.directory}/", sum(result.lost.values())
+            parts = (
+                f"exported to {', '.join(folder.removeprefix(root) for folder in result.written)}",
+                f"{lost:,} annotations not, or in part: see not_exported.csv" if lost else "",
+                f"{len(result.skipped):,} files could not be read" if result.skipped else "",
+                *result.notes,
+                result.better_model,
+            )
+            self.current_view.notice.show("; ".join(filter(None, parts)), seconds=_RESULT_S, wraps=True)

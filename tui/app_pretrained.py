@@ -15,7 +15,7 @@ from labeltool.project import Project, choose_pretrained
 from labeltool.tasks.registry import MODEL_FETCH
 from labeltool.tui.app_training import TrainingApp
 from labeltool.tui.background.task import BackgroundTask
-from labeltool.tui.messages import PretrainedChanged
+from labeltool.tui.background.turns import in_turn
 from labeltool.util.files.atomic_write import write_text
 
 _MODEL = "yamnet"
@@ -45,14 +45,12 @@ class PretrainedApp(TrainingApp):
             except LabeltoolError as error:
                 fail(str(error))
             else:
-                self.post_from_thread(PretrainedChanged(name=result.name))
+                in_turn(self, self._use_fetched)()
 
-        def fail(failure: str) -> None:
-            self.post_from_thread(PretrainedChanged(failure=failure))
+        fail, notify = in_turn(self, self._show_not_fetched), in_turn(self, self.notify_view)
 
         def report(stage: str, done: int, total: int, text: str = "", /) -> None:
-            share = f" {100 * done // total} %" if total else ""
-            self.post_from_thread(PretrainedChanged(f"{_TITLE}: {stage}{share}"))
+            notify(f"{_TITLE}: {stage}" + (f" {100 * done // total} %" if total else ""))
 
         return BackgroundTask(project, MODEL_FETCH, on_progress=report, on_result=choose, on_failure=fail, name=_MODEL)
 
@@ -87,21 +85,19 @@ class PretrainedApp(TrainingApp):
         else:
             self.notify_view(f"{_TITLE} is being fetched already")
 
-    def on_pretrained_changed(self, message: PretrainedChanged) -> None:
-        """Show the progress; at the end let the model suggest."""
-        if message.failure:
-            reason = message.failure.replace(published_models()[_MODEL].url, _TITLE).partition(" (")[0]
-            key = self.services.keymap.get("fetch_pretrained", ("f4",))[0].upper()
-            file = published_models()[_MODEL].file
-            by_hand = f"put {file} beside the recordings and press {key}, or give it to `labeltool model add FILE`"
-            self.warn_view(f"{reason}; {by_hand}; everything works without it")
-        elif message.name:
-            self.services.state.settings = self.services.project.settings
-            self.notify_view(f"{_TITLE} is here: it suggests labels from now on")
-            self.services.suggester.start()
-            self.reload_view()
-        else:
-            self.notify_view(message.progress)
+    def _show_not_fetched(self, failure: str) -> None:
+        reason = failure.replace(published_models()[_MODEL].url, _TITLE).partition(" (")[0]
+        key = self.services.keymap.get("fetch_pretrained", ("f4",))[0].upper()
+        file = published_models()[_MODEL].file
+        by_hand = f"put {file} beside the recordings and press {key}, or give it to `labeltool model add FILE`"
+        self.warn_view(f"{reason}; {by_hand}; everything works without it")
+
+    def _use_fetched(self) -> None:
+        """Let the model suggest."""
+        self.services.state.settings = self.services.project.settings
+        self.notify_view(f"{_TITLE} is here: it suggests labels from now on")
+        self.services.suggester.start()
+        self.reload_view()
 
 
 def _is_to_be_offered(project: Project) -> bool:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from textual import work
 
 from labeltool.similarity import search
 from labeltool.store import Store
 from labeltool.tui.app_pretrained import PretrainedApp
+from labeltool.tui.background.comparer import Comparison
 from labeltool.tui.keys import BROWSE
-from labeltool.tui.messages import AgreementMeasured, SimilarityChanged
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.screens.pages.clusters import ClustersScreen
+
+if TYPE_CHECKING:
+    from labeltool.pretrained.project_classes import AgreementResult
 
 _RETRY_S = 0.5
 _WAIT_S = 0.05
@@ -60,9 +64,9 @@ class SimilarApp(PretrainedApp):
         else:
             view.notice.warn("no similar clips: the file of this clip cannot be read")
 
-    def on_similarity_changed(self, message: SimilarityChanged) -> None:
+    def show_comparison(self, comparison: Comparison) -> None:
         """Show the progress, the result or the failure of indexing or clustering."""
-        comparison, view = message.comparison, self.current_view
+        view = self.current_view
         if comparison.groups is not None and comparison.groups.split:
             self.services.state.split_groups = comparison.groups
         elif comparison.groups is not None:
@@ -87,11 +91,12 @@ class SimilarApp(PretrainedApp):
         if not self.services.suggester.start():
             self.set_timer(_RETRY_S, self.renew_suggestions)
 
-    def on_agreement_measured(self, message: AgreementMeasured) -> None:
-        # Measured while the view was open; it may have been left meanwhile.
-        if not isinstance(self.current_view, ClassMappingScreen):
-            return
-        if message.result is not None:
-            self.current_view.show_agreement(message.result)
-        else:
-            self.warn_view(message.failure)
+    def show_agreement(self, result: AgreementResult) -> None:
+        """Show how classes agree with labels: measured while the view was open, which may have been left meanwhile."""
+        if isinstance(self.current_view, ClassMappingScreen):
+            self.current_view.show_agreement(result)
+
+    def show_no_agreement(self, failure: str) -> None:
+        """Show why that was not measured, in that view."""
+        if isinstance(self.current_view, ClassMappingScreen):
+            self.warn_view(failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from textual import work
 
@@ -11,7 +12,9 @@ from labeltool.networks.architectures import require_training
 from labeltool.tui.app_base import AppBase
 from labeltool.tui.background.model_state import ModelState
 from labeltool.tui.background.trainer import SUGGEST_AFTER, TrainingProgress
-from labeltool.tui.messages import Evaluated, SuggestionsChanged, TrainingChanged
+
+if TYPE_CHECKING:
+    from labeltool.tasks.evaluate import EvaluateResult
 
 _RESULT_S = 60.0
 
@@ -83,9 +86,9 @@ class TrainingApp(AppBase):
         if self.current_view is not None:
             self.current_view.header.refresh()
 
-    def on_training_changed(self, message: TrainingChanged) -> None:
+    def take_training(self, training: TrainingProgress) -> None:
         """Show the progress of the training; at its end load the new suggestions."""
-        training, before = message.training, self.services.state.training
+        before = self.services.state.training
         self._show_training(training)
         if training.elsewhere and not (before and before.elsewhere):
             self.notify_view(f"{training.stage}; go on labelling")
@@ -104,17 +107,17 @@ class TrainingApp(AppBase):
             self.notify_view(f"model {training.model} is trained; its suggestions start with the next clip")
             self.reload_view()
 
-    def on_suggestions_changed(self, message: SuggestionsChanged) -> None:
+    def take_suggestions(self, training: TrainingProgress) -> None:
         """Load new suggestions, with a notice that fades."""
         model = self.services.state.model
         pending = model.pending_suggest if model else 0
-        if message.training.failure:
+        if training.failure:
             self._pending_suggest_at_failure = pending
-            self.warn_view(message.training.failure)
-        elif message.training.model is not None:
+            self.warn_view(training.failure)
+        elif training.model is not None:
             # Where no pretrained model could suggest, the next try comes after as many further labels too.
-            self._pending_suggest_at_failure = 0 if message.training.model else pending
-            if message.training.model:
+            self._pending_suggest_at_failure = 0 if training.model else pending
+            if training.model:
                 self.notify_view("new suggestions")
             self.reload_view()
 
@@ -124,12 +127,9 @@ class TrainingApp(AppBase):
         started = self.services.evaluation.start()
         self.notify_view("evaluating the newest model; go on" if started else "an evaluation is running already")
 
-    def on_evaluated(self, message: Evaluated) -> None:
+    def show_evaluation(self, result: EvaluateResult) -> None:
         """Show the accuracy, for long enough to be read between two clips."""
-        result = message.result
-        if result is None:
-            self.warn_view(message.failure)
-        elif self.current_view is not None:
+        if self.current_view is not None:
             measured = f"model {result.model}: {result.clip_accuracy:.1%} of {result.clips:,} clips right"
             int8 = f"int8 {result.int8_clip_accuracy:.1%}"
             written = f"; {result.report}" if result.report else ""

@@ -1,91 +1,10 @@
-"""What the app's threads report to its screens, and the mouse to its views."""
+"""What the mouse reports to the views."""
 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
 
 from textual.message import Message
-
-from labeltool.tui.background.comparer import Comparison
-from labeltool.tui.background.prefetch import Delivery
-from labeltool.tui.background.trainer import TrainingProgress
-
-if TYPE_CHECKING:
-    from labeltool.pretrained.project_classes import AgreementResult
-    from labeltool.tasks.evaluate import EvaluateResult
-
-
-@dataclass
-class Prefetched(Message):
-    """Clips, counts or the model's state were read."""
-
-    delivery: Delivery
-
-
-@dataclass
-class BackupFailed(Message):
-    """No backup was written today."""
-
-    problem: str
-
-
-@dataclass
-class PretrainedChanged(Message):
-    """Fetching a pretrained model made progress or ended; `name` is that of a model that was added."""
-
-    progress: str = ""
-    _: KW_ONLY
-    name: str = ""
-    failure: str = ""
-
-
-@dataclass
-class TrainingChanged(Message):
-    """A training made progress or ended."""
-
-    training: TrainingProgress
-
-
-@dataclass
-class SimilarityChanged(Message):
-    """Indexing or clustering clips made progress or ended."""
-
-    comparison: Comparison
-
-
-@dataclass
-class AgreementMeasured(Message):
-    """The agreement of a pretrained model's classes with the labels was measured; `failure` says why not."""
-
-    result: AgreementResult | None
-    failure: str = ""
-
-
-@dataclass
-class Evaluated(Message):
-    """A model was evaluated; `failure` says why not."""
-
-    result: EvaluateResult | None
-    failure: str = ""
-
-
-@dataclass
-class Exported(Message):
-    """An export made progress, or ended."""
-
-    progress: str = ""
-    _: KW_ONLY
-    folders: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    failure: str = ""
-
-
-@dataclass
-class SuggestionsChanged(Message):
-    """A pretrained model made new suggestions."""
-
-    training: TrainingProgress
 
 
 @dataclass

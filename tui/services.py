@@ -43,7 +43,7 @@ class Services:
     comparer: Comparer
     class_agreement: BackgroundTask[AgreementResult]
     evaluation: BackgroundTask[EvaluateResult]
-    exporter: BackgroundTask[Any]  # its result: `Exported`
+    exporter: BackgroundTask[Any]  # its result: `exporters.registry.ExportResult`
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))

@@ -18,7 +18,7 @@ from labeltool.pretrained.card import CARD, PretrainedCard
 from labeltool.pretrained.project_classes import AgreementResult, LabelAgreement
 from labeltool.project import Project
 from labeltool.store import journal
-from labeltool.tui.app import AgreementMeasured, LabelApp
+from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.help import Help
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
@@ -52,7 +52,7 @@ async def mapped(
         if figures:
             low = LabelAgreement(4, (4, 0, 1, 0, 1), (0,), "by name")
             high = LabelAgreement(4, (1, 4, 0, 3, 1), (1, 3), "by answers")
-            app.post_message(AgreementMeasured(AgreementResult(8, (5, 4, 1, 3, 2), {"low": low, "high": high}, ())))
+            app.call_later(app.show_agreement, AgreementResult(8, (5, 4, 1, 3, 2), {"low": low, "high": high}, ()))
             await until(pilot, lambda: "compared with 8 labelled clips" in text_of(screen._title), "the figures")
         yield app, screen, pilot
 
@@ -69,7 +69,7 @@ async def test_each_class_is_listed_under_its_label_with_its_agreement_and_names
         lines = [" ".join(line.strip("▸ ").split()) for line in text_of(screen.lines).splitlines() if line.strip()]
         assert lines == ["low by name", "Low hum", "high no class suggests it"]
         high = LabelAgreement(1, (0, 1, 0, 1, 0), (1, 2), "by answers")
-        app.post_message(AgreementMeasured(AgreementResult(3, (2, 1, 0, 3, 0), {"high": high}, ())))
+        app.call_later(app.show_agreement, AgreementResult(3, (2, 1, 0, 3, 0), {"high": high}, ()))
         await until(pilot, lambda: "[red]Bell[/red]" in text_of(screen.lines), "what answers propose")
         content = text_of(screen.lines)
         assert "high" in content and "by agreement · 1 clips" in content and "a[/]b" in content

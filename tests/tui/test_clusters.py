@@ -20,7 +20,7 @@ from labeltool.records import Value
 from labeltool.store import Store, clips, journal
 from labeltool.store.importing import import_records
 from labeltool.tui import session
-from labeltool.tui.app import LabelApp, SimilarityChanged
+from labeltool.tui.app import LabelApp
 from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.label import LabelScreen
@@ -49,7 +49,7 @@ async def clustering(
         app.services.comparer.group = lambda count: True  # type: ignore[method-assign]
         screen = await shows(pilot, ClustersScreen, "C")
         await until(pilot, lambda: "Clustering the unlabelled clips" in text_of(screen._spectrogram), "word of it")
-        app.post_message(SimilarityChanged(Comparison(groups=Groups("sound", groups))))
+        app.call_later(app.show_comparison, Comparison(groups=Groups("sound", groups)))
         await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first group")
         yield app, screen, pilot
 
@@ -207,7 +207,7 @@ async def test_clusters_made_while_another_view_is_open_are_shown_on_return(app_
         await pilot.press("x", "f")
         await until(pilot, lambda: "clustering the unlabelled clips again" in screen.notice.text, "word of it")
         await shows(pilot, LabelScreen, "A")
-        app.post_message(SimilarityChanged(Comparison(groups=Groups("sound", [(9, 3)]))))
+        app.call_later(app.show_comparison, Comparison(groups=Groups("sound", [(9, 3)])))
         label_screen = app.screen
         assert isinstance(label_screen, LabelScreen)
         await until(pilot, lambda: "C shows them" in label_screen.notice.text, "word of them")
@@ -220,9 +220,9 @@ async def test_the_reason_why_clustering_failed_is_shown(app_project: Project) -
     async with clustering(app_project) as (app, screen, pilot):
         await turned(screen, pilot, "n")
         await turned(screen, pilot, "n")
-        app.post_message(SimilarityChanged(Comparison(3, 9, over=False)))
+        app.call_later(app.show_comparison, Comparison(3, 9, over=False))
         await until(pilot, lambda: "3 of 9 compared" in text_of(screen._spectrogram), "how far it is")
-        app.post_message(SimilarityChanged(Comparison(failure="no [b]clip[/b] waits")))
+        app.call_later(app.show_comparison, Comparison(failure="no [b]clip[/b] waits"))
         await until(pilot, lambda: "no [b]clip[/b] waits" in text_of(screen._spectrogram), "the reason")
 
 

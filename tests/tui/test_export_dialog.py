@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 from textual.pilot import Pilot
 
@@ -10,7 +11,6 @@ from helpers.app import opened, shows, text_of, until
 from labeltool.project import Project
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.export import ExportDialog
-from labeltool.tui.messages import Exported
 
 
 async def dialog_of(app: LabelApp, pilot: Pilot[None]) -> ExportDialog:
@@ -41,8 +41,12 @@ async def test_nothing_of_the_dialog_and_of_the_result_is_cut(app_project: Proje
         await pilot.press(*["down"] * names.index("raven"))
         await until(pilot, lambda: "frequency" in text_of(dialog._facts), "what it carries")
         await pilot.press("escape")
-        notes = ("3 annotations not, or in part: see not_exported.csv", "the end of a long note")
-        app.on_exported(Exported(folders=("exports/table", "exports/raven"), notes=notes))
+        app.show_exported(
+            SimpleNamespace(
+                written=("exports/table", "exports/raven"),
+                **{"lost": {"raven": 3}, "skipped": (), "notes": ("the end of a long note",), "better_model": ""},
+            )
+        )
         await until(pilot, lambda: text_of(screen.notice).rstrip().endswith("long note"), "all of it")
 
 

@@ -15,7 +15,6 @@ from labeltool.project import Project
 from labeltool.store import Store, journal
 from labeltool.tui import launch
 from labeltool.tui.dialogs.palette import Choices, Palette
-from labeltool.tui.messages import Evaluated
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 from labeltool.tui.screens.regions import RegionsScreen
@@ -125,10 +124,10 @@ async def test_at_the_end_of_the_work_the_keys_offered_work(app_project: Project
         assert "F8: evaluate the newest model" in text
         await pilot.press("f8")
         await until(pilot, lambda: started, "the evaluation")
-        app.post_message(Evaluated(None, "no model is trained yet"))
+        app.call_later(app.warn_view, "no model is trained yet")
         await until(pilot, lambda: screen.notice.warning == "no model is trained yet", "why not")
         measured = SimpleNamespace(model=3, clip_accuracy=0.9, clips=40, int8_clip_accuracy=0.875, report="reports/3")
-        app.post_message(Evaluated(measured))  # type: ignore[arg-type]
+        app.call_later(app.show_evaluation, measured)
         await until(pilot, lambda: "model 3: 90.0% of 40 clips right, int8 87.5%" in screen.notice.text, "the accuracy")
         await shows(pilot, ReviewScreen, "R")
 

@@ -28,7 +28,7 @@ from labeltool.store import Store, clips, journal, recordings
 from labeltool.store.spans import Region
 from labeltool.tasks import registry as tasks
 from labeltool.tasks.registry import Task
-from labeltool.tui.app import AgreementMeasured, LabelApp, SimilarityChanged
+from labeltool.tui.app import LabelApp
 from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.dialogs.commands import Command, commands
@@ -109,7 +109,7 @@ async def ready(app: LabelApp, pilot: Pilot[None], name: str) -> ViewScreen:
         if view._agreement is None:
             owl = LabelAgreement(3, (3, 0, 1), (0,), "by name")
             fox = LabelAgreement(1, (0, 1, 0), (1,), "by answers")
-            app.post_message(AgreementMeasured(AgreementResult(4, (3, 1, 1), {"owl": owl, "fox": fox}, ())))
+            app.call_later(app.show_agreement, AgreementResult(4, (3, 1, 1), {"owl": owl, "fox": fox}, ()))
         await until(pilot, lambda: len(view._shown) > 3, "the classes")
         view.lines.move_to(1)
     else:
@@ -138,7 +138,7 @@ async def ready_list(app: LabelApp, pilot: Pilot[None], view: ListScreen, *, sim
     elif isinstance(view, BrowseScreen):
         view.action_show_all()
     elif isinstance(view, ClustersScreen) and view._groups is None:
-        app.post_message(SimilarityChanged(Comparison(groups=Groups("sound", ((6, 5, 4), (7, 8, 9, 10, 11))))))
+        app.call_later(app.show_comparison, Comparison(groups=Groups("sound", ((6, 5, 4), (7, 8, 9, 10, 11)))))
     await until(pilot, lambda: len(view.clips.ids) > 2, "clips")
     if isinstance(view, PageScreen):
         await until(pilot, lambda: not view._turning, "the page")

@@ -19,7 +19,7 @@ from labeltool.store import Store, clips, journal
 from labeltool.store.importing import import_records
 from labeltool.store.journal_rows import append
 from labeltool.store.label_acts import split_queue, surgery
-from labeltool.tui.app import LabelApp, SimilarityChanged
+from labeltool.tui.app import LabelApp
 from labeltool.tui.background.comparer import Comparison
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
 from labeltool.tui.dialogs.prompts import Confirm, TextPrompt
@@ -80,7 +80,7 @@ def fail_to_sort(app: LabelApp) -> None:
     """Let clustering fail, which takes a process and seconds."""
 
     def group(count: int, split: str = "") -> bool:
-        app.post_message(SimilarityChanged(Comparison(failure="no sound")))
+        app.call_later(app.show_comparison, Comparison(failure="no sound"))
         return True
 
     app.services.comparer.group = group  # type: ignore[method-assign]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
 
 from labeltool.errors import LabeltoolError
@@ -21,6 +20,7 @@ from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import FIND as FIND_TASK
 from labeltool.tui.background.task import BackgroundTask
+from labeltool.tui.background.turns import in_turn
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.prompts import ask
 from labeltool.tui.keys import FIND
@@ -34,15 +34,6 @@ _LIMIT = 20
 _CONTEXT_S = 1.0
 _LABEL_CELLS = 28
 _SEARCHING = "The recordings are searched; the first candidate opens by itself."
-
-
-@dataclass
-class SearchChanged(Message):
-    """The recordings are being embedded, or were: then there is a result, or a failure."""
-
-    progress: str = ""
-    result: FindResult | None = None
-    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +61,9 @@ class FindScreen(RegionsScreen):
         self._embedding = BackgroundTask(
             services.project,
             FIND_TASK,
-            on_progress=lambda stage, done, total, text="": self.post_from_thread(
-                SearchChanged(f"{stage}: {done:,} of {total:,} {text}" if total else stage)
-            ),
-            on_result=lambda result: self.post_from_thread(SearchChanged(result=result)),
-            on_failure=lambda reason: self.post_from_thread(SearchChanged(failure=reason)),
+            on_progress=in_turn(self, self._show_progress),
+            on_result=in_turn(self, self._take_result),
+            on_failure=in_turn(self, self._show_failure),
         )
 
     # -- the label
@@ -123,20 +112,25 @@ class FindScreen(RegionsScreen):
             self.show_text(_SEARCHING, "", *self.offers(("label", "label meanwhile")))
         self._embedding.start(label=label, limit=_LIMIT)
 
-    def on_search_changed(self, message: SearchChanged) -> None:
-        """Show the progress, or go to the first candidate."""
-        self._progress = "the search failed" if message.failure else message.progress
-        if message.failure:
-            self.notice.warn(message.failure)
-            if self.opened is None:
-                offers = (
-                    ("choose_label", "search again"),
-                    ("fetch_pretrained", "fetch YAMNet, where no model is there to search with"),
-                    ("label", "label meanwhile"),
-                )
-                self.show_text("The search failed.", "", *self.offers(*offers))
-        if message.result is not None:
-            self._propose(message.result.by)
+    def _show_progress(self, stage: str, done: int, total: int, text: str = "") -> None:
+        self._progress = f"{stage}: {done:,} of {total:,} {text}" if total else stage
+        self.show_title()
+
+    def _take_result(self, result: FindResult) -> None:
+        self._progress = ""
+        self._propose(result.by)
+        self.show_title()
+
+    def _show_failure(self, failure: str) -> None:
+        self._progress = "the search failed"
+        self.notice.warn(failure)
+        if self.opened is None:
+            offers = (
+                ("choose_label", "search again"),
+                ("fetch_pretrained", "fetch YAMNet, where no model is there to search with"),
+                ("label", "label meanwhile"),
+            )
+            self.show_text("The search failed.", "", *self.offers(*offers))
         self.show_title()
 
     # -- the candidates

@@ -115,12 +115,6 @@ class ViewScreen(Screen[None]):
         """Return the result of what is done with the store; None, with a warning, where it fails."""
         return await attempt(work, self.notice.warn)
 
-    def post_from_thread(self, message: Message) -> None:
-        """Post a message; called in a thread, which may end a moment after the screen."""
-        loop = self.app._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self.post_message, message)
-
     def on_screen_resume(self) -> None:
         """Tell the app that the view is at the top again."""
         self.post_message(self.Returned())

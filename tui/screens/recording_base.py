@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
-from textual.message import Message
 
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
+from labeltool.tui.background.turns import in_turn
 from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.open_recording import OpenRecording
 from labeltool.tui.media.viewport import Viewport
@@ -24,13 +22,6 @@ from labeltool.tui.widgets.time_axis import moment_name
 
 _SEEKS_PER_WINDOW = 20
 _PIXEL_COLUMNS = 4
-
-
-@dataclass
-class RecordingRead(Message):
-    """More of the recording was read, or it cannot be read."""
-
-    problem: str
 
 
 class RecordingScreen(AnnotateScreen):
@@ -92,7 +83,7 @@ class RecordingScreen(AnnotateScreen):
         if self.opened is None or self.opened.recording != recording:
             if self.opened is not None:
                 self.opened.close()
-            self.opened = OpenRecording(recording, lambda problem: self.post_from_thread(RecordingRead(problem)))
+            self.opened = OpenRecording(recording, in_turn(self, self._take_read))
             self._position_s = 0.0
             self.clear()
             self._transport.file = recording.path.rpartition("/")[2]
@@ -111,10 +102,11 @@ class RecordingScreen(AnnotateScreen):
             self.services.player.put(self.opened.stream, play=play)
             self.services.player.seek(self._position_s)
 
-    def on_recording_read(self, message: RecordingRead) -> None:
+    def _take_read(self, problem: str) -> None:
+        """Draw with the next frame what was read, or show why it cannot be read."""
         self._stale = True
-        if message.problem:
-            self.notice.warn(message.problem)
+        if problem:
+            self.notice.warn(problem)
 
     @property
     def _analysed_columns(self) -> int:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual import work
-from textual.message import Message
 from textual.worker import get_current_worker
 
 from labeltool.annotation.listing import ListedClip
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
+from labeltool.tui.background.turns import in_turn
 from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
@@ -24,14 +23,6 @@ from labeltool.tui.widgets.lists.thumbnails import COLUMNS, LINES, Levels, strip
 _PLAYED_S = 0.5
 _MAX_THUMBNAILS = 1000
 _MIN_NAME_CELLS = 18  # of the file's name beside a thumbnail
-
-
-@dataclass
-class ThumbnailReady(Message):
-    """A thumbnail was drawn."""
-
-    clip_id: int
-    levels: Levels
 
 
 class PlayedListScreen(ListScreen):
@@ -65,15 +56,15 @@ class PlayedListScreen(ListScreen):
 
     @work(thread=True, exclusive=True, group="thumbnails")
     def _draw_thumbnails(self, clips: Sequence[StoredClip]) -> None:
-        worker = get_current_worker()
+        worker, show = get_current_worker(), in_turn(self, self._show_thumbnail)
         for clip in clips:
             if worker.is_cancelled:
                 return
             with suppress(LabeltoolError):  # shown with the clip
-                self.post_message(ThumbnailReady(clip.id, thumbnail(clip)))
+                show(clip.id, thumbnail(clip))
 
-    def on_thumbnail_ready(self, message: ThumbnailReady) -> None:
-        self._thumbnails[message.clip_id] = message.levels
+    def _show_thumbnail(self, clip_id: int, levels: Levels) -> None:
+        self._thumbnails[clip_id] = levels
         self.clips.refresh()
 
     def name_lines(self, listed: ListedClip, width: int) -> list[list[Part]]:
