@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from commands import command_line, labeltool
 
 from labeltool.cli.demo.sounds import make_world
@@ -62,12 +63,7 @@ class Row:
 
 def marked(mark: str) -> list[int]:
     """Return the processes with a mark in their environment that still run."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if folder.name.isdigit() and f"{MARK}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
+    return [one.pid for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get(MARK) == mark]
 
 
 @contextlib.contextmanager

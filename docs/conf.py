@@ -59,5 +59,4 @@ def offer_files_of_the_repository(app: Sphinx, docname: str, source: list[str]) 
 
 
 def setup(app: Sphinx) -> None:
-    """Register what pages pass through before they are read."""
     app.connect("source-read", offer_files_of_the_repository)

@@ -103,7 +103,6 @@ def every_command(command: click.Command, path: tuple[str, ...]) -> Iterator[tup
 
 
 def described(path: tuple[str, ...], command: click.Command) -> str:
-    """Return the section of a command."""
     name = " ".join(["labeltool", *path])
     with click.Context(command, info_name=name, help_option_names=["-h", "--help"]) as context:
         usage = " ".join([name, *command.collect_usage_pieces(context)])
@@ -161,13 +160,11 @@ of its bounds, is an error that names the setting. Tables with other names are l
 
 
 def fields(cls: type) -> Sequence[Any]:
-    """Return msgspec's description of the fields of a dataclass."""
     found: Any = msgspec.inspect.type_info(cls)
     return tuple(found.fields)
 
 
 def is_table(field: Any) -> bool:
-    """Return whether a setting is a table of settings."""
     return isinstance(field.type, msgspec.inspect.DataclassType)
 
 
@@ -220,7 +217,6 @@ def kind_of(kind: Any) -> str:
 
 
 def default_of(value: object) -> str:
-    """Return a default as TOML."""
     if value is None:
         return "none"
     if isinstance(value, tuple) and len(value) > 3:
@@ -272,7 +268,6 @@ def own(registry: Any) -> list[str]:
 
 
 def registry_table(registry: Any, command: str) -> str:
-    """Return the formats of a registry as a table."""
     rows = [
         (f"`{command.format(name)}`", cell(registry[name].help), ", ".join(registry[name].carries) or "-")
         for name in own(registry)
@@ -305,7 +300,6 @@ def names_of(connection: sqlite3.Connection, kind: str) -> list[str]:
 
 
 def main() -> None:
-    """Write the pages, or check them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where a page is not current")
     check = parser.parse_args().check

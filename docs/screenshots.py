@@ -150,7 +150,6 @@ async def go_back(app: LabelApp, pilot: Pilot[None]) -> None:
 
 
 def draw_documentation(demo: Path) -> None:
-    """Draw the pictures of the documentation."""
     for name, steps in PICTURES.items():
         with copy_of(demo) as project:
             if name == "review":
@@ -159,7 +158,6 @@ def draw_documentation(demo: Path) -> None:
 
 
 async def draw_one(project: Project, name: str, steps: Steps) -> None:
-    """Draw a picture of the documentation."""
     async with opened(project, SIZE, LOOKS[0]) as (app, pilot):
         await draw(app, pilot, name, steps, HERE / f"{name}.svg")
 
@@ -180,7 +178,6 @@ def draw_everything(demo: Path, folder: Path, names: Collection[str]) -> None:
 
 
 async def draw_look(project: Project, folder: Path, names: Collection[str], look: str, size: tuple[int, int]) -> None:
-    """Draw views and dialogs."""
     columns, rows = size
     async with opened(project, size, look) as (app, pilot):
         for name in names:
@@ -200,7 +197,6 @@ def copy_of(demo: Path) -> Iterator[Project]:
 
 
 def main() -> None:
-    """Draw what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("project", type=Path)
     parser.add_argument("--all", type=Path, metavar="FOLDER")

@@ -45,7 +45,6 @@ class ProductList(SelectList):
         self.refresh()
 
     def line(self, place: int, width: int) -> Content:
-        """Return whether a product is chosen, its name, and what it is, where there is space for that of all."""
         one = self._products[place]
         mark = "✓" if one.name in self._chosen else " "
         start = f" {mark} {fit(one.name, _NAME_CELLS)} "

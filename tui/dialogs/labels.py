@@ -314,7 +314,6 @@ class LabelRows(SelectList):
         return Content.styled("No labels yet", "$quiet")
 
     def line(self, place: int, width: int) -> Content:
-        """Return a label's key, colour, name, parent, clips left of its split, and count."""
         label = self._labels[place]
         clips = self._state.label_counts.get(label.name, 0)
         count = f"{clips:,}"

@@ -80,7 +80,6 @@ class PagePlayer(Player):
             self._send({"prefetch": self._id_of(sound), "frames": len(sound)})
 
     def put(self, sound: Int16 | Source, *, play: bool) -> None:
-        """Load a sound in place of the last one, at its start."""
         self._sound_id = self._id_of(sound)
         super().put(sound, play=play)
 
@@ -106,7 +105,6 @@ class PagePlayer(Player):
             self._changed()
 
     def toggle(self) -> None:
-        """Pause or go on; at the end, start again."""
         if self.silent:  # this key turns sound on, and is meant to play
             self.replay()
             return

@@ -96,7 +96,6 @@ class AudioScreen(PictureScreen):
 
     @property
     def viewport(self) -> Viewport | None:
-        """The stretch on the screen; None without a sound."""
         return self._viewport
 
     @property

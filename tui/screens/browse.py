@@ -53,7 +53,6 @@ class BrowseScreen(BulkRelabelScreen):
         self._set_filter(Filter())
 
     def find(self, store: Store) -> ListResult:
-        """Read the clips that match the filter, in their order."""
         similar, order, shown = self._similar, self._order, self._filter
         self._unknown_label = ""
         if (label := shown.label) is not None:
@@ -120,7 +119,6 @@ class BrowseScreen(BulkRelabelScreen):
         self.call_after_refresh(self.show_title)
 
     def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
-        """Return a clip's line: whether it is labelled, its file, its labels, the predicted one."""
         last_cells = self._last_cells
         _, _, predicted = _cells(width, last_cells)
         last = f"{listed.top_probability or 0:.0%}" if listed.top_label is not None else ""

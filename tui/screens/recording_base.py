@@ -170,7 +170,6 @@ class RecordingScreen(AnnotateScreen):
             self._update_playhead()
 
     def action_seek(self, steps: int) -> None:
-        """Go back or forward by a twentieth of the window."""
         if self.opened is not None:
             self.go(self.services.player.position_s + steps * self.opened.viewport.span_s / _SEEKS_PER_WINDOW)
 

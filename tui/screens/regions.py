@@ -64,7 +64,6 @@ class RegionsScreen(RecordingScreen):
         return self.selection.region
 
     def clear(self) -> None:
-        """Forget the region and the labels of the recording that was open before."""
         self.selection, self._spans = Selection(), ()
         self._spans_read = False
         self.transcript.show(())

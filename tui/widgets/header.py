@@ -31,7 +31,6 @@ class Header(TextLines):
         self._session = session
 
     def lines(self, width: int, height: int) -> Sequence[Line]:
-        """Return the line in the longest form that fits."""
         for left, right in self._forms():
             free = width - sum(cell_len(text) for text, _ in (*left, *right))
             if free > 0 or not right:

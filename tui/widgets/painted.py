@@ -92,7 +92,6 @@ class TextLines(Painted):
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def paint_lines(self) -> Sequence[Strip]:
-        """Return the lines, with the padding beside them."""
         base, style, theme = self.visual_style, self.rich_style, self.app.theme
         left, right = Segment(" " * self.gutter.left, style), Segment(" " * self.gutter.right, style)
         width, height = self.size

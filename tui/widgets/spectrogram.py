@@ -80,7 +80,6 @@ class Spectrogram(TimeTrack):
         return self._state.look.graphics
 
     def depends_on(self) -> tuple[object, ...]:
-        """Return what the strips depend on beside the sound and the size."""
         return (*super().depends_on(), self._state.look, self.graphics)
 
     def paint(self, sound: Picture | None, box: Box | None, columns: int, rows: int) -> Painting:

@@ -94,12 +94,10 @@ class BatchReviewScreen(AutoAcceptScreen):
 
     @property
     def heading(self) -> str:
-        """The title of the view, with the label."""
         title = super().heading
         return f"{title}: {truncate(self._page.label, _LABEL_CELLS)}" if self._page.clip_ids else title
 
     def page_facts(self) -> Sequence[str]:
-        """Return the number of clips predicted as the label, or what the page is a sample of."""
         return self.sample_facts() or (f"{self._page.unlabelled:,} predicted as it",)
 
     def compose_list(self) -> ComposeResult:
@@ -130,7 +128,6 @@ class BatchReviewScreen(AutoAcceptScreen):
         self.turn_over(lambda store: self._change_label(store, label))
 
     def clip_lines(self, listed: ListedClip, width: int) -> list[list[Part]]:
-        """Return a clip's lines: accepted or rejected, played or not, its file, the probability, the second label."""
         prediction = self._page.predictions[listed.clip.id]
         rejected = listed.clip.id in self._rejected
         bar_cells = max(12, min(32, width // 4))

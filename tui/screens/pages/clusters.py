@@ -196,7 +196,6 @@ class ClustersScreen(PageScreen[GroupPage]):
     # -- the screen
 
     def page_facts(self) -> Sequence[str]:
-        """Return the number of the cluster, its unlabelled clips and the features it was made from."""
         groups = self._groups
         if groups is None:
             return ()
@@ -207,7 +206,6 @@ class ClustersScreen(PageScreen[GroupPage]):
         )
 
     def clip_lines(self, listed: ListedClip, width: int) -> list[list[Part]]:
-        """Return a clip's lines: rejected or not, played or not, its file, the prediction."""
         label_cells = max(0, width // 4)
         predicted = f"{listed.top_label} {listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
         first, below = self.name_lines(listed, max(0, width - label_cells - 5))
@@ -215,7 +213,6 @@ class ClustersScreen(PageScreen[GroupPage]):
 
     @property
     def prompt(self) -> str:
-        """The line above the labels: what the next label means."""
         return "Label for all of them" if self._mode is LabelMode.LABEL else super().prompt
 
     @property
@@ -226,7 +223,6 @@ class ClustersScreen(PageScreen[GroupPage]):
         return f"for the {len(self._accepted())} clips not rejected"
 
     def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
-        """Return the labels that one key gives, with the probabilities for the page."""
         choices = self.with_keys(self._page.probabilities, self._page.proposed)
         last = self._last_labels.get(self._page.group)
         if last is not None and all(choice.label != last for choice in choices):

@@ -144,11 +144,9 @@ class SplitScreen(ClustersScreen):
 
     @property
     def heading(self) -> str:
-        """The title of the view, with the label."""
         return f"{super().heading}: {truncate(self._split.label, _LABEL_CELLS)}" if self._split else super().heading
 
     def page_facts(self) -> Sequence[str]:
-        """Return how many clips are left, and the number of the cluster."""
         groups = self._groups
         if groups is None:
             return ()
