@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import soundfile
 
 ROOT = Path(__file__).parents[1]
@@ -163,15 +164,14 @@ def row_of(printed: str) -> set[str]:
 def processes_of(project: Path) -> list[str]:
     """Return the Python processes that work in a project or name it: command, state, processor time, load."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes().decode(errors="replace")
-            named = str(project) in words or (process / "cwd").readlink().is_relative_to(project)
-            if named and "python" in words and int(process.name) != os.getpid():
-                stat = (process / "stat").read_text().rpartition(")")[2].split()
-                spent_s = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
-                what = words.replace("\0", " ")[:200]
-                found.append(f"{what} ({stat[0]}, {spent_s:.2f} s, load {os.getloadavg()[0]:.1f})")
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = " ".join(process.cmdline())
+            named = str(project) in words or Path(process.cwd()).is_relative_to(project)
+            if named and "python" in words and process.pid != os.getpid():
+                spent_s = sum(process.cpu_times()[:2])
+                load = os.getloadavg()[0]
+                found.append(f"{words[:200]} ({process.status()}, {spent_s:.2f} s, load {load:.1f})")
     return found
 
 

@@ -48,12 +48,8 @@ class PreparedClip:
         None if the file cannot be read; `problem` then says why, in one line.
     suggestion
         The prediction of the newest model; None before there is a model.
-    model_uid
-        The `uid` of that model.
     rows
         The journal rows of the clip, oldest first.
-    transcript
-        The speech in the clip; None if it was not transcribed.
     proposed
         Classes of a pretrained model, by name, that may be new labels, with their probabilities, highest first.
     likely
@@ -100,18 +96,8 @@ class Delivery:
         The next clips, the most informative first; empty if no unlabelled clips are left.
     complete
         False while clips are still being added to the queue.
-    requested
-        The clip that was requested by its id.
     renewed
         Clips on the screen or next, whose suggestions are newer than those delivered before.
-    counts
-        The number of labelled clips, and of each label.
-    labels
-        The labels with their keys and colours; read with the counts.
-    model
-        The newest model.
-    failure
-        Why a request failed; empty if it did not.
     """
 
     request: int = 0

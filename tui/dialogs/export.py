@@ -75,7 +75,7 @@ class ExportDialog(Box[list[str] | None]):
         self._show_facts()
 
     def action_move(self, steps: int) -> None:
-        self._list.move(steps)
+        super().action_move(steps)
         self._show_facts()
 
     def action_choose(self) -> None:

@@ -274,9 +274,6 @@ class LabelsScreen(Box[bool]):
     def _show(self, text: str) -> None:
         self._status.update(Content(text))
 
-    def action_move(self, steps: int) -> None:
-        self._rows.move(steps)
-
     def action_close(self) -> None:
         self.dismiss(self._changed)
 

@@ -141,6 +141,3 @@ class Palette(Box[str | None]):
         chosen = self.query_one(Choices).chosen
         if chosen is not None:
             self.dismiss(chosen)
-
-    def action_move(self, steps: int) -> None:
-        self.query_one(Choices).move(steps)

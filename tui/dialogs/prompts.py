@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from labeltool.tui.text import truncate
+from labeltool.tui.widgets.lists.select_list import SelectList
 
 _KEY_CELLS = 60
 
@@ -45,6 +46,10 @@ class Box(ModalScreen[_T]):
         box.border_title = Content(self._title)
         box.border_subtitle = self.SUBTITLE
         yield box
+
+    def action_move(self, steps: int) -> None:
+        """Move the selection of its list."""
+        self.query_one(SelectList).move(steps)
 
 
 class Confirm(Box[bool | None]):
