@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.exports import metrics, model_card
 from helpers.level_network import LEVELS, label_clips, right, true_label
 from helpers.pretrained import converted, written
@@ -68,13 +68,13 @@ def test_classes_suggest_once_there_are_labels_and_before_that_the_reason_names_
         assert suggester is not None and suggester.pretrained == "pretrained" and models.latest(store) is None
         with pytest.raises(LabeltoolError, match=f"no model {suggester.id}"):
             models.model(store, suggester.id)
-    status = json.loads(labeltool_here("--project", level_project.directory, "status", "--json").stdout)
+    status = labeltool_json(level_project, "status")
     assert (status["model"], status["suggests"]["ear"], status["suggests"]["why"]) == (  # promised name
         None,
         "pretrained",
         result.why,
     )
-    assert "suggests    pretrained" in labeltool_here("--project", level_project.directory, "status").stdout
+    assert "suggests    pretrained" in labeltool_here(level_project, "status").stdout
 
 
 def test_a_classifier_over_embeddings_suggests_labels_that_no_class_is_named_like(level_project: Project) -> None:
@@ -193,7 +193,7 @@ def test_a_missing_file_is_skipped_and_reported(level_project: Project) -> None:
         assert [Path(one.file).name for one in result.skipped] == [gone.name] and result.suggestions == 21
         Path(clips.labelled(store)[0].clip.path).unlink()
     shutil.rmtree(level_project.cache / "teacher")
-    assert "skipped: " in labeltool_here("--project", level_project.directory, "model", "map", "pretrained").stderr
+    assert "skipped: " in labeltool_here(level_project, "model", "map", "pretrained").stderr
 
 
 def test_suggesters_take_turns_and_a_waiting_one_reports_it(level_project: Project) -> None:
@@ -231,11 +231,11 @@ def test_agreement_of_classes_with_labels_is_counted(level_project: Project) -> 
 
 
 def test_the_mapping_is_shown_written_and_kept(level_project: Project) -> None:
-    at = ("--project", level_project.directory, "model", "map", "pretrained")
+    at = (level_project, "model", "map", "pretrained")
     assert "no labels yet" in labeltool_here(*at, check=1).stderr
     with level_project.open_store() as store:
         label_clips(store, range(2))
-    shown = json.loads(labeltool_here(*at, "--json").stdout)
+    shown = labeltool_json(*at)
     assert shown["labels"] == [
         {"label": "above", "classes": ["Above, high"], "from": "by name"},
         {"label": "below", "classes": ["Below"], "from": "by name"},

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.simulated_annotators import Annotators, oracle_differences
 from helpers.store import fill
 from labeltool.annotation.people.agreement import cohen_kappa, krippendorff_alpha, project_agreement
@@ -77,8 +75,8 @@ def test_stats_shows_the_agreement(project: Project) -> None:
         for clip, other in ((1, "dog"), (2, "cat"), (3, "cat"), (4, "dog")):
             journal.annotate(store, clip, "dog" if clip % 2 else "cat", annotator="ann")
             journal.annotate(store, clip, other, annotator="bob")
-    text = labeltool_here("--project", project.directory, "stats").stdout
+    text = labeltool_here(project, "stats").stdout
     assert "agreement         4 clips labelled by two or more of 2 people" in text
     assert "'ann' and 'bob'  Cohen's kappa 0.00 (" in text
-    found = json.loads(labeltool_here("--project", project.directory, "stats", "--json").stdout)["agreement"]
+    found = labeltool_json(project, "stats")["agreement"]
     assert (found["clips"], found["by_pair"][0]["kappa"]["value"], len(found["by_label"])) == (4, 0.0, 2)

@@ -100,7 +100,7 @@ def test_the_command_lists_and_settles(project: Project) -> None:
         journal.annotate(store, 1, "cat", annotator="bob")
 
     def run(*options: str, check: int = 0) -> str:
-        done = labeltool_here("--project", project.directory, "conflicts", *options, check=check)
+        done = labeltool_here(project, "conflicts", *options, check=check)
         return done.stdout + done.stderr
 
     assert "clip 1: 'ann': 'dog', 'bob': 'cat'" in run() and "1 clip that people label differently" in run()
@@ -111,7 +111,7 @@ def test_the_command_lists_and_settles(project: Project) -> None:
     assert json.loads(run("--json"))["conflicts"] == 0
     assert "go together" in run("--settle", "trusted", check=2)
     assert "no label is by 'eve'" in run("--settle", "trusted", "--trusted", "eve", check=1)
-    labeltool_here("--project", project.directory, "undo")
+    labeltool_here(project, "undo")
     assert json.loads(run("--json"))["conflicts"] == 1
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.records import records_of
 from helpers.store import add_model_row
 from labeltool.annotation import listing, next_clips, review
@@ -110,19 +110,18 @@ def test_a_page_keeps_its_order_and_has_the_current_labels(predicted: Store) -> 
 
 
 def test_the_command_line_lists_and_reviews(predicted: Store, project: Project) -> None:
-    at = ("--project", project.directory)
-    labeltool_here(*at, "mark", "1", "cat")
-    labeltool_here(*at, "note", "1", "far away")
-    listed = json.loads(labeltool_here(*at, "clips", "--labelled", "--json").stdout)
+    labeltool_here(project, "mark", "1", "cat")
+    labeltool_here(project, "note", "1", "far away")
+    listed = labeltool_json(project, "clips", "--labelled")
     assert (listed["matching"], listed["clips"][0]["present"], listed["clips"][0]["suggestion"]) == (1, ["cat"], "dog")
-    assert labeltool_here(*at, "clips", "--limit", "2").stdout.count("model:") == 2
-    assert "'cat' present, but the model predicts 'dog' (85%)" in labeltool_here(*at, "review").stdout
-    assert json.loads(labeltool_here(*at, "review", "--json").stdout)["doubtful"] == 1
-    assert "note 'far away'" in labeltool_here(*at, "log").stdout
-    assert json.loads(labeltool_here(*at, "stats", "--json").stdout)["answers"] == 1
-    labeltool_here(*at, "undo")
-    labeltool_here(*at, "undo")
-    assert json.loads(labeltool_here(*at, "redo", "--json").stdout)["redone"]["label"] == "cat"
+    assert labeltool_here(project, "clips", "--limit", "2").stdout.count("model:") == 2
+    assert "'cat' present, but the model predicts 'dog' (85%)" in labeltool_here(project, "review").stdout
+    assert labeltool_json(project, "review")["doubtful"] == 1
+    assert "note 'far away'" in labeltool_here(project, "log").stdout
+    assert labeltool_json(project, "stats")["answers"] == 1
+    labeltool_here(project, "undo")
+    labeltool_here(project, "undo")
+    assert labeltool_json(project, "redo")["redone"]["label"] == "cat"
 
 
 def test_predicted_clips_are_listed_under_current_names_most_confident_first(predicted: Store) -> None:

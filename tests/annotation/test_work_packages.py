@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from labeltool import project as projects
 from labeltool.annotation import next_clips
 from labeltool.annotation.people.overlap import is_in_overlap
@@ -44,21 +44,18 @@ def test_a_share_of_the_clips_is_in_two_packages_by_their_content() -> None:
 
 def test_packages_are_written_labelled_and_merged_back(project: Project, write_tone: Callable[..., Path]) -> None:
     sounds = [write_tone(f"sounds/{number}.wav", seconds=0.2) for number in range(12)]
-    labeltool_here("--project", project.directory, "import", "audio", *sounds)
+    labeltool_here(project, "import", "audio", *sounds)
     with project.open_store() as store:
         count = clips.counts(store).clips
         journal.annotate(store, 1, "low", annotator="ann")
         journal.exclude(store, 2, "skip", annotator="ann")
     (project.directory / "labeltool.toml").write_text('annotator = "ann"\n[labelling]\noverlap = 0.5\n')
     out = project.directory.parent / "work"
-    done = labeltool_here("--project", project.directory, "split-work", "--into", "2", "-o", out, "--json")
+    done = labeltool_here(project, "split-work", "--into", "2", "-o", out, "--json")
     written = json.loads(done.stdout)["written"]
     twice = sum(one["twice"] for one in written) // 2
     assert twice > 0 and sum(one["clips"] for one in written) == count - 1 + twice
-    assert (
-        "is there already"
-        in labeltool_here("--project", project.directory, "split-work", "--into", "2", "-o", out, check=1).stderr
-    )
+    assert "is there already" in labeltool_here(project, "split-work", "--into", "2", "-o", out, check=1).stderr
     for number, one in enumerate(written):
         package = projects.load(Path(one["directory"]))
         assert package.settings.annotator is None and package.settings.labelling.overlap == 0
@@ -68,13 +65,8 @@ def test_packages_are_written_labelled_and_merged_back(project: Project, write_t
             assert all(Path(each.path).is_file() for each in given)
             for each in given:
                 journal.annotate(store, each.id, f"label {number}", annotator=f"person {number}")
-        labeltool_here("--project", project.directory, "merge", package.directory)
+        labeltool_here(project, "merge", package.directory)
     with project.open_store() as store:
         assert clips.counts(store).unlabelled == 0
-    assert (
-        json.loads(labeltool_here("--project", project.directory, "stats", "--json").stdout)["agreement"]["clips"]
-        == twice
-    )
-    assert (
-        json.loads(labeltool_here("--project", project.directory, "conflicts", "--json").stdout)["conflicts"] == twice
-    )
+    assert labeltool_json(project, "stats")["agreement"]["clips"] == twice
+    assert labeltool_json(project, "conflicts")["conflicts"] == twice

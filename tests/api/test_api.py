@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,15 +13,14 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
-from click.testing import CliRunner
 
 import labeltool
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.store import add_model_row, fill
 from helpers.tones import tone_writer
 from helpers.waits import until
 from labeltool.annotation import annotation_table, tables
 from labeltool.audio import files
-from labeltool.cli.main import cli
 from labeltool.project import Project
 from labeltool.records import Suggestion
 from labeltool.store import models
@@ -137,8 +135,8 @@ def test_options_are_refused_in_words_and_one_by_one(project: Project) -> None:
     ):
         with pytest.raises(labeltool.LabeltoolError, match=match):
             wrong()
-    done = CliRunner().invoke(cli, ["--project", str(p.directory), "import", "audio", "x.wav", "--hop-seconds", "1"])
-    assert done.exit_code == 2 and "hop_seconds means nothing without clip_seconds" in done.output
+    done = labeltool_here("--project", p.directory, "import", "audio", "x.wav", "--hop-seconds", "1", check=2)
+    assert "hop_seconds means nothing without clip_seconds" in done.stderr
 
 
 def test_a_failed_task_is_an_error_in_either_process(project: Project) -> None:
@@ -182,11 +180,11 @@ def test_python_and_the_commands_do_the_same(tmp_path: Path, monkeypatch: pytest
     p.annotate(1, "dog")
     p.annotate("2", "cat", "unsure")
     monkeypatch.chdir(p.directory)
-    listed = json.loads(CliRunner().invoke(cli, ["clips", "--json"]).output)["clips"]
+    listed = labeltool_json("clips")["clips"]
     ours = p.clips()
     assert [one["clip"] for one in listed] == ours["clip_id"].to_list()
     assert [tuple(one["present"]) for one in listed] == ours["present"].to_list()
-    logged = json.loads(CliRunner().invoke(cli, ["log", "--json"]).output)["rows"]
+    logged = labeltool_json("log")["rows"]
     assert {row["id"] for row in logged} == set(p.annotations()["journal_id"])
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from labeltool.audio.recorder_metadata import recorder_columns
 from labeltool.project import Project
 from labeltool.store import groups
@@ -160,14 +159,11 @@ def test_an_import_takes_it_as_columns_that_a_table_may_change(
     for name, site in (("a", "POND"), ("b", "POND"), ("c", "WOOD")):
         with_chunks(write_tone(f"sounds/{name}.wav", seconds=1.0), guano(SONG_METER.replace("POND", site)))
 
-    def run(*arguments: str | Path) -> None:
-        labeltool_here("--project", project.directory, *arguments)
-
     def own() -> list[dict[str, str]]:
         with project.open_store() as store:
             return [dict(columns) for _, columns in sorted(groups.own_columns(store).items())]
 
-    run("import", "audio", tmp_path / "sounds", "--group-by", "column:site")
+    labeltool_here(project, "import", "audio", tmp_path / "sounds", "--group-by", "column:site")
     assert [one["site"] for one in own()] == ["POND", "POND", "WOOD"]
     with project.open_store() as store:
         assert {row[0] for row in store.connection.execute("SELECT group_name FROM recordings")} == {
@@ -176,8 +172,8 @@ def test_an_import_takes_it_as_columns_that_a_table_may_change(
     when = recorded_at(str(tmp_path / "sounds/a.wav"), own()[0], 1.0)
     assert when is not None and (when.site, when.start.isoformat()) == ("POND", "2020-10-17T13:05:00")
     (tmp_path / "labels.csv").write_text("file,label,site\nsounds/a.wav,frog,LAKE\n")
-    run("import", "table", tmp_path / "labels.csv")
-    run("import", "audio", tmp_path / "sounds")
+    labeltool_here(project, "import", "table", tmp_path / "labels.csv")
+    labeltool_here(project, "import", "audio", tmp_path / "sounds")
     assert [one["site"] for one in own()] == ["LAKE", "POND", "WOOD"]
-    listed = labeltool_here("--project", project.directory, "clips", "--where", "site=WOOD", "--json")
-    assert [Path(one["file"]).name for one in json.loads(listed.stdout)["clips"]] == ["c.wav"]
+    listed = labeltool_json(project, "clips", "--where", "site=WOOD")
+    assert [Path(one["file"]).name for one in listed["clips"]] == ["c.wav"]

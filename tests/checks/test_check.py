@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.read_only import read_only
 from labeltool.checks.sound import array_cache
 from labeltool.project import Project
@@ -30,12 +29,12 @@ def write(folder: Path, **sounds: np.ndarray) -> None:
 
 
 def imported(project: Project, folder: Path) -> None:
-    labeltool_here("import", "--project", project.directory, "audio", folder)
+    labeltool_here("import", project, "audio", folder)
 
 
 def found(project: Project, *arguments: str) -> dict[str, set[str]]:
     """Return the files that are named in the findings, by kind."""
-    result = checked(project, *arguments)
+    result = labeltool_json("check", project, *arguments)
     with project.open_store() as store:
         names = dict(store.connection.execute("SELECT id, path FROM recordings").fetchall())
     by_kind: dict[str, set[str]] = {kind: set() for kind in result["checked"]}
@@ -43,12 +42,6 @@ def found(project: Project, *arguments: str) -> dict[str, set[str]]:
         by_kind[one["kind"]] |= {Path(names[number]).stem for number in one["recordings"]}
         assert one["remedy"] and one["severity"] in ("error", "warning", "note")
     return by_kind
-
-
-def checked(project: Project, *arguments: str) -> dict[str, list[dict[str, object]]]:
-    done = labeltool_here("check", "--project", project.directory, "--json", *arguments)
-    result: dict[str, list[dict[str, object]]] = json.loads(done.stdout)
-    return result
 
 
 @pytest.fixture
@@ -97,7 +90,7 @@ def test_settings_move_the_thresholds(faulty: Project) -> None:
 
 
 def test_the_page_on_the_terminal(faulty: Project) -> None:
-    done = labeltool_here("check", "--project", faulty.directory, "--limit", 1, *SOUND_KINDS)
+    done = labeltool_here("check", faulty, "--limit", 1, *SOUND_KINDS)
     lines = done.stdout.splitlines()
     assert lines[0] == "Silent clips (silence): 1"
     assert "silent.wav from 0 to 1 s" in lines[1] and lines[2].strip().startswith("-> `b` in the app")
@@ -106,38 +99,38 @@ def test_the_page_on_the_terminal(faulty: Project) -> None:
 
 
 def test_strict_fails_for_warnings_and_not_for_notes(faulty: Project) -> None:
-    labeltool_here("check", "--project", faulty.directory, "--strict", "silence", check=1)
-    labeltool_here("check", "--project", faulty.directory, "silence", check=0)
+    labeltool_here("check", faulty, "--strict", "silence", check=1)
+    labeltool_here("check", faulty, "silence", check=0)
     (faulty.directory / "labeltool.toml").write_text("[check]\nsilence_dbfs = -120\n")
-    labeltool_here("check", "--project", faulty.directory, "--strict", "silence", check=0)
+    labeltool_here("check", faulty, "--strict", "silence", check=0)
 
 
 def test_an_unknown_kind_is_named(project: Project) -> None:
-    done = labeltool_here("check", "--project", project.directory, "hum", check=1)
+    done = labeltool_here("check", project, "hum", check=1)
     assert "there is no check 'hum'" in done.stderr and "silence" in done.stderr
 
 
 def test_an_empty_project_is_not_a_sound_one(project: Project) -> None:
-    found = labeltool_here("check", "--strict", "--project", project.directory, check=1)
+    found = labeltool_here("check", "--strict", project, check=1)
     assert "no recordings to check" in found.stderr
 
 
 def test_what_was_measured_is_not_measured_again(
     faulty: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = checked(faulty, "clipping")
+    before = labeltool_json("check", faulty, "clipping")
     monkeypatch.setattr(array_cache, "_write_shard", None)
-    assert checked(faulty, "clipping") == before
+    assert labeltool_json("check", faulty, "clipping") == before
     # A damaged shard is measured again.
     monkeypatch.undo()
     for shard in (faulty.cache / "checks").rglob("*.npz"):
         shard.write_bytes(shard.read_bytes()[:-100])
-    assert checked(faulty, "clipping") == before
+    assert labeltool_json("check", faulty, "clipping") == before
 
 
 def test_a_missing_file_stops_nothing(faulty: Project, tmp_path: Path) -> None:
     (tmp_path / "sounds" / "good3.wav").unlink()
-    result = checked(faulty, "clipping")
+    result = labeltool_json("check", faulty, "clipping")
     assert [one["file"] for one in result["skipped"]] == [str(tmp_path / "sounds" / "good3.wav")]
     assert len(result["findings"]) == 1
 
@@ -145,16 +138,18 @@ def test_a_missing_file_stops_nothing(faulty: Project, tmp_path: Path) -> None:
 def test_a_file_that_is_gone_is_named_though_it_was_measured_before(project: Project, tmp_path: Path) -> None:
     write(tmp_path / "sounds", one=noise(1), other=noise(2))
     imported(project, tmp_path / "sounds")
-    done = labeltool_here("check", "--project", project.directory, "--strict", "dc-offset", "--join", "near-duplicate")
+    done = labeltool_here("check", project, "--strict", "dc-offset", "--join", "near-duplicate")
     assert "0 recordings have another group now" in done.stderr and "undo" not in done.stderr
     (tmp_path / "sounds" / "one.wav").unlink()
-    assert [one["file"] for one in checked(project, "dc-offset")["skipped"]] == [str(tmp_path / "sounds" / "one.wav")]
-    labeltool_here("check", "--project", project.directory, "--strict", "dc-offset", check=1)
+    assert [one["file"] for one in labeltool_json("check", project, "dc-offset")["skipped"]] == [
+        str(tmp_path / "sounds" / "one.wav")
+    ]
+    labeltool_here("check", project, "--strict", "dc-offset", check=1)
 
 
 def test_a_project_that_cannot_be_written(faulty: Project) -> None:
     with read_only(faulty.directory):
-        assert len(checked(faulty, "clipping")["findings"]) == 1
+        assert len(labeltool_json("check", faulty, "clipping")["findings"]) == 1
 
 
 def test_a_clip_that_was_excluded_is_no_finding(faulty: Project) -> None:
@@ -168,7 +163,7 @@ def test_the_page_escapes_what_is_in_names(project: Project, tmp_path: Path) -> 
     write(tmp_path / "sounds", **{"<script>alert(1)<script>": np.zeros(RATE), "good": noise(1)})
     imported(project, tmp_path / "sounds")
     page = tmp_path / "check.html"
-    labeltool_here("check", "--project", project.directory, "-o", page, "silence", "clipping")
+    labeltool_here("check", project, "-o", page, "silence", "clipping")
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text and "&lt;script&gt;alert(1)" in text
     assert "Silent clips" in text and "prefers-color-scheme: dark" in text

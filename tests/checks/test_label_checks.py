@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.records import records_of
 from labeltool.checks.finding import Finding, Subject
 from labeltool.checks.labels.annotators import find_differing_annotators
@@ -76,9 +75,8 @@ def test_the_remedy_renames_the_rarer_of_two_spellings(project: Project) -> None
         add(store, "dog_barks", 1)
         (found,) = find_spelling_twins(subject(project, store))
     assert "`labeltool rename dog_barks 'dog bark'`" in found.remedy
-    labeltool_here("rename", "--project", project.directory, "dog_barks", "dog bark")
-    done = labeltool_here("check", "--project", project.directory, "--json", "spelling")
-    assert json.loads(done.stdout)["findings"] == []
+    labeltool_here("rename", project, "dog_barks", "dog bark")
+    assert labeltool_json("check", project, "spelling")["findings"] == []
 
 
 def differing(project: Project, slips: dict[str, float]) -> list[Finding]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.tones import PITCH_HZ, add_tones
 from labeltool.annotation.label_errors import read_list
 from labeltool.annotation.review import label_issues
@@ -87,12 +86,6 @@ def test_of_many_labels_each_is_judged_beside_its_own_mean() -> None:
     assert {one.predicted for one in found} == {"", "dog"}
 
 
-def judge(project: Project, *arguments: str) -> dict[str, object]:
-    done = labeltool_here("check", "--project", project.directory, "--json", "label-error", *arguments)
-    result: dict[str, object] = json.loads(done.stdout)
-    return result
-
-
 @pytest.fixture
 def mislabelled(project: Project, tmp_path: Path) -> Project:
     """A project of 36 tones in three pitches; clips 1, 14 and 27 have the label of another pitch."""
@@ -105,15 +98,15 @@ def mislabelled(project: Project, tmp_path: Path) -> Project:
 
 
 def test_planted_errors_lead_the_list_and_the_review_shows_the_same(mislabelled: Project) -> None:
-    findings = judge(mislabelled)["findings"]
+    findings = labeltool_json("check", mislabelled, "label-error")["findings"]
     assert {one["clips"][0] for one in findings[:3]} == {1, 14, 27}
     assert [one["severity"] for one in findings[:3]] == ["warning"] * 3
-    done = labeltool_here("review", "--project", mislabelled.directory, "--json")
-    assert [one["clip"] for one in json.loads(done.stdout)["clips"]] == [one["clips"][0] for one in findings]
+    listed = labeltool_json("review", mislabelled)["clips"]
+    assert [one["clip"] for one in listed] == [one["clips"][0] for one in findings]
 
 
 def test_a_verdict_that_is_corrected_or_confirmed_is_no_issue_any_more(mislabelled: Project) -> None:
-    judge(mislabelled)
+    labeltool_json("check", mislabelled, "label-error")
     with mislabelled.open_store() as store:
         listed = read_list(mislabelled.cache)
         assert {1, 14, 27} <= {one.clip_id for one in label_issues(store, listed)}
@@ -121,15 +114,15 @@ def test_a_verdict_that_is_corrected_or_confirmed_is_no_issue_any_more(mislabell
         journal.annotate(store, 1, "low", annotator="test")
         journal.annotate(store, 14, "low", annotator="ann")
         assert not {1, 14} & {one.clip_id for one in label_issues(store, listed)}
-    assert not {1, 14} & {one["clips"][0] for one in judge(mislabelled)["findings"]}
+    assert not {1, 14} & {one["clips"][0] for one in labeltool_json("check", mislabelled, "label-error")["findings"]}
 
 
 def test_a_list_that_cannot_be_read_is_none(mislabelled: Project) -> None:
-    judge(mislabelled)
+    labeltool_json("check", mislabelled, "label-error")
     path = mislabelled.cache / "label_errors.json"
     path.write_bytes(path.read_bytes()[:-20])
     assert read_list(mislabelled.cache) is None
-    labeltool_here("review", "--project", mislabelled.directory)
+    labeltool_here("review", mislabelled)
 
 
 def test_probabilities_are_computed_once_for_the_same_labels(
@@ -160,7 +153,7 @@ def test_of_several_labels_a_clip_the_planted_error_leads(project: Project, tmp_
     both[20][1]["high"] = P  # of "low" alone
     both[60][1]["low"] = A  # of both
     add_tones(project, tmp_path / "tones", *both)
-    findings = judge(project)["findings"]
+    findings = labeltool_json("check", project, "label-error")["findings"]
     assert {(one["clips"][0], one["labels"][0]) for one in findings[:4]} >= {(21, "high"), (61, "low")}
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.progress import quiet
 from helpers.read_only import read_only
 from labeltool.checks import fingerprints
@@ -44,7 +43,7 @@ def hum(hertz: float) -> np.ndarray:
 
 
 def imported(project: Project, folder: Path) -> None:
-    labeltool_here("import", "--project", project.directory, "audio", "--group-by", "none", folder)
+    labeltool_here("import", project, "audio", "--group-by", "none", folder)
 
 
 def pairs(project: Project) -> dict[frozenset[str], fingerprints.NearDuplicate]:
@@ -146,7 +145,7 @@ def test_what_a_removed_recording_connected_is_compared_again(project: Project, 
     imported(project, sounds)
     middle = set.intersection(*map(set, pairs(project)))
     (gone,) = middle
-    labeltool_here("remove", "--project", project.directory, next(sounds.glob(f"{gone}.*")))
+    labeltool_here("remove", project, next(sounds.glob(f"{gone}.*")))
     assert set(pairs(project)) == {frozenset({"softer", "louder", "song0"} - middle)}
 
 
@@ -201,23 +200,19 @@ def test_a_project_that_cannot_be_written(copied: Project) -> None:
 
 
 def test_the_command_joins_groups_in_one_act(copied: Project) -> None:
-    def checked(*arguments: str) -> dict[str, list[dict[str, str]]]:
-        done = labeltool_here("check", "--project", copied.directory, "near-duplicate", "--json", *arguments)
-        result: dict[str, list[dict[str, str]]] = json.loads(done.stdout)
-        return result
-
+    check = ("check", copied, "near-duplicate")
     with copied.open_store() as store:
         before = recording_groups(store)
-    assert len(checked()["findings"]) == len(COPIES)
-    labeltool_here("check", "--project", copied.directory, "near-duplicate", "--strict", check=1)
-    assert checked("--join")["joined"] == len(COPIES)
-    assert checked("--strict")["findings"] == []
+    assert len(labeltool_json(*check)["findings"]) == len(COPIES)
+    labeltool_here(*check, "--strict", check=1)
+    assert labeltool_json(*check, "--join")["joined"] == len(COPIES)
+    assert labeltool_json(*check, "--strict")["findings"] == []
     with copied.open_store() as store:
         assert len(set(recording_groups(store).values())) == len(set(before.values())) - len(COPIES)
-    labeltool_here("undo", "--project", copied.directory)
+    labeltool_here("undo", copied)
     with copied.open_store() as store:
         assert recording_groups(store) == before
-    labeltool_here("check", "--project", copied.directory, "--join", "silence", check=1)
+    labeltool_here("check", copied, "--join", "silence", check=1)
 
 
 def test_landmarks_of_a_part_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

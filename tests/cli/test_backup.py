@@ -26,7 +26,7 @@ def filled(project: Project) -> Project:
 
 def run(project: Project, *arguments: str | Path, check: int = 0) -> str:
     """Run a command on the project; return what is on stdout, or the one line of an error."""
-    done = labeltool_here("--project", project.directory, *arguments, check=check)
+    done = labeltool_here(project, *arguments, check=check)
     if check:
         assert done.stdout == "" and len(done.stderr.splitlines()) == 1, done.stderr
         return done.stderr

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from helpers.command_line import HEAVY, commands, contents, labeltool, labeltool_here
+from helpers.command_line import HEAVY, commands, contents, labeltool, labeltool_here, labeltool_json
 from helpers.waits import DEADLINE_S
 from labeltool.cli.common import Whole, narrate
 from labeltool.cli.main import cli
@@ -61,10 +61,10 @@ def test_what_a_library_prints_is_not_on_stderr_and_the_lines_of_the_tool_are(pr
     comment = b"COMM\0\0\0\3\0\0\1xy"  # libmpg123: "Invalid frame size of 3 (too small for anything)."
     sound.write_bytes(b"ID3\3\0\0\0\0\0" + bytes([len(comment)]) + comment + sound.read_bytes())
     arguments = ("import", "audio", sound, project.directory / "missing.wav")
-    done = labeltool("--project", project.directory, *arguments, check=1)
+    done = labeltool(project, *arguments, check=1)
     assert "missing.wav" in done.stderr and "libmpg123" not in done.stderr
     sound.touch()  # what was read of a file that has not changed is kept
-    shown = labeltool("--project", project.directory, *arguments, check=1, LABELTOOL_DEBUG="1")
+    shown = labeltool(project, *arguments, check=1, LABELTOOL_DEBUG="1")
     assert "libmpg123" in shown.stderr
 
 
@@ -108,7 +108,7 @@ def test_bad_input_is_one_line_that_names_the_file_and_nothing_is_stored(
     project: Project, bad_inputs: Path, command: list[str], name: str
 ) -> None:
     before = contents(project)
-    done = labeltool_here("--project", project.directory, *command, bad_inputs / name, "--json", check=1)
+    done = labeltool_here(project, *command, bad_inputs / name, "--json", check=1)
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith("labeltool: ") and name in done.stderr
@@ -119,14 +119,13 @@ def test_one_bad_file_is_named_and_keeps_no_good_one_out(
     project: Project, bad_inputs: Path, write_tone: Callable[..., Path]
 ) -> None:
     files = (write_tone("a.wav"), bad_inputs / "text.wav")
-    done = labeltool_here("--project", project.directory, "import", "audio", *files, "--json", check=1)
-    imported = json.loads(done.stdout)
+    imported = labeltool_json(project, "import", "audio", *files, check=1)
     assert imported["recordings"] == 1 and [one["file"] for one in imported["failed"]] == [str(files[1])]
 
 
 def fails_in_one_line(project: Project, *arguments: str, code: int = 1, **environment: str) -> str:
     before = contents(project)
-    done = labeltool_here("--project", project.directory, *arguments, check=code, **environment)
+    done = labeltool_here(project, *arguments, check=code, **environment)
     line = done.stderr.splitlines()[-1]
     assert done.stdout == "" and (len(done.stderr.splitlines()) == 1 or code == 2), done.stderr
     assert "a bug?" not in line and len(line) < 300, line
@@ -149,7 +148,7 @@ def fails_in_one_line(project: Project, *arguments: str, code: int = 1, **enviro
 def test_bytes_that_are_no_text_are_refused_in_one_line(
     project: Project, write_tone: Callable[..., Path], arguments: tuple[str, ...], annotator: str
 ) -> None:
-    labeltool_here("--project", project.directory, "import", "audio", write_tone("a.wav"))
+    labeltool_here(project, "import", "audio", write_tone("a.wav"))
     line = fails_in_one_line(project, *arguments, LABELTOOL_ANNOTATOR=annotator)
     assert "is not text" in line or "no label" in line or "terminal" in line
 
@@ -188,7 +187,7 @@ def test_a_project_of_a_newer_version_is_refused(project: Project) -> None:
     with sqlite3.connect(project.database) as connection:
         connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
     connection.close()
-    done = labeltool_here("--project", project.directory, "status", "--json", check=1)
+    done = labeltool_here(project, "status", "--json", check=1)
     assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
     assert "newer labeltool" in done.stderr
 
@@ -240,12 +239,12 @@ def test_a_full_disk_while_importing_stores_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_nonsense_is_answered_in_one_line(project: Project, arguments: list[str]) -> None:
-    done = labeltool_here("--project", project.directory, *arguments, check=1)
+    done = labeltool_here(project, *arguments, check=1)
     assert (done.stdout, len(done.stderr.splitlines())) == ("", 1) and done.stderr.startswith("labeltool: ")
 
 
 def test_what_is_imported_again_is_counted_by_kind(project: Project, write_tone: Callable[..., Path]) -> None:
-    command = ("--project", project.directory, "import", "audio", write_tone("dawn.wav"))
+    command = (project, "import", "audio", write_tone("dawn.wav"))
     labeltool_here(*command)
     assert "nothing new imported; 1 recording, 1 clip already there" in labeltool_here(*command).stderr
 
@@ -259,7 +258,7 @@ def test_one_bad_file_among_several_is_named_and_the_others_are_imported(
     broken = tmp_path / os.fsdecode(b"broken\xff\n.txt")
     broken.write_text("no label\n")
     files = ["dawn.txt", "notes.txt", broken.name, "none.txt"]
-    command = ("--project", project.directory, "import", "audacity", *(tmp_path / name for name in files))
+    command = (project, "import", "audacity", *(tmp_path / name for name in files))
     shown = labeltool_here(*command, "--dry-run", check=1)
     assert shown.stdout == "1.000000\t2.000000\tGrünfink\n"
     done = labeltool_here(*command, "--audio", sound, check=1)
@@ -268,12 +267,12 @@ def test_one_bad_file_among_several_is_named_and_the_others_are_imported(
     assert f"note: {tmp_path / 'dawn.txt'}: is not in UTF-8: read as Windows-1252" in done.stderr
     assert "1 label imported; 3 files failed" in done.stderr and "skipped" not in done.stderr
     assert "1 labels read, 3 lines or files skipped" in shown.stderr
-    noted = json.loads(labeltool_here(*command, "--audio", sound, "--json", check=1).stdout)
+    noted = labeltool_json(*command, "--audio", sound, check=1)
     assert [len(noted[key]) for key in ("notes", "failed", "skipped")] == [1, 3, 3]
-    again = json.loads(labeltool_here(*command, "--audio", sound, "--encoding", "latin-1", "--json", check=1).stdout)
+    again = labeltool_json(*command, "--audio", sound, "--encoding", "latin-1", check=1)
     assert (again["verdicts"], len(again["failed"]), len(again["skipped"])) == (0, 3, 3)
     labeltool_here(*command, "--encoding", "rot13", check=2)
-    labeltool_here(*command[:5], "--audio", sound)
+    labeltool_here(*command[:4], "--audio", sound)
 
 
 def test_a_reader_that_leaves_early_and_a_full_output_are_no_tracebacks(
@@ -314,7 +313,7 @@ def test_a_project_is_made_whole_or_not_at_all_on_a_small_disk(tmp_path: Path) -
 
 def test_a_wrong_call_exits_with_2(project: Project) -> None:
     for arguments in (["export"], ["no-such-command"], ["mark", "1"], ["import", "audio", "--clip-seconds", "x", "."]):
-        done = labeltool_here("--project", project.directory, *arguments, check=2)
+        done = labeltool_here(project, *arguments, check=2)
         assert done.stdout == "" and done.stderr
 
 
@@ -332,76 +331,70 @@ def test_outside_a_project_the_error_names_the_command_that_makes_one(tmp_path: 
 
 
 def test_mark_undo_log_and_rename_walk_together(project: Project, write_tone: Callable[..., Path]) -> None:
-    at = ("--project", project.directory)
-    labeltool_here(*at, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
-    marked = json.loads(labeltool_here(*at, "mark", "a.wav", "a[/]b", "--json").stdout)
+    labeltool_here(project, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
+    marked = labeltool_json(project, "mark", "a.wav", "a[/]b")
     assert marked["value"] == "present"
-    labeltool_here(*at, "mark", "2", "dog", "--absent")
-    labeltool_here(*at, "mark", "2", "--unsure", "--annotator", "bob")
-    status = json.loads(labeltool_here(*at, "status", "--json").stdout)
+    labeltool_here(project, "mark", "2", "dog", "--absent")
+    labeltool_here(project, "mark", "2", "--unsure", "--annotator", "bob")
+    status = labeltool_json(project, "status")
     assert status["labels"] == {"a[/]b": 1, "dog": 0}
     assert (status["labelled"], status["unlabelled"], status["model"], status["pending_retrain"]) == (2, 0, None, 2)
-    labeltool_here(*at, "rename", "a[/]b", "cat")
-    assert json.loads(labeltool_here(*at, "undo", "--json").stdout)["undone"]["kind"] == "rename"
-    assert json.loads(labeltool_here(*at, "undo", "--json").stdout)["undone"]["label"] == "dog"
-    kinds = [row["kind"] for row in json.loads(labeltool_here(*at, "log", "--json").stdout)["rows"]]
+    labeltool_here(project, "rename", "a[/]b", "cat")
+    assert labeltool_json(project, "undo")["undone"]["kind"] == "rename"
+    assert labeltool_json(project, "undo")["undone"]["label"] == "dog"
+    kinds = [row["kind"] for row in labeltool_json(project, "log")["rows"]]
     assert kinds == ["revoke", "revoke", "rename", "verdict", "verdict", "verdict"]
 
 
 def test_a_recording_is_marked_as_checked_by_its_file_or_a_clip(
     project: Project, write_tone: Callable[..., Path]
 ) -> None:
-    at = ("--project", project.directory)
-    labeltool_here(*at, "import", "audio", write_tone("a.wav"))
-    marked = json.loads(labeltool_here(*at, "mark", "a.wav", "--checked", "--json").stdout)
+    labeltool_here(project, "import", "audio", write_tone("a.wav"))
+    marked = labeltool_json(project, "mark", "a.wav", "--checked")
     assert Path(marked["recording"]).name == "a.wav" and marked["checked"]
-    assert "clip 1: checked" in labeltool_here(*at, "log").stdout
-    assert json.loads(labeltool_here(*at, "mark", "1", "--unchecked", "--json").stdout)["checked"] is False
-    assert "not marked as checked" in labeltool_here(*at, "mark", "1", "--unchecked", check=1).stderr
+    assert "clip 1: checked" in labeltool_here(project, "log").stdout
+    assert labeltool_json(project, "mark", "1", "--unchecked")["checked"] is False
+    assert "not marked as checked" in labeltool_here(project, "mark", "1", "--unchecked", check=1).stderr
     for other in (["dog"], ["--start", "0.1"], ["--end", "0.2"]):
-        assert "--checked and --unchecked" in labeltool_here(*at, "mark", "1", *other, "--checked", check=2).stderr
+        assert "--checked and --unchecked" in labeltool_here(project, "mark", "1", *other, "--checked", check=2).stderr
 
 
 def test_a_complete_label_track_is_imported_as_checked(project: Project, write_tone: Callable[..., Path]) -> None:
-    at, sound = ("--project", project.directory), write_tone("a.wav", seconds=3.0)
+    sound = write_tone("a.wav", seconds=3.0)
     track = sound.with_suffix(".txt")
     track.write_text("1.0\t2.0\tdog\n")
-    labeltool_here(*at, "import", "audacity", track)
-    assert json.loads(labeltool_here(*at, "import", "audacity", track, "--checked", "--json").stdout)["checked"] == 1
-    assert "nothing new" in labeltool_here(*at, "import", "audacity", track, "--checked").stderr
-    assert [clip["start_s"] for clip in json.loads(labeltool_here(*at, "clips", "--json").stdout)["clips"]] == [1.0]
+    labeltool_here(project, "import", "audacity", track)
+    assert labeltool_json(project, "import", "audacity", track, "--checked")["checked"] == 1
+    assert "nothing new" in labeltool_here(project, "import", "audacity", track, "--checked").stderr
+    assert [clip["start_s"] for clip in labeltool_json(project, "clips")["clips"]] == [1.0]
 
 
 def test_project_may_stand_before_or_after_the_command(project: Project) -> None:
-    assert labeltool_here("status", "--project", project.directory, "--json").stdout == (
-        labeltool_here("--project", project.directory, "status", "--json").stdout
-    )
+    assert labeltool_here("status", project, "--json").stdout == (labeltool_here(project, "status", "--json").stdout)
 
 
 def test_moved_recordings_are_found_by_their_content(
     project: Project, write_tone: Callable[..., Path], tmp_path: Path
 ) -> None:
-    at = ("--project", project.directory)
     tone = write_tone("old/a.wav")
-    labeltool_here(*at, "import", "audio", tone)
+    labeltool_here(project, "import", "audio", tone)
     (tmp_path / "new").mkdir()
     tone.rename(tmp_path / "new" / "another name.wav")
-    found = json.loads(labeltool_here(*at, "relocate", tmp_path / "new", "--json").stdout)
+    found = labeltool_json(project, "relocate", tmp_path / "new")
     assert found == {"relocated": 1, "missing": 0}
-    assert json.loads(labeltool_here(*at, "mark", "another name.wav", "dog", "--json").stdout)["clip"] == 1
+    assert labeltool_json(project, "mark", "another name.wav", "dog")["clip"] == 1
 
 
 def test_a_recording_whose_file_was_replaced_is_found_elsewhere(
     project: Project, write_tone: Callable[..., Path], tmp_path: Path
 ) -> None:
-    at = ("--project", project.directory)
     tone = write_tone("old/a.wav")
-    labeltool_here(*at, "import", "audio", tone)
+    labeltool_here(project, "import", "audio", tone)
     (tmp_path / "new").mkdir()
     tone.rename(tmp_path / "new" / "b.wav")
     write_tone("old/a.wav", frequency_hz=2000)
-    assert json.loads(labeltool_here(*at, "relocate", tmp_path, "--json").stdout) == {"relocated": 1, "missing": 0}
-    assert json.loads(labeltool_here(*at, "mark", "b.wav", "dog", "--json").stdout)["clip"] == 1
+    assert labeltool_json(project, "relocate", tmp_path) == {"relocated": 1, "missing": 0}
+    assert labeltool_json(project, "mark", "b.wav", "dog")["clip"] == 1
 
 
 def test_messages_have_only_the_line_breaks_that_the_program_puts_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -411,7 +404,7 @@ def test_messages_have_only_the_line_breaks_that_the_program_puts_there(capsys: 
 
 def test_a_settings_file_that_makes_no_sense_is_named(project: Project) -> None:
     (project.directory / "labeltool.toml").write_text("[learning]\nretrain_after = 'often'\n")
-    done = labeltool_here("--project", project.directory, "status", check=1)
+    done = labeltool_here(project, "status", check=1)
     assert "labeltool.toml" in done.stderr and "retrain_after" in done.stderr
 
 

@@ -27,7 +27,7 @@ def run(store: Store, project: Project) -> Run:
         journal.annotate(store, clip_id, label, annotator="ann" if clip_id < 3 else "bob")
 
     def run(*arguments: object, check: int = 0) -> Any:
-        done = labeltool_here("--project", project.directory, *arguments, check=check)
+        done = labeltool_here(project, *arguments, check=check)
         return json.loads(done.stdout) if "--json" in arguments and not check else done
 
     return run

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_json
 from helpers.pretrained import onnx, onnx_weights, rising
 from helpers.store import add_model_row, fill
 from helpers.whisper import write_whisper
@@ -29,7 +28,7 @@ IMPORTED = {"recordings", "clips", "verdicts", "checked", "suggestions", "alread
 @pytest.fixture
 def run(project: Project) -> Callable[..., Any]:
     """Run a command on the project and return its JSON."""
-    return lambda *arguments: json.loads(labeltool_here("--project", project.directory, *arguments, "--json").stdout)
+    return lambda *arguments: labeltool_json(project, *arguments)
 
 
 @pytest.fixture

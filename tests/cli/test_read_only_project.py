@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from helpers.command_line import labeltool, labeltool_here
+from helpers.command_line import labeltool, labeltool_here, labeltool_json
 from helpers.read_only import fill_disk, listing, read_only, small_disk
 from helpers.tones import tone_writer
 from labeltool.project import Project
@@ -38,31 +37,30 @@ def labelled(project: Project, tmp_path: Path) -> Project:
     write = tone_writer(tmp_path / "sounds")
     for number in range(3):
         write(f"{number}.wav", frequency_hz=300.0 * (number + 1))
-    at = ("--project", project.directory)
-    labeltool_here(*at, "import", "audio", tmp_path / "sounds")
-    labeltool_here(*at, "mark", "1", "dog")
+    labeltool_here(project, "import", "audio", tmp_path / "sounds")
+    labeltool_here(project, "mark", "1", "dog")
     return project
 
 
 def test_a_read_only_project(labelled: Project, tmp_path: Path, write_tone: Callable[..., Path]) -> None:
-    at, sound = ("--project", labelled.directory), write_tone("new.wav")
+    sound = write_tone("new.wav")
     before = listing(labelled.directory)
     with read_only(labelled.directory):
         for command in READING:
-            labeltool_here(*at, command)
-        assert json.loads(labeltool_here(*at, "status", "--json").stdout)["read_only"].startswith("read-only")
+            labeltool_here(labelled, command)
+        assert labeltool_json(labelled, "status")["read_only"].startswith("read-only")
         for command in WRITING:
-            done = labeltool_here(*at, *(word.format(sound=sound) for word in command.split()), check=1)
+            done = labeltool_here(labelled, *(word.format(sound=sound) for word in command.split()), check=1)
             assert (done.stdout, len(done.stderr.splitlines())) == ("", 1), command
             assert "cannot be written (read-only" in done.stderr or command == "backup"
         for product in ("--splits", "--audacity"):
-            labeltool_here(*at, "export", product, "-o", tmp_path / "out")
-            assert "nothing was exported" in labeltool_here(*at, "export", product, check=1).stderr
-        labeltool_here(*at, "backup", tmp_path / "saved.db")
+            labeltool_here(labelled, "export", product, "-o", tmp_path / "out")
+            assert "nothing was exported" in labeltool_here(labelled, "export", product, check=1).stderr
+        labeltool_here(labelled, "backup", tmp_path / "saved.db")
         # What is computed for it is computed in a temporary folder, which goes with the command.
         temporary = tmp_path / "temporary"
         temporary.mkdir()
-        assert len(labeltool(*at, "similar", "1", TMPDIR=str(temporary)).stdout.splitlines()) == 2
+        assert len(labeltool(labelled, "similar", "1", TMPDIR=str(temporary)).stdout.splitlines()) == 2
         assert list(temporary.iterdir()) == []
         assert listing(labelled.directory) == before
     assert (tmp_path / "out" / "splits").is_dir() and (tmp_path / "saved.db").is_file()
@@ -71,7 +69,7 @@ def test_a_read_only_project(labelled: Project, tmp_path: Path, write_tone: Call
 def test_work_that_could_not_be_kept_is_not_begun(labelled: Project) -> None:
     with read_only(labelled.directory):
         for command in ("retrain", "suggest"):
-            done = labeltool_here("--project", labelled.directory, command, check=1)
+            done = labeltool_here(labelled, command, check=1)
             assert "labels.db: cannot be written (read-only" in done.stderr and len(done.stderr.splitlines()) == 1
 
 

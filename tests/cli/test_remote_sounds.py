@@ -55,7 +55,7 @@ def new_project(folder: Path) -> Project:
 
 
 def run(project: Project, *arguments: str | Path, check: int | None = 0) -> Any:
-    done = labeltool_here("--project", project.directory, *arguments, "--json", check=check)
+    done = labeltool_here(project, *arguments, "--json", check=check)
     return json.loads(done.stdout) if done.stdout else done.stderr
 
 
@@ -131,7 +131,7 @@ def test_a_password_is_neither_stored_nor_shown(tmp_path: Path, server: SoundSer
     (tmp_path / "labels.csv").write_text(f"file,start_s,end_s,label\n{url},0,1,frog\n")
     commands = (("import", "table", tmp_path / "labels.csv"), ("import", "audio", tmp_path / "urls.txt"))
     for arguments in (("import", "audio", url), ("classify", url), *commands):
-        done = labeltool_here("--project", project.directory, *arguments, check=None)
+        done = labeltool_here(project, *arguments, check=None)
         assert done.returncode
         assert "hunter2" not in done.stdout + done.stderr
     assert all(b"hunter2" not in path.read_bytes() for path in project.directory.rglob("*") if path.is_file())
@@ -182,7 +182,7 @@ def test_status_and_clips_show_what_can_be_played_without_a_network(tmp_path: Pa
     listed = run(project, "clips")["clips"]
     assert sum(clip["on_this_disk"] for clip in listed) == 20
     assert not any(clip["on_this_disk"] for clip in listed if clip["file"].endswith("/a.wav"))
-    text = labeltool_here("--project", project.directory, "clips", "--text", "a.wav").stdout
+    text = labeltool_here(project, "clips", "--text", "a.wav").stdout
     assert text.count("needs the network") == 4
 
 
@@ -192,16 +192,16 @@ def test_the_journal_carries_remote_recordings(tmp_path: Path, server: SoundServ
     run(one, "mark", "a.wav", "tone")
     long_query = f"{server.url}/d.wav?{'x' * 600}"
     run(one, "import", "audio", long_query)
-    labeltool_here("--project", one.directory, "journal", "export", "-o", tmp_path / "one.jsonl")
-    labeltool_here("--project", other.directory, "journal", "import", tmp_path / "one.jsonl")
-    labeltool_here("--project", other.directory, "journal", "export", "-o", tmp_path / "other.jsonl")
+    labeltool_here(one, "journal", "export", "-o", tmp_path / "one.jsonl")
+    labeltool_here(other, "journal", "import", tmp_path / "one.jsonl")
+    labeltool_here(other, "journal", "export", "-o", tmp_path / "other.jsonl")
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "other.jsonl").read_bytes()
     assert rows(other) == rows(one)
     assert run(other, "status")["remote"]["clips"] == 7
     for bad in ("file:///etc/passwd", "https://me:hunter2@host/a.wav"):
         lines = (tmp_path / "one.jsonl").read_text().replace(f"{server.url}/c.wav", bad)
         (tmp_path / "bad.jsonl").write_text(lines)
-        done = labeltool_here("--project", other.directory, "journal", "import", tmp_path / "bad.jsonl", check=1)
+        done = labeltool_here(other, "journal", "import", tmp_path / "bad.jsonl", check=1)
         assert "hunter2" not in done.stderr
 
 
@@ -223,7 +223,7 @@ def test_one_bad_place_does_not_stop_the_others_and_a_lost_url_is_named(tmp_path
     assert result["recordings"] == 1
     assert [one["file"] for one in result["failed"]] == list(bad)
     for url, reason in ((bad[0], "no such file"), (f"{server.url}//b.wav", "is lost here"), (f"{server.url}/", "lost")):
-        done = labeltool_here("--project", project.directory, "import", "audio", url, check=None)
+        done = labeltool_here(project, "import", "audio", url, check=None)
         assert done.returncode and reason in done.stderr and "Traceback" not in done.stderr
     result = run(project, "import", "audio", f"{server.url}/b.wav".replace("http", "HTTP"))
     assert result["recordings"] == 1
@@ -331,5 +331,5 @@ def test_auto_takes_urls_and_lists_of_them_beside_files(
     }
     result = run(project, "import", "auto", f"{server.url}/list.txt", f"{server.url}/none.wav", check=1)
     assert result["recordings"] == 3 and [one["file"] for one in result["failed"]] == [f"{server.url}/none.wav"]
-    refused = labeltool_here("--project", project.directory, "import", "auto", f"{server.url}/a.wav?token=x", check=1)
+    refused = labeltool_here(project, "import", "auto", f"{server.url}/a.wav?token=x", check=1)
     assert "token" in refused.stderr and "token=x" not in refused.stderr

@@ -7,5 +7,5 @@ from labeltool.project import Project
 
 
 def test_review_reports_that_nothing_is_contradicted(project: Project) -> None:
-    result = labeltool_here("--project", project.directory, "review")
+    result = labeltool_here(project, "review")
     assert not result.stdout and result.stderr.startswith("no label is contradicted")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from helpers.waits import DEADLINE_S
@@ -66,7 +66,7 @@ def test_once_imports_and_searches_what_is_complete_and_new(searching: Project, 
     cut = recorded(folder / "cut.wav", -0.9)
     whole = cut.read_bytes()
     cut.write_bytes(whole[:20_000])
-    at = ("--project", searching.directory, "watch", folder, "--model", "net", "--once", "--settle", "0.01")
+    at = (searching, "watch", folder, "--model", "net", "--once", "--settle", "0.01")
     first = labeltool_here(*at, check=1)
     assert searched(searching) == {"POND_20240531_203000.wav"}
     assert "1.00  high" in first.stdout and "1 file not complete yet" in first.stderr
@@ -77,7 +77,7 @@ def test_once_imports_and_searches_what_is_complete_and_new(searching: Project, 
     assert searched(searching) == {"POND_20240531_203000.wav", "cut.wav"}
     # What the model has searched is skipped.
     assert "cut.wav" in second.stdout and "POND" not in second.stdout
-    status = json.loads(labeltool_here("--project", searching.directory, "status", "--json").stdout)
+    status = labeltool_json(searching, "status")
     assert status["recordings"] == 2
     assert labeltool_here(*at).stdout == ""
 
@@ -111,7 +111,7 @@ def test_what_is_there_at_the_start_is_searched_once_whatever_its_time(searching
     folder = tmp_path / "recorders"
     future = recorded(folder / "site" / "future.wav")
     os.utime(future, (time.time() + 1e6, time.time() + 1e6))
-    at = ("--project", searching.directory, "watch", folder, "--once", "--settle", "0", "--model")
+    at = (searching, "watch", folder, "--once", "--settle", "0", "--model")
     assert "future.wav" in labeltool_here(*at, "net").stdout
     assert [one.name for one in (searching.exports / "detect").glob("*.txt")] == ["site_future.detected.txt"]
     assert labeltool_here(*at, "net").stdout == ""
@@ -144,7 +144,7 @@ def test_a_failure_that_is_not_the_files_is_tried_again(
 
     monkeypatch.setattr(watch_command, "_import_and_detect", import_and_detect)
     options = ["--model", "net", "--interval", "0.1", "--settle", "0"]
-    done = labeltool_here("--project", searching.directory, "watch", path.parent, *options, check=130)
+    done = labeltool_here(searching, "watch", path.parent, *options, check=130)
     assert tries == [[path]] * 3 and done.stderr.count("is locked; tried again") == 1
 
 
@@ -186,17 +186,17 @@ def test_a_damaged_file_is_named_and_its_events_are_kept(searching: Project, tmp
     named = f"damaged: {path}: is damaged or cut short: its header says 0.5 s more"
     for command in (["import", "audio"], ["classify", "--model", "net"], ["detect", "--model", "net"]):
         for _ in range(2):
-            done = labeltool_here("--project", searching.directory, *command, path, "--json")
+            done = labeltool_here(searching, *command, path, "--json")
             assert done.stderr.count(named) == ("import" not in command) and "failed" not in done.stderr
             result = json.loads(done.stdout)
             assert not result.get("failed")
             (one,) = result["notes"] if "notes" in result else result.get("files", [result])
             assert "0.5 s more" in one.get("fault", one.get("reason")) and one.get("spans", True)
-    assert named in labeltool_here("--project", searching.directory, "import", "audio", path).stderr
+    assert named in labeltool_here(searching, "import", "audio", path).stderr
     other = recorded(path.with_name("new.aiff"), 0.8)
     other.write_bytes(other.read_bytes()[:-RATE])
     at = ("watch", path.parent, "--model", "net", "--once", "--settle", "0")
-    done = labeltool_here("--project", searching.directory, *at)
+    done = labeltool_here(searching, *at)
     assert named.replace(path.name, other.name) in done.stderr and "failed" not in done.stderr and "high" in done.stdout
 
 
@@ -237,7 +237,7 @@ def test_a_folder_is_detected_in_parts_and_bad_files_fail_alone(
     recorded(folder / "a" / "0001.wav")
     recorded(folder / "b" / "0001.wav", -0.9)
     (folder / "bad.wav").write_bytes(b"no sound")
-    at = ("--project", searching.directory, "detect", folder, "--model", "net", "--json")
+    at = (searching, "detect", folder, "--model", "net", "--json")
     result = json.loads(labeltool_here(*at, check=1).stdout)
     assert [(Path(one["track"]).name, one["spans"][0]["label"]) for one in result["files"]] == [
         ("a_0001.detected.txt", "high"),

@@ -107,7 +107,7 @@ def test_a_reviewed_precision_gives_the_number_of_true_calls(store: Store, model
 
 
 def test_the_table_the_csv_and_the_picture(project: Project, store: Store, model_id: int, tmp_path: Path) -> None:
-    at = ("--project", project.directory, "density")
+    at = (project, "density")
     shown = labeltool_here(*at, "--by", "site", "--by", "hour")
     assert "wood/W        23            'owl'" in shown.stdout and "not known" in shown.stdout
     assert "net searched 3 recordings, 2.0 h; of 1 the time is not known" in shown.stderr
@@ -139,5 +139,5 @@ def test_where_nothing_was_detected_there_is_no_picture(project: Project, store:
     model_id = models.detection_model_id(store, "net")
     replace_detections(store, recordings.find_recording(store, "x.wav"), model_id, [], SCAN)
     picture = tmp_path / "none.png"
-    done = labeltool_here("--project", project.directory, "density", "--picture", picture, check=1)
+    done = labeltool_here(project, "density", "--picture", picture, check=1)
     assert "nothing was detected: there is nothing to draw" in done.stderr and not picture.exists()

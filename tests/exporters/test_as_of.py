@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import labeltool
 from helpers.acts import ACTS, act
+from helpers.command_line import labeltool_here
 from helpers.exports import add_model, bytes_of, export
 from labeltool import project as projects
 from labeltool.audio import files
-from labeltool.cli.main import cli
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.registry import EXPORTERS
 from labeltool.project import Project
@@ -125,9 +124,8 @@ def test_the_newest_model_of_that_time_decides_the_test_fold(project: Project, t
 
 @pytest.mark.parametrize("product", OTHERS)
 def test_what_is_not_made_of_labels_has_no_earlier_time(project: Project, product: str) -> None:
-    options = ["--project", str(project.directory), "export", "--splits", f"--{product}", "--as-of", "2026-01-01"]
-    done = CliRunner().invoke(cli, options)
-    assert done.exit_code == 2 and f"made of labels, not for --{product}" in done.stderr
+    done = labeltool_here(project, "export", "--splits", f"--{product}", "--as-of", "2026-01-01", check=2)
+    assert f"made of labels, not for --{product}" in done.stderr
     with pytest.raises(LabeltoolError, match=f"not for --{product}"):
         export(project, product, as_of="2026-01-01")
     assert sorted([*OF_LABELS, *OTHERS]) == sorted(EXPORTERS)

@@ -15,17 +15,16 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from sklearn.metrics import cohen_kappa_score
 
+from helpers.command_line import labeltool_json
 from helpers.exports import bytes_of, export
 from labeltool import project as projects
 from labeltool.annotation.annotation_table import DTYPES
 from labeltool.audio import files
-from labeltool.cli.main import cli
 from labeltool.exporters import licences, markdown
 from labeltool.exporters.data_sets import summary
 from labeltool.project import Project
@@ -155,14 +154,11 @@ def test_each_recording_is_attributed(published: Project) -> None:
     with published.open_store() as store, store.transaction() as connection:
         rows = [(2, "Author", "J. <Doe> | & Co"), (2, "url", "https://example.org/a_b"), (2, "site", "marsh")]
         connection.executemany("INSERT INTO recording_columns VALUES (?, ?, ?)", rows)
-    done = CliRunner().invoke(
-        cli, ["--project", str(published.directory), "export", "--audiofolder", "--clips", "--json"]
-    )
-    assert done.exit_code == 0, done.output
-    (note,) = json.loads(done.stdout)["notes"]
+    done = labeltool_json(published, "export", "--audiofolder", "--clips")
+    (note,) = done["notes"]
     assert note == "the licence of 3 of 12 recordings is not known: ATTRIBUTION.md lists them"
     of_product = {}
-    for directory in map(Path, json.loads(done.stdout)["written"]):
+    for directory in map(Path, done["written"]):
         found = pd.read_csv(directory / "attributions.csv", keep_default_na=False).set_index("recording")
         assert len(found) == 12 and found.loc["rec_0.wav", "url"] == "https://freesound.org/s/77/"
         assert found.loc["rec_1.wav", "author"] == "J. <Doe> | & Co" and "site" not in found

@@ -40,7 +40,7 @@ def add(project: Project, tmp_path: Path) -> Add:
 
 def sides(project: Project, *options: str) -> tuple[dict[str, str], str]:
     """Export; return the side of each recording, and what was written on stderr."""
-    done = labeltool_here("--project", project.directory, "export", "--splits", *options)
+    done = labeltool_here(project, "export", "--splits", *options)
     found = {}
     for path in (project.exports / "splits").glob("[!n]*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
@@ -96,14 +96,14 @@ def test_official_folds_that_part_a_copy_are_refused_unless_forced(project: Proj
     sound, rate = soundfile.read(path)
     soundfile.write(copy, 0.5 * sound, rate)
     add(copy.name, "b", fold=1, path=copy)
-    refused = labeltool_here("--project", project.directory, "export", "--splits", check=1)
+    refused = labeltool_here(project, "export", "--splits", check=1)
     assert "tone7.wav (fold 4) and copy.flac (fold 1), nearly equal sound" in refused.stderr
     assert not project.exports.exists() or not list(project.exports.glob("splits*"))
     found, _ = sides(project, "--force")
     with (project.exports / "splits" / "test.csv").open(encoding="utf-8", newline="") as file:
         tested = {Path(row["path"]).name for row in csv.DictReader(file)}
     assert tested == {"tone3.wav", "tone7.wav", "copy.flac"}
-    refused = labeltool_here("--project", project.directory, "export", "--splits", "--folds", "3", "--force", check=1)
+    refused = labeltool_here(project, "export", "--splits", "--folds", "3", "--force", check=1)
     assert "official folds (1, 2, 3, 4), not 3" in refused.stderr
     found, _ = sides(project, "--folds", "4", "--force")
     assert found["tone0.wav"] == "1" and found["tone7.wav"] == found["copy.flac"]
@@ -123,5 +123,5 @@ def test_options_that_mean_nothing_are_refused(
     project: Project, add: Add, options: tuple[str, ...], remedy: str
 ) -> None:
     add("tone.wav", "a")
-    done = labeltool_here("--project", project.directory, "export", "--splits", *options, check=None)
+    done = labeltool_here(project, "export", "--splits", *options, check=None)
     assert done.returncode in (1, 2) and remedy in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sqlite3
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO
+from typing import IO, Any
 
 import click
 import pytest
@@ -37,9 +38,18 @@ HEAVY = {
 }
 
 
-def labeltool(*arguments: str | Path, check: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+Words = str | Path | Project
+"""What a command line is made of; a project stands for `--project` and its folder."""
+
+
+def _words(arguments: Sequence[Words]) -> Iterator[str]:
+    for one in arguments:
+        yield from ("--project", str(one.directory)) if isinstance(one, Project) else (str(one),)
+
+
+def labeltool(*arguments: Words, check: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "labeltool", *map(str, arguments)],
+        [sys.executable, "-m", "labeltool", *_words(arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
@@ -50,16 +60,14 @@ def labeltool(*arguments: str | Path, check: int | None = 0, **environment: str)
     return done
 
 
-def labeltool_here(
-    *arguments: str | Path, check: int | None = 0, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def labeltool_here(*arguments: Words, check: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `labeltool` and its workers in this process: TensorFlow is imported once, and a test may replace values.
 
     For what a command does; how its processes start and end is for `labeltool`.
     """
     stdout, stderr = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), io.StringIO()
     with pytest.MonkeyPatch.context() as patched, redirect_stdout(stdout), redirect_stderr(stderr):
-        patched.setattr(sys, "argv", ["labeltool", *map(str, arguments)])
+        patched.setattr(sys, "argv", ["labeltool", *_words(arguments)])
         for name, value in environment.items():
             patched.setenv(name, value)
         patched.setattr(command_line, "_drop_stdout", lambda: None)
@@ -72,6 +80,11 @@ def labeltool_here(
     if check is not None:
         assert done.returncode == check, done.stderr
     return done
+
+
+def labeltool_json(*arguments: Words, check: int | None = 0) -> Any:
+    """Run `labeltool` with `--json` in this process, and read what it prints."""
+    return json.loads(labeltool_here(*arguments, "--json", check=check).stdout)
 
 
 class _WorkerHere:

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from helpers.audacity_project import project_file
+from helpers.command_line import labeltool_here
 from helpers.records import of_kind
 from labeltool import project as projects
 from labeltool.audio.remote import fetching
-from labeltool.cli.main import cli
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files, auto, folders
 from labeltool.importers.registry import FORMATS
@@ -176,10 +175,9 @@ def test_a_project_among_the_sounds_is_searched_without_its_own_folders(tmp_path
 def test_the_command_line_shows_and_imports(project: Project, tmp_path: Path, write_tone: WriteTone) -> None:
     field_season(tmp_path, write_tone)
 
-    def run(*arguments: object, code: int = 0) -> str:
-        done = CliRunner().invoke(cli, ["--project", str(project.directory), "import", *map(str, arguments)])
-        assert done.exit_code == code, done.output
-        return done.output
+    def run(*arguments: str | Path, code: int = 0) -> str:
+        done = labeltool_here(project, "import", *arguments, check=code)
+        return done.stdout + done.stderr
 
     shown = run("auto", tmp_path / "labels", tmp_path / "map.pdf", "--dry-run")
     assert "0.500000\t1.500000\towl" in shown and "not taken" in shown and "4 labels read" in shown

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_json
 from helpers.store import add_model_row
 from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
@@ -184,5 +183,5 @@ def test_events_of_a_model_with_other_outputs_are_refused(store: Store, log_2: P
 
 def test_the_command_line_imports_a_log(project: Project, store: Store, log: Path) -> None:
     add_model_row(store, {"labels": ["bird", "dog", "rain"], "int8_sha256": INT8})
-    result = json.loads(labeltool_here("--project", project.directory, "import", "device", log, "--json").stdout)
+    result = labeltool_json(project, "import", "device", log)
     assert (result["recordings"], result["clips"], result["suggestions"], result["skipped"]) == (1, 2, 2, [])

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from helpers import odd_sounds
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from labeltool.errors import LabeltoolError, in_one_line
@@ -124,14 +124,14 @@ def test_a_label_is_printed_as_text_whatever_it_holds_and_several_files_are_list
     with_pretrained: Project, tmp_path: Path, write_tone: Callable[..., Path]
 ) -> None:
     files = [sound(tmp_path / "a.wav", np.full(800, 0.5)), write_tone("b.flac", rate=44_100, channels=2, seconds=0.3)]
-    at = ("--project", with_pretrained.directory, "classify", *files, "--model", "pretrained", "--top", "1")
+    at = (with_pretrained, "classify", *files, "--model", "pretrained", "--top", "1")
     lines = labeltool_here(*at).stdout.splitlines()
     assert lines[:2] == [str(files[0]), r"Category: \x1b[1mhigh, index: 2, score: 0.73"]
     assert lines[2] == str(files[1]) and len(lines) == 4
-    result = json.loads(labeltool_here(*at, "--json").stdout)
+    result = labeltool_json(*at)
     assert (result["model"], [one["file"] for one in result["files"]]) == ("pretrained", [str(file) for file in files])
     assert set(result["files"][0]["windows"][0]) == {"start_s", "end_s", "label", "index", "score"}
-    printed = labeltool_here("--project", with_pretrained.directory, "model", "list", "--json").stdout
+    printed = labeltool_here(with_pretrained, "model", "list", "--json").stdout
     listed = json.loads(printed)["ears"]  # promised name
     assert [(one["name"], one["rate_hz"], one["activation"]) for one in listed] == [("pretrained", RATE, "sigmoid")]
 
@@ -158,7 +158,7 @@ def test_one_bad_file_never_stops_the_others(with_pretrained: Project, tmp_path:
     not_utf8 = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
     not_utf8.write_bytes(good.read_bytes())
     bad = [cut, tmp_path / "none.wav", not_utf8]
-    where = ("--project", with_pretrained.directory, "--model", "pretrained")
+    where = (with_pretrained, "--model", "pretrained")
     for command, rest in (("classify", ()), ("detect", ("-o", tmp_path / "tracks"))):
         done = labeltool_here(command, cut, good, *bad[1:], *where, *rest, "--json", check=1)
         result = json.loads(done.stdout)

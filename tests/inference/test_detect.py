@@ -18,7 +18,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.command_line import labeltool, labeltool_here
+from helpers.command_line import labeltool, labeltool_here, labeltool_json
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from helpers.records import of_kind, read_audacity
@@ -186,14 +186,12 @@ def test_a_pretrained_model_detects_the_projects_labels_where_classes_are_mapped
         (found,) = (one for one in spans.annotated_spans(store, recording.id) if one.kind is Kind.SUGGESTION)
         spans.annotate_region(store, recording, Region(found.start_s, found.end_s), "High", annotator="ann")
         assert models.suggester(store) is None
-    assert (
-        json.loads(labeltool_here("--project", with_pretrained.directory, "status", "--json").stdout)["model"] is None
-    )
+    assert labeltool_json(with_pretrained, "status")["model"] is None
 
 
 def test_where_no_class_is_mapped_to_a_label_one_line_reports_it(with_pretrained: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.wav", 30.0, (10, 12))
-    at = ("--project", with_pretrained.directory, "detect", path, "--model", "pretrained", "-o", tmp_path / "tracks")
+    at = (with_pretrained, "detect", path, "--model", "pretrained", "-o", tmp_path / "tracks")
     assert "is mapped" not in labeltool_here(*at).stderr
     with with_pretrained.open_store() as store:
         import_records(store, audio_files.read([path], None, None), kind="audio", source="test")
@@ -223,9 +221,7 @@ def test_a_killed_scan_goes_on_and_two_processes_detect_what_one_does(with_pretr
     # A block that was cut short, by a full disk for instance, is scored again.
     damaged = max(before)
     damaged.write_bytes(damaged.read_bytes()[:50])
-    done = labeltool(
-        "--project", with_pretrained.directory, "detect", path, "--model", "pretrained", "--processes", "2", "--json"
-    )
+    done = labeltool(with_pretrained, "detect", path, "--model", "pretrained", "--processes", "2", "--json")
     (result,) = json.loads(done.stdout)["files"]
     assert len(list(kept.glob("*/[0-9]*.npy"))) == 15
     assert all(one.stat().st_mtime_ns == when for one, when in before.items() if one != damaged)
@@ -344,16 +340,16 @@ def test_events_by_a_newer_network_replace_older_ones_but_for_annotated_ones(
 
 def test_a_label_track_reads_back_and_none_is_ever_overwritten(with_pretrained: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "night.wav", 90.0, *CALLS)
-    at = ("--project", with_pretrained.directory, "detect", path, "--model", "pretrained", "--threshold", "low=1")
+    at = (with_pretrained, "detect", path, "--model", "pretrained", "--threshold", "low=1")
     done = labeltool_here(*at)
     track = with_pretrained.exports / "detect" / "night.detected.txt"
     assert str(track) in done.stderr and "  1.00  high\n" in done.stdout
     read = of_kind(read_audacity([track], audio=path), Verdict)
     np.testing.assert_allclose([(one.clip.start_s, one.clip.end_s) for one in read], CALLS, atol=0.05)
     kept = track.read_bytes()
-    assert json.loads(labeltool_here(*at, "--json").stdout)["files"][0]["track"] == str(track)
+    assert labeltool_json(*at)["files"][0]["track"] == str(track)
     track.write_text("1.0\t2.0\tmine\n")
-    assert json.loads(labeltool_here(*at, "--json").stdout)["files"][0]["track"].endswith("night.detected-2.txt")
+    assert labeltool_json(*at)["files"][0]["track"].endswith("night.detected-2.txt")
     assert track.read_text() == "1.0\t2.0\tmine\n" and track.with_name("night.detected-2.txt").read_bytes() == kept
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.exports import add_model
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
@@ -95,7 +95,7 @@ def test_events_are_those_of_the_package(with_model: Project, recording: Path, i
 def test_events_become_suggestions_and_a_label_track(with_model: Project, recording: Path, tmp_path: Path) -> None:
     with with_model.open_store() as store:
         import_records(store, audio_files.read([recording], None, None), kind="audio", source="test")
-    at = ("--project", with_model.directory, "detect", recording, "--as-device", "--json", "-o", tmp_path / "tracks")
+    at = (with_model, "detect", recording, "--as-device", "--json", "-o", tmp_path / "tracks")
     result = json.loads(labeltool_here(*at).stdout)
     assert result["labels"] == dict(zip(LABELS, STREAM_RULE.thresholds, strict=True))
     (file,) = result["files"]
@@ -152,9 +152,9 @@ def test_saved_thresholds_are_those_of_the_package_and_of_detect(
     # By overlapping windows the review of those counts, and --threshold overrides it.
     by_windows = inference_detect.detect(with_model, report=quiet, files=[str(recording)])
     assert by_windows.labels[LABELS[2]] == 0.9 and by_windows.operating_points[LABELS[2]] == "review"
-    at = ("--project", with_model.directory, "detect", recording, "-o", tmp_path)
+    at = (with_model, "detect", recording, "-o", tmp_path)
     assert f"thresholds saved from a review of detections: '{LABELS[2]}'" in labeltool_here(*at).stderr
-    overridden = json.loads(labeltool_here(*at, "--threshold", "0.5", "--json").stdout)
+    overridden = labeltool_json(*at, "--threshold", "0.5")
     assert overridden["operating_points"] == {} and set(overridden["labels"].values()) == {0.5}
 
 
@@ -166,7 +166,7 @@ def test_silence_has_no_event_at_any_threshold(with_model: Project, tmp_path: Pa
 
 
 def test_what_does_not_apply_is_refused(with_model: Project, recording: Path, tmp_path: Path) -> None:
-    at = ("--project", with_model.directory, "detect", recording, "--as-device")
+    at = (with_model, "detect", recording, "--as-device")
     for option in (("--smooth", "1"), ("--merge-gap", "0"), ("--min-duration", "1"), ("--processes", "2")):
         refused = labeltool_here(*at, *option, check=1)
         assert refused.stderr.strip().splitlines() == [

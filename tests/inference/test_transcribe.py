@@ -296,7 +296,7 @@ def test_equal_sounds_give_equal_text_and_no_sound_is_too_short(whisper: Path) -
 
 
 def test_from_the_command_line_to_the_search_and_the_label_tracks(talk: Project, whisper: Path) -> None:
-    run = partial(labeltool, "--project", talk.directory)
+    run = partial(labeltool, talk)
     done = run("transcribe", "--model", whisper, "--no-vad", "--json")
     result = json.loads(done.stdout)
     assert (result["transcribed"], result["heard_s"], result["left_out"]) == (2, 2.0, [])

@@ -188,7 +188,7 @@ def test_import_by_workers_is_as_without(project: Project, tmp_path: Path, write
     (tmp_path / "pool" / "5.wav").write_bytes(b"RIFF")
     other = projects.create(tmp_path / "other")
     results = [
-        labeltool_here("--project", one.directory, "import", "audio", tmp_path / "pool", "--json", *options, check=1)
+        labeltool_here(one, "import", "audio", tmp_path / "pool", "--json", *options, check=1)
         for one, options in ((project, ("--workers", "1")), (other, ()))
     ]
     assert results[0].stdout == results[1].stdout and '"recordings": 4' in results[0].stdout
@@ -199,7 +199,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     project: Project, write_tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_workers, "_CONNECT_S", 0.3)
-    at = ("--project", project.directory, "import", "audio", write_tone("tone.wav"))
+    at = (project, "import", "audio", write_tone("tone.wav"))
     result = labeltool_here(*at, "--scheduler", "tcp://127.0.0.1:1", check=1)
     assert result.stderr.splitlines()[-1].startswith("labeltool: no Dask scheduler answers at tcp://127.0.0.1:1 (")
     assert "is no address" in labeltool_here(*at, "--scheduler", "here", check=2).stderr

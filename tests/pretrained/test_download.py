@@ -110,7 +110,7 @@ def test_a_server_that_refuses_is_named(server: Server, tmp_path: Path) -> None:
 
 
 def test_offline_the_error_names_the_file_and_the_command_that_adds_it(project: Project, tmp_path: Path) -> None:
-    at = ("--project", project.directory, "model", "fetch")
+    at = (project, "model", "fetch")
     nowhere = {"https_proxy": "http://127.0.0.1:1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = labeltool_here(*at, "yamnet", check=1, **nowhere)
     model = download.published_models()["yamnet"]
@@ -128,7 +128,5 @@ def test_the_published_model_is_the_measured_one(project: Project, real_data: Pa
     cached = tmp_path / "cache" / "labeltool" / model.file
     cached.parent.mkdir(parents=True)
     cached.write_bytes(content)
-    done = labeltool_here(
-        "--project", project.directory, "model", "fetch", "yamnet", XDG_CACHE_HOME=str(tmp_path / "cache")
-    )
+    done = labeltool_here(project, "model", "fetch", "yamnet", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert "added yamnet: 521 classes, scores are probabilities; embedding: tensor 115" in done.stderr

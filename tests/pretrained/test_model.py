@@ -272,7 +272,7 @@ def test_a_runtime_that_crashes_or_is_not_there_ends_in_one_line(
     folder = tmp_path / "instead"
     folder.mkdir()
     (folder / "onnxruntime.py").write_text(module)
-    at = ("--project", project.directory, "model", "add", linear, "--rate", "8000")
+    at = (project, "model", "add", linear, "--rate", "8000")
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     done = labeltool(*at, check=1, PYTHONPATH=path)
     assert done.stdout == "" and len(done.stderr.splitlines()) == 1
@@ -326,7 +326,7 @@ def test_the_cards_of_yamnet_and_aclnet_are_right(project: Project, real_data: P
     assert {path.suffix for path in (project.models / "pretrained" / "aclnet").iterdir()} == {".xml", ".bin", ".json"}
     bark = real_data / "esc10" / "audio" / "1-100032-A-0.ogg"
     for model, known in (("yamnet", "Animal"), ("aclnet", "Dog")):
-        done = labeltool("--project", project.directory, "classify", bark, "--model", model, "--top", "1")
+        done = labeltool(project, "classify", bark, "--model", model, "--top", "1")
         assert re.fullmatch(rf"{re.escape(str(bark))}\nCategory: {known}, index: \d+, score: 0\.\d\d\n", done.stdout)
 
 

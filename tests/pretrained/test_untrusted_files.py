@@ -300,7 +300,7 @@ def test_escape_codes_of_a_tensors_name_do_not_reach_the_terminal(
         f1=[MATMUL, relu], f2="g", f5=onnx_weights(rising(400, 4)), f11=onnx_value("x", (1, 400)), f12=outputs
     )
     path = written(tmp_path / "esc.onnx", message(f1=8, f7=graph, f8=message(f1="", f2=17)))
-    stderr = labeltool("--project", project.directory, "model", "add", path, "--rate", "8000").stderr
+    stderr = labeltool(project, "model", "add", path, "--rate", "8000").stderr
     assert "\x1b" not in stderr and "\x07" not in stderr and r"\x1b[31mRED" in stderr
     progress = ProgressDisplay()
     progress._shown_at_s = float("-inf")

@@ -79,7 +79,7 @@ def test_a_folder_of_the_project_that_is_a_link_is_refused_before_any_work(
     shutil.rmtree(folder, ignore_errors=True)
     folder.symlink_to(outside)
     before = links.state(outside)
-    done = labeltool("--project", project.directory, "suggest", check=1)
+    done = labeltool(project, "suggest", check=1)
     assert done.stderr.startswith(f"labeltool: {folder}: is a link; labeltool does not write through links")
     assert done.stderr.count("\n") == 1 and links.state(outside) == before
 

@@ -80,7 +80,7 @@ def test_what_needs_no_training_works(
     with own.open_store() as store:
         sound = clips.clip(store, 1).path
     given = [one.format(sound=sound, out=tmp_path / "out") for one in arguments]
-    done = labeltool("--project", own.directory, *given, check=None, **environment)
+    done = labeltool(own, *given, check=None, **environment)
     assert done.returncode == 0, done.stderr
 
 
@@ -102,7 +102,7 @@ def test_what_trains_names_what_to_install_before_anything_is_written(
     arguments: tuple[str, ...], own: Project, environment: dict[str, str]
 ) -> None:
     before = state_of(own.directory)
-    done = labeltool("--project", own.directory, *arguments, check=2, **environment)
+    done = labeltool(own, *arguments, check=2, **environment)
     assert MISSING in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
     assert state_of(own.directory) == before
 
@@ -129,7 +129,7 @@ def test_the_demo_names_it_too(environment: dict[str, str], tmp_path: Path) -> N
 
 def test_a_head_on_a_pretrained_trunk_is_not_refused(monkeypatch: pytest.MonkeyPatch, project: Project) -> None:
     monkeypatch.setattr(extras, "has_tensorflow", lambda: False)
-    done = labeltool_here("--project", project.directory, "retrain", "--arch", "yamnet256", check=1)
+    done = labeltool_here(project, "retrain", "--arch", "yamnet256", check=1)
     assert "TensorFlow" not in done.stderr and "yamnet" in done.stderr
     with pytest.raises(extras.MissingExtraError, match="needs TensorFlow"):
         architectures.require_training("yamnet256", finetune=True)

@@ -24,13 +24,12 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """
     folder = tmp_path_factory.mktemp("reported")
     project = projects.create(folder / PROJECT)
-    at = ("--project", project.directory)
     with pytest.MonkeyPatch.context() as patched:
         train_quickly(patched)
         write_esc_set(folder / FOLDER, tone_writer(folder / FOLDER), takes=3)
-        labeltool_here(*at, "import", "esc50", folder / FOLDER)
-        labeltool_here(*at, "retrain", "--from-scratch", "--test-fold", "3")
-        labeltool_here(*at, "evaluate", "--fold", "3")
+        labeltool_here(project, "import", "esc50", folder / FOLDER)
+        labeltool_here(project, "retrain", "--from-scratch", "--test-fold", "3")
+        labeltool_here(project, "evaluate", "--fold", "3")
     with project.open_store(to_write=True) as store:
         labels.rename(store, "low", HOSTILE, annotator="ann")
         of_fold = [one for one in clips.labelled(store) if one.clip.fold == 3]

@@ -167,7 +167,7 @@ def test_labelling_together_that_took_longer_saved_less_than_nothing(project: Pr
     write = tone_writer(tmp_path / "sounds")
     for number in range(3):
         write(f"{number}.wav", frequency_hz=300 + number)
-    labeltool_here("import", "--project", project.directory, "audio", tmp_path / "sounds")
+    labeltool_here("import", project, "audio", tmp_path / "sounds")
     with project.open_store(to_write=True) as store:
         first, *others = [one.id for one in clips.all_clips(store)]
         journal.annotate(store, first, "owl", annotator="ann", context=journal.AnnotationContext(response_ms=3_000))

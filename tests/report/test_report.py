@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from helpers.command_line import labeltool, labeltool_here
+from helpers.command_line import labeltool, labeltool_here, labeltool_json
 from helpers.progress import quiet
 from helpers.reported import FOLDER, HOSTILE, NOTE, PERSON, PROJECT
 from helpers.tones import tone_writer
@@ -150,7 +150,7 @@ def test_each_clip_counts_once_by_the_way_it_was_labelled(project: Project, tmp_
     write = tone_writer(tmp_path / "sounds")
     for number in range(8):
         write(f"{number}.wav", frequency_hz=300 + number)
-    labeltool_here("import", "--project", project.directory, "audio", tmp_path / "sounds")
+    labeltool_here("import", project, "audio", tmp_path / "sounds")
     with project.open_store(to_write=True) as store:
         ids = [one.id for one in clips.all_clips(store)]
         for clip_id in ids[:3]:
@@ -179,12 +179,11 @@ def test_each_clip_counts_once_by_the_way_it_was_labelled(project: Project, tmp_
 
 
 def test_without_a_model_the_page_has_what_there_is_and_names_what_is_missing(project: Project, tmp_path: Path) -> None:
-    at = ("--project", project.directory)
     write = tone_writer(tmp_path / "sounds")
     for number in range(5):
         write(f"{number}.wav", frequency_hz=300 + 100 * number)
-    labeltool_here(*at, "import", "audio", tmp_path / "sounds")
-    result = json.loads(labeltool_here(*at, "report", "--json").stdout)
+    labeltool_here(project, "import", "audio", tmp_path / "sounds")
+    result = labeltool_json(project, "report")
     assert result["model"] is None and result["errors"] == 0 and result["on_map"] == 5
     assert {one["part"] for one in result["missing"]} == {"labels", "the model", "call density"}
     text = Path(result["file"]).read_text(encoding="utf-8")
@@ -193,9 +192,9 @@ def test_without_a_model_the_page_has_what_there_is_and_names_what_is_missing(pr
 
 
 def test_what_cannot_be_reported_on_is_one_line(project: Project, reported: Project) -> None:
-    done = labeltool_here("report", "--project", project.directory, check=1)
+    done = labeltool_here("report", project, check=1)
     assert "no recordings" in done.stderr and "labeltool import" in done.stderr
-    done = labeltool_here("report", "--project", reported.directory, "--model", "99", check=1)
+    done = labeltool_here("report", reported, "--model", "99", check=1)
     assert "no model 99" in done.stderr
     assert not list(project.directory.glob("reports/*"))
 
@@ -223,7 +222,7 @@ def test_without_vl_convert_the_page_has_its_tables(found: Report, monkeypatch: 
 
 def test_the_command_names_the_page_and_what_is_on_it(reported: Project, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    done = labeltool("report", "--project", reported.directory, "-o", page, "--errors", "3")
+    done = labeltool("report", reported, "-o", page, "--errors", "3")
     assert done.stdout.strip() == str(page)
     assert "3 shown, " in done.stderr and "fold 3" in done.stderr
     text = page.read_text(encoding="utf-8")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.find import UP, project_with_examples
 from helpers.progress import quiet
 from labeltool.errors import LabeltoolError
@@ -169,7 +168,7 @@ def test_recordings_are_embedded_once(marked: Project, monkeypatch: pytest.Monke
 def test_an_unreadable_recording_is_named_and_the_others_are_searched(marked: Project, tmp_path: Path) -> None:
     path = tmp_path / "sounds" / "other.wav"
     path.write_bytes((tmp_path / "sounds" / "minute.wav").read_bytes()[:-2000])
-    labeltool_here("--project", marked.directory, "import", "audio", path)
+    labeltool_here(marked, "import", "audio", path)
     path.unlink()
     result = searched(marked)
     assert [Path(one.file).name for one in result.skipped] == ["other.wav"] and result.found == len(UP)
@@ -193,15 +192,14 @@ def test_nothing_is_learned_from_a_recording_of_the_locked_test_set(marked: Proj
 
 
 def test_the_command_lists_events_and_mark_answers(marked: Project) -> None:
-    at = ("--project", marked.directory)
-    shown = json.loads(labeltool_here(*at, "find", "up", "--limit", "3", "--json").stdout)
+    shown = labeltool_json(marked, "find", "up", "--limit", "3")
     keys = {"label", "by", "accepted", "rejected", "found", "estimate", "interval", "recall", "done", "candidates"}
     assert set(shown) == keys | {"skipped"} and len(shown["candidates"]) == 3
     one = next(one for one in shown["candidates"] if one["score"] >= LISTED_FROM)
     assert set(one) == {"clip", "recording", "start_s", "end_s", "score"}
     start, end = str(one["start_s"] + 0.1), str(one["end_s"] + 0.2)
-    labeltool_here(*at, "mark", str(one["clip"]), "up", "--start", start, "--end", end)
-    done = labeltool_here(*at, "find", "up")
+    labeltool_here(marked, "mark", str(one["clip"]), "up", "--start", start, "--end", end)
+    done = labeltool_here(marked, "find", "up")
     assert "(3 checked)" in done.stderr and "likely" in done.stderr
-    labeltool_here(*at, "mark", "1", "up", "--start", "9", "--end", "8", check=1)
-    labeltool_here(*at, "find", "owl", check=1)
+    labeltool_here(marked, "mark", "1", "up", "--start", "9", "--end", "8", check=1)
+    labeltool_here(marked, "find", "owl", check=1)

@@ -232,9 +232,7 @@ def test_an_error_where_there_is_nothing_to_cluster_or_draw(project: Project, tm
 
 
 def test_the_command_compares_what_is_new_and_is_light_when_nothing_is(tones: Project) -> None:
-    first = labeltool_here(
-        "--project", tones.directory, "similar", "low0.wav", "--limit", "1", "--clusters", "2", "--json"
-    )
+    first = labeltool_here(tones, "similar", "low0.wav", "--limit", "1", "--clusters", "2", "--json")
     shown = json.loads(first.stdout)
     assert shown["by"] == "sound" and len(shown["clips"]) == 1
     assert Path(shown["clips"][0]["file"]).name == "low1.wav"
@@ -258,8 +256,8 @@ print("LOADED", *sorted({HEAVY!r} & set(sys.modules)))
 
 
 def test_the_command_reports_what_it_cannot_do(tones: Project) -> None:
-    assert "--clusters or --map" in labeltool_here("--project", tones.directory, "similar", check=2).stderr
-    done = labeltool_here("--project", tones.directory, "similar", "nowhere.wav", check=1)
+    assert "--clusters or --map" in labeltool_here(tones, "similar", check=2).stderr
+    done = labeltool_here(tones, "similar", "nowhere.wav", check=1)
     assert done.stderr.strip() == "labeltool: no clip goes by 'nowhere.wav' (give a clip's id or its file)"
 
 

@@ -452,7 +452,7 @@ def test_a_backup_is_written_before_the_first_change_of_a_day(filled: Project, m
 def test_a_backup_that_fails_is_one_line_and_the_label_is_stored(filled: Project, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (filled.directory / "backups").symlink_to(tmp_path / "elsewhere")
-    done = labeltool_here("--project", filled.directory, "mark", "1", "cat")
+    done = labeltool_here(filled, "mark", "1", "cat")
     warning, _ = done.stderr.splitlines()
     assert warning.startswith("labeltool: no backup was written today") and "is a link" in warning
     assert labelled(filled.database) == {"dog", "cat"} and not list((tmp_path / "elsewhere").iterdir())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.records import records_of
 from helpers.store import add_model_row
 from labeltool.annotation import next_clips, speed
@@ -177,16 +176,15 @@ def test_journals_of_two_people_merge_as_a_set_of_rows_and_keep_their_batches(
 
 
 def test_the_command_line_shows_the_size_of_a_batch(predicted: Store, project: Project) -> None:
-    at = ("--project", project.directory)
     label_page(predicted, 1, 2, 3, rejected=(3,))
-    undone = labeltool_here(*at, "undo").stderr
+    undone = labeltool_here(project, "undo").stderr
     assert "3 labels" in undone and "clip 3: 'dog' absent" in undone
-    assert "3 labels" in labeltool_here(*at, "redo").stderr
-    row = json.loads(labeltool_here(*at, "undo", "--json").stdout)["undone"]
+    assert "3 labels" in labeltool_here(project, "redo").stderr
+    row = labeltool_json(project, "undo")["undone"]
     # Scripts read these keys; the columns have other names.
     assert (row["clip_id"], row["together"]) == (3, 3)
     assert {"said_at", "took_ms", "act"} <= row.keys()
-    log = labeltool_here(*at, "log").stdout.splitlines()
+    log = labeltool_here(project, "log").stdout.splitlines()
     assert len(log) == 12
     assert "one of 3" in log[0]
     assert "clip 1: 'dog' present (one of 3" in log[-1]

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.journal_rows import WHO, act, fill_with_everything, recording_records
 from helpers.store import current, dump
 from labeltool.annotation.review import label_issues
@@ -457,25 +457,24 @@ def test_lines_are_written_as_they_are_read(store: Store) -> None:
 
 def test_the_commands(project: Project, store: Store, tmp_path: Path, write_tone: Callable[..., Path]) -> None:
     sounds = [write_tone(f"{hz}.wav", frequency_hz=hz, seconds=2.0) for hz in (300, 400)]
-    at = ("--project", project.directory)
-    labeltool_here(*at, "import", "audio", *sounds, "--clip-seconds", "1")
+    labeltool_here(project, "import", "audio", *sounds, "--clip-seconds", "1")
     journal.annotate(store, 1, "dog", annotator="ann")
     journal.note(store, 3, "two\nlines", annotator="ann")
     spans.annotate_region(store, recordings.find_recording(store, "300.wav"), Region(0.25, 1.5), "owl", annotator="ann")
     labels.rename(store, "dog", "hound", annotator="ann")
-    labeltool_here(*at, "remove", "400.wav")
+    labeltool_here(project, "remove", "400.wav")
     file, copy = tmp_path / "labels.jsonl", tmp_path / "copy"
     (tmp_path / "link").symlink_to(tmp_path)
-    labeltool_here(*at, "journal", "export", "-o", tmp_path / "link" / file.name)
+    labeltool_here(project, "journal", "export", "-o", tmp_path / "link" / file.name)
     text = file.read_text(encoding="utf-8")
     sounds[0].unlink()
     labeltool_here("init", copy)
     there = ("--project", copy)
-    done = json.loads(labeltool_here(*there, "journal", "import", file, "--json").stdout)
+    done = labeltool_json(*there, "journal", "import", file)
     assert {"recordings": 2, "clips": 5, "rows": 5, "verdicts": 2, "missing": 1, "skipped": []}.items() <= done.items()
     assert labeltool_here(*there, "journal", "export").stdout == text
     for command in ("log", "status"):
-        assert labeltool_here(*there, command).stdout == labeltool_here(*at, command).stdout
+        assert labeltool_here(*there, command).stdout == labeltool_here(project, command).stdout
     file.write_text(text + "damaged\n")
     again = labeltool_here(*there, "journal", "import", file, check=1).stderr
     assert f"{file}:{text.count(chr(10)) + 1}: is no line of a journal" in again

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import random
 import shutil
 import sqlite3
@@ -18,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.journal_rows import act, fill_with_everything, recording_records
 from helpers.store import current, dump
 from labeltool.project import Project
@@ -180,26 +179,22 @@ def other(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
     return made
 
 
-def merge(project: Project, other: Path, *options: str, check: int = 0) -> Any:
-    return labeltool_here("--project", project.directory, "merge", other, *options, check=check)
-
-
 def test_another_project_is_read_and_its_sounds_are_found_where_it_has_them(project: Project, other: Project) -> None:
-    journalled = json.loads(merge(project, other.directory, "--json").stdout)
+    journalled = labeltool_json(project, "merge", other.directory)
     assert (journalled["rows"], journalled["recordings"], journalled["missing"]) == (1, 1, 0)
-    assert "already there" in merge(project, other.directory).stderr
+    assert "already there" in labeltool_here(project, "merge", other.directory).stderr
     with project.open_store() as store:
         assert current(store) == {(1, "dog"): "present"}
         assert Path(clips.clip(store, 1).path) == other.directory / "b.wav"
         journal.annotate(store, 1, "cat", annotator="ann")
-    assert "1 clip that people label differently" in merge(project, other.directory).stderr
+    assert "1 clip that people label differently" in labeltool_here(project, "merge", other.directory).stderr
     # A backup and a journal are merged as well.
     copied = other.directory / "copy.db"
-    labeltool_here("--project", other.directory, "backup", copied)
+    labeltool_here(other, "backup", copied)
     text = other.directory / "bob.jsonl"
-    labeltool_here("--project", other.directory, "journal", "export", "-o", text)
+    labeltool_here(other, "journal", "export", "-o", text)
     for each in (copied, text):
-        assert json.loads(merge(project, each, "--json").stdout)["rows"] == 0
+        assert labeltool_json(project, "merge", each)["rows"] == 0
 
 
 def test_what_was_committed_to_its_wal_is_merged_and_nothing_is_written_there(project: Project, other: Project) -> None:
@@ -210,18 +205,18 @@ def test_what_was_committed_to_its_wal_is_merged_and_nothing_is_written_there(pr
         shutil.copytree(other.directory, killed, ignore=shutil.ignore_patterns("*-shm"))
     assert (killed / "labels.db-wal").stat().st_size
     before = {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()}
-    assert json.loads(merge(project, killed, "--json").stdout)["rows"] == 2
+    assert labeltool_json(project, "merge", killed)["rows"] == 2
     assert {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()} == before
 
 
 def test_what_is_no_project_or_a_strangers_trap_is_refused_in_one_line(project: Project, other: Project) -> None:
-    assert "is this project itself" in merge(project, project.directory, check=1).stderr
-    assert "is no labeltool project" in merge(project, other.directory.parent, check=1).stderr
-    assert "no such project" in merge(project, other.directory / "x", check=1).stderr
+    assert "is this project itself" in labeltool_here(project, "merge", project.directory, check=1).stderr
+    assert "is no labeltool project" in labeltool_here(project, "merge", other.directory.parent, check=1).stderr
+    assert "no such project" in labeltool_here(project, "merge", other.directory / "x", check=1).stderr
     copied = shutil.copy(other.database, other.directory / "elsewhere.db")
     with closing(sqlite3.connect(other.database)) as connection:
         connection.execute("CREATE TRIGGER trap AFTER INSERT ON journal BEGIN DELETE FROM clips; END")
-    assert "could change what is stored" in merge(project, other.directory, check=1).stderr
+    assert "could change what is stored" in labeltool_here(project, "merge", other.directory, check=1).stderr
     other.database.unlink()
     other.database.symlink_to(copied)
-    assert "is a link" in merge(project, other.directory, check=1).stderr
+    assert "is a link" in labeltool_here(project, "merge", other.directory, check=1).stderr

@@ -204,7 +204,7 @@ def test_reading_goes_on_beside_one_who_writes(labelled: Project, monkeypatch: p
     with closing(sqlite3.connect(labelled.database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         other.execute("DELETE FROM queue")
-        assert "clips       2" in labeltool("--project", labelled.directory, "status").stdout
+        assert "clips       2" in labeltool(labelled, "status").stdout
         with labelled.open_store() as store:
             assert current(store) == {(1, "dog"): "present"}
             monkeypatch.setattr(next_clips, "_WAIT_S", 0.05)

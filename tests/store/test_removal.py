@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.records import records_of
 from helpers.store import add_model_row, current, dump
 from labeltool.annotation import listing, next_clips, review, speed
@@ -181,30 +181,29 @@ def test_the_command_names_what_it_removes_and_what_it_cannot(
     project: Project, write_tone: Callable[..., Path], tmp_path: Path
 ) -> None:
     files = [write_tone(f"{name}.wav", frequency_hz=hz) for name, hz in (("a", 300), ("b", 400), ("c", 500))]
-    at = ("--project", project.directory)
-    labeltool_here(*at, "import", "audio", *files)
-    labeltool_here(*at, "remove", "no.wav", check=1)
+    labeltool_here(project, "import", "audio", *files)
+    labeltool_here(project, "remove", "no.wav", check=1)
     assert not (project.directory / "backups").exists()  # nothing was changed
-    labeltool_here(*at, "mark", "b.wav", "dog")
-    done = labeltool_here(*at, "remove", "b.wav", "3", "no.wav", "--json", check=1)
+    labeltool_here(project, "mark", "b.wav", "dog")
+    done = labeltool_here(project, "remove", "b.wav", "3", "no.wav", "--json", check=1)
     found = json.loads(done.stdout)
     assert found["removed"] == [str(files[1]), str(files[2])]
     assert [one["file"] for one in found["failed"]] == ["no.wav"] and "no recording of this project" in done.stdout
     assert all(file.is_file() for file in files)
-    status = json.loads(labeltool_here(*at, "status", "--json").stdout)
+    status = labeltool_json(project, "status")
     assert (status["recordings"], status["clips"], status["labels"]) == (1, 1, {"dog": 0})
-    again = labeltool_here(*at, "remove", "b.wav", check=1).stderr
+    again = labeltool_here(project, "remove", "b.wav", check=1).stderr
     assert "was removed from the project" in again and again.count("\n") == 1
-    log = labeltool_here(*at, "log").stdout.splitlines()
+    log = labeltool_here(project, "log").stdout.splitlines()
     assert f"remove '{files[1]}'" in log[1] and "dog" in log[2]
-    assert "was removed" in labeltool_here(*at, "import", "audio", files[1]).stderr
-    assert "brought back" in labeltool_here(*at, "remove", "--undo", "2").stderr
-    assert json.loads(labeltool_here(*at, "status", "--json").stdout)["labels"] == {"dog": 1}
+    assert "was removed" in labeltool_here(project, "import", "audio", files[1]).stderr
+    assert "brought back" in labeltool_here(project, "remove", "--undo", "2").stderr
+    assert labeltool_json(project, "status")["labels"] == {"dog": 1}
     # The rest of the batch is undone with it.
-    assert "removal" in labeltool_here(*at, "undo", "--help").stdout
-    labeltool_here(*at, "undo")
-    assert json.loads(labeltool_here(*at, "status", "--json").stdout)["recordings"] == 3
-    assert "no recording that was removed" in labeltool_here(*at, "remove", "--undo", "a.wav", check=1).stderr
-    assert labeltool_here(*at, "remove", "--undo", "9" * 30, check=1).stderr.startswith(
+    assert "removal" in labeltool_here(project, "undo", "--help").stdout
+    labeltool_here(project, "undo")
+    assert labeltool_json(project, "status")["recordings"] == 3
+    assert "no recording that was removed" in labeltool_here(project, "remove", "--undo", "a.wav", check=1).stderr
+    assert labeltool_here(project, "remove", "--undo", "9" * 30, check=1).stderr.startswith(
         f"failed: {'9' * 30}: no clip 999"
     )

@@ -23,7 +23,7 @@ def test_a_retraining_counts_validation_clips_were_accepted_automatically(projec
         for label, ids in (("low", clips.all_clips(store)[::2]), ("high", clips.all_clips(store)[1::2])):
             accept(store, Candidates(label, 0.9, dict.fromkeys((clip.id for clip in ids), uid), 0), annotator="ann")
         assert len(clips.auto_accepted(store)) == 16
-    retrain = ("--project", project.directory, "retrain", "--arch", "tiny", "--from-scratch")
+    retrain = (project, "retrain", "--arch", "tiny", "--from-scratch")
     done = labeltool_here(*retrain, "--json")
     result = json.loads(done.stdout)
     assert result["accepted_validation_clips"] == result["validation_clips"] > 0

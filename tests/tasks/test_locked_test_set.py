@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.store import add_model_row, fill
 from helpers.tones import P, add_tones
 from labeltool.annotation import auto_accept
@@ -22,11 +20,6 @@ from labeltool.store import Store, clips, groups, journal, models
 from labeltool.store.importing import import_records
 
 PAIR: tuple[tuple[list[str], dict[str, Value]], ...] = ((["low"], {"low": P}), (["high"], {"high": P}))
-
-
-def run(project: Project, *arguments: str) -> Any:
-    done = labeltool_here("--project", project.directory, *arguments, "--json")
-    return json.loads(done.stdout)
 
 
 def seen(project: Project, model: int) -> list[dict[str, str]]:
@@ -72,9 +65,9 @@ def sounds(project: Project, tmp_path: Path) -> Path:
 @pytest.mark.slow  # four trainings
 @pytest.mark.usefixtures("quickly", "tiny")
 def test_a_locked_test_set_is_held_through_three_retrainings(project: Project, sounds: Path, tmp_path: Path) -> None:
-    before = run(project, "retrain", "--arch", "tiny", "--seed", "0")
+    before = labeltool_json(project, "retrain", "--arch", "tiny", "--seed", "0")
     assert before["locked_clips"] == 0
-    exported = labeltool_here("--project", project.directory, "export", "--splits", "--lock", "--shares", "60,20,20")
+    exported = labeltool_here(project, "export", "--splits", "--lock", "--shares", "60,20,20")
     assert "locked: " in exported.stderr and "no model is trained on" in exported.stderr
     test = (project.exports / "splits" / "test.csv").read_text()
     first = locked_files(project)
@@ -94,7 +87,7 @@ def test_a_locked_test_set_is_held_through_three_retrainings(project: Project, s
         joined = add_tone(sounds / f"joined {number}.wav", 700.0 + 97 * number)
         add(project, joined, group, None if number else "low")
         add(project, louder(file, tmp_path / f"copy {number}.wav", 1.5 + number / 4), f"copy {number}", "low")
-        result = run(project, "retrain", "--arch", "tiny", "--seed", "0")
+        result = labeltool_json(project, "retrain", "--arch", "tiny", "--seed", "0")
         warm.append(result["warm"])
         now = locked_files(project)
         assert len(now) == len(first) + 2 * (number + 1)
@@ -106,15 +99,13 @@ def test_a_locked_test_set_is_held_through_three_retrainings(project: Project, s
         accepted = {clip_id: journal.AnnotationContext(accepted_from="a model") for clip_id in in_set}
         values = dict.fromkeys(accepted, Value.PRESENT)
         journal.annotate_batch(store, "low", values, annotator="ann", contexts=accepted, response_ms=None)
-    measured = run(project, "evaluate")
+    measured = labeltool_json(project, "evaluate")
     assert in_set and measured["locked"] is True
     assert measured["clips"] == result["locked_clips"], "what a model accepted does not measure it"
-    assert run(project, "evaluate", "--no-locked")["locked"] is False
-    other = run(project, "evaluate", "--model", str(before["model"]))
+    assert labeltool_json(project, "evaluate", "--no-locked")["locked"] is False
+    other = labeltool_json(project, "evaluate", "--model", str(before["model"]))
     assert other["locked"] is False
-    refused = labeltool_here(
-        "--project", project.directory, "evaluate", "--locked", "--model", str(before["model"]), check=1
-    )
+    refused = labeltool_here(project, "evaluate", "--locked", "--model", str(before["model"]), check=1)
     assert "has seen clips that are locked since" in refused.stderr
 
 
@@ -130,27 +121,27 @@ def seen_any(project: Project, model: int, files: Iterable[str]) -> bool:
 
 
 def test_the_test_set_stays_the_same_and_is_released_again(project: Project, sounds: Path) -> None:
-    labeltool_here("--project", project.directory, "export", "--splits", "--lock")
+    labeltool_here(project, "export", "--splits", "--lock")
     test = (project.exports / "splits" / "test.csv").read_bytes()
-    locked = run(project, "lock")
+    locked = labeltool_json(project, "lock")
     assert locked["clips"] == locked["recordings"] == len(locked_files(project)) and set(locked["labels"]) == {
         "low",
         "high",
     }
     add_tones(project, sounds, *PAIR * 10)
-    again = labeltool_here("--project", project.directory, "export", "--splits", "--seed", "5", "--lock")
+    again = labeltool_here(project, "export", "--splits", "--seed", "5", "--lock")
     assert "the test set is the locked one" in again.stderr
     assert (project.exports / "splits" / "test.csv").read_bytes() == test
-    assert run(project, "lock") == locked
-    folds = run(project, "export", "--splits", "--folds", "3")
+    assert labeltool_json(project, "lock") == locked
+    folds = labeltool_json(project, "export", "--splits", "--folds", "3")
     assert (project.exports / "splits" / "test.csv").read_bytes() == test
     rows = list(csv.DictReader((project.exports / "splits" / "folds.csv").read_text().splitlines()))
     assert {row["fold"] for row in rows} == {"1", "2", "3"} and len(rows) == 44 - locked["clips"]
     assert any("locked" in note for note in folds["notes"])
-    assert "released" in labeltool_here("--project", project.directory, "lock", "--undo").stdout
-    assert run(project, "lock")["recordings"] == 0
-    labeltool_here("--project", project.directory, "redo")
-    assert run(project, "lock") == locked
+    assert "released" in labeltool_here(project, "lock", "--undo").stdout
+    assert labeltool_json(project, "lock")["recordings"] == 0
+    labeltool_here(project, "redo")
+    assert labeltool_json(project, "lock") == locked
 
 
 def test_readers_leave_out_what_is_locked_and_what_joins_its_group(store: Store) -> None:

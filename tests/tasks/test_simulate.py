@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command_line import contents, labeltool_here
+from helpers.command_line import contents, labeltool_here, labeltool_json
 from helpers.records import records_of
 from helpers.tones import write_esc_set
 from helpers.waits import until
@@ -30,7 +30,7 @@ def files_of(project: Project) -> list[str]:
 def tones(project: Project, write_tone: Callable[..., Path], tmp_path: Path, tiny: str) -> Project:
     """A project of three sounds in three folds, two clips a group, all labelled; its network trains fast."""
     (project.directory / "labeltool.toml").write_text(f'[learning]\narchitecture = "{tiny}"\n')
-    labeltool_here("--project", project.directory, "import", "esc50", write_esc_set(tmp_path / "set", write_tone))
+    labeltool_here(project, "import", "esc50", write_esc_set(tmp_path / "set", write_tone))
     return projects.load(project.directory)
 
 
@@ -39,7 +39,7 @@ def test_the_default_order_is_compared_with_random_order_in_one_command(tones: P
     before = contents(tones)
     both_strategies = ("--strategy", "default", "--strategy", "random")
     arguments = ("simulate", *both_strategies, "--budgets", "8", "--test-fold", "3", "--budget", "1", "--json")
-    result = json.loads(labeltool_here("--project", tones.directory, *arguments).stdout)
+    result = json.loads(labeltool_here(tones, *arguments).stdout)
     assert (result["strategy"], result["pool"], result["test_clips"]) == ("default", 12, 6)
     assert [point["labels"] for point in result["curve"]] == [8]
     assert all(0 <= point[key] <= 1 for point in result["curve"] for key in ("clip_accuracy", "int8_clip_accuracy"))
@@ -51,7 +51,7 @@ def test_the_default_order_is_compared_with_random_order_in_one_command(tones: P
     assert contents(tones) == before and not list(tones.models.iterdir())
     kept = files_of(tones)
     assert [name for name in kept if not name.endswith(".jsonl")] == ["labels_saved.json", "lock"] and len(kept) == 5
-    again = labeltool_here("--project", tones.directory, *arguments)
+    again = labeltool_here(tones, *arguments)
     assert json.loads(again.stdout) == result and "training" not in again.stderr
     saved = speed.labels_saved(tones.cache)
     assert saved is not None and result["labels_saved"]["labels"] == saved.labels
@@ -114,7 +114,7 @@ def test_a_model_is_trained_at_every_budget_and_after_every_batch(
 
 
 def test_labels_that_cannot_be_replayed_are_refused_with_the_reason(store: Store, project: Project) -> None:
-    at = ("--project", project.directory, "simulate")
+    at = (project, "simulate")
     assert "too little is labelled" in labeltool_here(*at, check=1).stderr
     records = [one for n in range(6) for one in records_of(f"{n}", "ab"[n % 2], fold=n % 3 + 1)]
     import_records(store, records, kind="esc50", source="test")
@@ -132,9 +132,8 @@ def test_before_the_first_model_the_first_clips_are_unlike_each_other(
     for name, (pitch, clips) in pitches.items():
         for number in range(clips):
             write_tone(f"pool/{name}-{number}.wav", frequency_hz=pitch * (1 + number / 200))
-    at = ("--project", project.directory)
-    labeltool_here(*at, "import", "audio", tmp_path / "pool")
-    result = json.loads(labeltool_here(*at, "suggest", "--json").stdout)
+    labeltool_here(project, "import", "audio", tmp_path / "pool")
+    result = labeltool_json(project, "suggest")
     assert (result["model"], result["suggestions"], result["skipped"]) == (None, 0, [])
     with project.open_store() as store:
         assert not queue.is_empty(store)
@@ -147,7 +146,7 @@ def test_the_first_order_is_computed_in_the_background_when_the_app_opens(
 ) -> None:
     for number in range(4):
         write_tone(f"pool/{number}.wav", frequency_hz=300 * (number + 1))
-    labeltool_here("--project", project.directory, "import", "audio", tmp_path / "pool")
+    labeltool_here(project, "import", "audio", tmp_path / "pool")
     with project.open_store() as store:
         assert queue.is_empty(store)
         ordering = launch._order_queue_in_background(project)
@@ -169,7 +168,7 @@ def test_clips_that_came_after_the_order_are_last_in_it(store: Store) -> None:
 
 def test_labels_saved_are_unknown_before_a_simulation_and_with_a_damaged_file(project: Project) -> None:
     def statistics() -> dict[str, Any]:
-        return json.loads(labeltool_here("--project", project.directory, "stats", "--json").stdout)
+        return labeltool_json(project, "stats")
 
     assert statistics()["labels_saved"] is None
     saved = speed.LabelsSaved("default", 0.8, 40, 100, 60, None)

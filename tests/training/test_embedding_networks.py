@@ -116,7 +116,7 @@ def test_the_pretrained_model_is_named_set_or_the_only_one_and_else_the_error_na
         pretrained_for(level_project, "miniresnet", "pretrained")
     for name in ("pretrained", "second"):
         registry.remove(level_project, name)
-    refused = labeltool("--project", level_project.directory, "retrain", "--arch", "embedding-mlp", check=1).stderr
+    refused = labeltool(level_project, "retrain", "--arch", "embedding-mlp", check=1).stderr
     assert "none with an embedding (`labeltool model fetch` or `add` brings one)" in refused.splitlines()[-1]
 
 

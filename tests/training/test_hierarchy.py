@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers.command_line import labeltool_here
+from helpers.command_line import labeltool_here, labeltool_json
 from helpers.progress import quiet
 from helpers.tones import A, P, U, add_tones
 from labeltool.active_learning.live_model import LiveModel
@@ -105,21 +104,21 @@ def test_a_list_of_labels_goes_out_and_comes_back(project: Project, tmp_path: Pa
     add_tones(project, tmp_path / "wav", (["low"], {"bark": P}), (["high"], {"bell": P}))
     listed = tmp_path / "list.csv"
     listed.write_text("label,parent,definition\nbark,dog,\ndog,animal,A domestic dog\nanimal,bark,\nbell,,\nfox,fox,\n")
-    found = labeltool_here("labels", "read", listed, "--json", "--project", project.directory)
-    assert json.loads(found.stdout)["labels"] == 2
-    cycle, _ = json.loads(found.stdout)["skipped"]
+    found = labeltool_json("labels", "read", listed, project)
+    assert found["labels"] == 2
+    cycle, _ = found["skipped"]
     assert cycle["line"] == 4 and "above" in cycle["reason"]
     with project.open_store() as store:
         assert "fox" not in clips.label_names(store), "a row that is skipped makes no label"
-    labeltool_here("export", "--table", "-o", tmp_path / "out", "--project", project.directory)
+    labeltool_here("export", "--table", "-o", tmp_path / "out", project)
     written = (tmp_path / "out" / "table" / "labels.csv").read_text()
     assert '"bark","dog",""' in written and '"dog","animal","A domestic dog"' in written
     then = ("--as-of", "2099-01-01")
-    labeltool_here("export", "--table", "-o", tmp_path / "then", *then, "--project", project.directory)
+    labeltool_here("export", "--table", "-o", tmp_path / "then", *then, project)
     assert (tmp_path / "then" / "table" / "labels.csv").read_text() == written
-    labeltool_here("undo", "--project", project.directory)
+    labeltool_here("undo", project)
     with project.open_store() as store:
         assert clips.labelled(store)[0].hierarchy.levels == 1, "one undo for the list"
-    labeltool_here("labels", "read", tmp_path / "out" / "table" / "labels.csv", "--project", project.directory)
+    labeltool_here("labels", "read", tmp_path / "out" / "table" / "labels.csv", project)
     with project.open_store() as store:
         assert clips.labelled(store)[0].hierarchy.levels == 3

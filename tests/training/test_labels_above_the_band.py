@@ -34,5 +34,5 @@ def test_a_training_names_labels_above_the_band(project: Project, tmp_path: Path
     with project.open_store() as store:
         assert labels_above(store, 7500.0) == {"bat": pytest.approx(2 / 3)}
         assert labels_above(store, 7900.0) == {}
-    done = labeltool_here("retrain", "--project", project.directory, "--arch", tiny)
+    done = labeltool_here("retrain", project, "--arch", tiny)
     assert "most regions of 'bat' lie above 7.5 kHz" in done.stderr and "'owl'" not in done.stderr

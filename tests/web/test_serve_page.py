@@ -74,9 +74,7 @@ async def test_a_file_is_classified_its_neighbours_play_and_it_becomes_the_next_
         await tab.choose_files("#file", sound)
         assert "most probable is" in await found(tab)
         expected = json.loads(
-            labeltool(
-                *("--project", labelled.directory, "classify", sound, "--model", "pretrained", "--top", "5", "--json")
-            ).stdout
+            labeltool(*(labelled, "classify", sound, "--model", "pretrained", "--top", "5", "--json")).stdout
         )
         rows = await tab.value(
             "[...document.querySelectorAll('#classes tbody tr')].map(({ dataset }) => [dataset.label, +dataset.score])"

@@ -245,7 +245,7 @@ async def test_a_job_that_starts_while_the_server_ends_is_no_error() -> None:
 
 def test_what_cannot_be_served_is_one_line(project: Project, tmp_path: Path) -> None:
     def refused(*arguments: str, **environment: str) -> str:
-        done = labeltool("--project", project.directory, "serve", *arguments, check=1, **environment)
+        done = labeltool(project, "serve", *arguments, check=1, **environment)
         assert done.stdout == "" and len(done.stderr.splitlines()) == 1, done.stderr
         return done.stderr
 
