@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -85,16 +85,13 @@ def mislabel(project: Project) -> None:
 @asynccontextmanager
 async def opened(project: Project, size: tuple[int, int], look: str) -> AsyncIterator[tuple[LabelApp, Pilot[None]]]:
     """Open the app on a project, and wait for its first clip to play."""
-    app = LabelApp(project, annotator="you")
-    if look == "light":
-        app.theme = LIGHT.name
-    try:
+    with closing(LabelApp(project, annotator="you")) as app:
+        if look == "light":
+            app.theme = LIGHT.name
         async with app.run_test(size=size) as pilot:
             if not await until(pilot, lambda: plays(app)):
                 raise SystemExit("timed out")
             yield app, pilot
-    finally:
-        app.close()
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = _WAIT_S) -> bool:

@@ -17,6 +17,7 @@ import soundfile
 from click.testing import CliRunner
 
 from helpers.command_line import HEAVY, commands, contents, labeltool, labeltool_here, labeltool_json
+from helpers.read_only import small_disk
 from helpers.waits import DEADLINE_S
 from labeltool.cli.common import Whole, narrate
 from labeltool.cli.main import cli
@@ -193,22 +194,13 @@ def test_a_project_of_a_newer_version_is_refused(project: Project) -> None:
 
 
 def test_a_full_disk_while_importing_stores_nothing(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
+    disk, pool = tmp_path / "disk", tmp_path / "pool"
     disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(disk)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip("only root may mount a small disk to fill")
-    try:
+    pool.mkdir()
+    for number in range(3):
+        soundfile.write(pool / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 160_000), 16_000)
+    with small_disk(disk, "400k"):
         labeltool("init", disk / "p")
-        pool = tmp_path / "pool"
-        pool.mkdir()
-        import numpy as np
-        import soundfile
-
-        for number in range(3):
-            soundfile.write(pool / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 160_000), 16_000)
         # A quarter of a million bytes of rows are more than the disk has left.
         arguments = ("--project", disk / "p", "import", "audio", pool, "--clip-seconds", "0.01", "--json")
         done = labeltool(*arguments, check=1)
@@ -216,8 +208,6 @@ def test_a_full_disk_while_importing_stores_nothing(tmp_path: Path) -> None:
         assert "disk is full" in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
         status = json.loads(labeltool("--project", disk / "p", "status", "--json").stdout)
         assert (status["recordings"], status["clips"]) == (0, 0)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.parametrize(
@@ -298,17 +288,13 @@ def test_a_project_is_made_whole_or_not_at_all_on_a_small_disk(tmp_path: Path) -
     disk = tmp_path / "disk"
     disk.mkdir()
     for size in ("60k", "120k", "200k"):
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(disk)]).returncode:
-            pytest.skip("only root may mount a small disk to fill")
-        try:
+        with small_disk(disk, size):
             done = labeltool("init", disk / "p", check=None)
             if done.returncode:
                 assert "disk is full" in done.stderr and len(done.stderr.splitlines()) == 1
                 assert list(disk.rglob("*")) == []
             else:
                 labeltool("--project", disk / "p", "status")
-        finally:
-            subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_wrong_call_exits_with_2(project: Project) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,16 +59,13 @@ async def opened(
     project: Project, *, size: tuple[int, int] = (100, 30), repeat_s: float = 0.0, wait: bool = True
 ) -> AsyncIterator[tuple[LabelApp, LabelScreen, Pilot[None]]]:
     """Open the app and wait for its first clip, and the labels."""
-    app = LabelApp(project, annotator="ann", repeat_s=repeat_s)
-    try:
+    with closing(LabelApp(project, annotator="ann", repeat_s=repeat_s)) as app:
         async with app.run_test(size=size) as pilot:
             screen = app.screen
             assert isinstance(screen, LabelScreen)
             if wait:
                 await until(pilot, lambda: screen.current is not None and app.services.state.clips, "a first clip")
             yield app, screen, pilot
-    finally:
-        app.close()
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], Any], what: str) -> None:
@@ -163,12 +160,9 @@ async def whole(
     project: Project, recording: StoredRecording, *, size: tuple[int, int] = (105, 34)
 ) -> AsyncIterator[tuple[LabelApp, RegionsScreen, Pilot[None]]]:
     """Open the app on a whole recording."""
-    app = LabelApp(project, annotator="ann", recording=recording, repeat_s=0.0)
-    try:
+    with closing(LabelApp(project, annotator="ann", recording=recording, repeat_s=0.0)) as app:
         async with app.run_test(size=size) as pilot:
             screen = await shows(pilot, RegionsScreen)
             await until(pilot, lambda: screen.overview.playhead is not None, "the playhead")
             await until(pilot, lambda: screen._spans_read, "the labels of the recording")
             yield app, screen, pilot
-    finally:
-        app.close()

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -109,11 +109,8 @@ class _WorkerHere:
 
 
 def contents(project: Project) -> list[str]:
-    connection = sqlite3.connect(project.database)
-    try:
+    with closing(sqlite3.connect(project.database)) as connection:
         return list(connection.iterdump())
-    finally:
-        connection.close()
 
 
 def commands(group: click.Group = cli, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:

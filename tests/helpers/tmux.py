@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +87,9 @@ class Terminal:
 
     def annotations(self) -> list[tuple[str, str | None, str | None]]:
         """What stands in the database by "ann": file name, label, value."""
-        database = sqlite3.connect(f"file:{self.project.database}?mode=ro", uri=True)
-        try:
+        with closing(sqlite3.connect(f"file:{self.project.database}?mode=ro", uri=True)) as database:
             rows = database.execute(
                 "SELECT r.path, s.label, s.value FROM active_events s JOIN clips c ON c.id = s.clip_id "
                 "JOIN recordings r ON r.id = c.recording_id WHERE s.annotator = 'ann' ORDER BY s.id"
             ).fetchall()
-        finally:
-            database.close()
         return [(Path(path).name, label, value) for path, label, value in rows]

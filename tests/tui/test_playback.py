@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,13 +145,10 @@ def speaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Speaker]:
             stdout=subprocess.PIPE,
             env=environment,
         )
-        speaker = Speaker(recorder, variables)
-        try:
+        with closing(Speaker(recorder, variables)) as speaker:
             # A null sink first works with more than a second of latency; every player stalls until that has passed.
             speaker.wait_for(3.0)
             yield speaker
-        finally:
-            speaker.close()
     finally:
         server.terminate()
         server.wait(DEADLINE_S)
@@ -162,13 +160,10 @@ def player(speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Player
     monkeypatch.delenv("LABELTOOL_AUDIO")
     for name, value in speaker.variables.items():
         monkeypatch.setenv(name, value)
-    player = Player()
-    player.open()
-    assert player.silent == "", "it plays to the null device, not to the sound server"
-    try:
+    with closing(Player()) as player:
+        player.open()
+        assert player.silent == "", "it plays to the null device, not to the sound server"
         yield player
-    finally:
-        player.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,16 +49,13 @@ async def test_the_offer_waits_for_the_end_of_the_tour(new: Project, tmp_path: P
 @asynccontextmanager
 async def started(project: Project) -> AsyncIterator[tuple[LabelApp, Pilot[None], Notice]]:
     """The app as `labeltool label` starts it."""
-    app = LabelApp(project, annotator="ann", repeat_s=0.0)
-    app.offers_pretrained = True
-    try:
+    with closing(LabelApp(project, annotator="ann", repeat_s=0.0)) as app:
+        app.offers_pretrained = True
         async with app.run_test(size=(100, 30)) as pilot:
             view = app.current_view
             assert view is not None
             await until(pilot, lambda: view.current is not None, "a first clip")
             yield app, pilot, view.notice
-    finally:
-        app.close()
 
 
 async def test_the_model_that_lies_beside_is_taken_by_one_key_and_the_offer_is_made_once(

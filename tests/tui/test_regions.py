@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -391,14 +392,13 @@ def test_a_region_is_labelled_in_a_real_terminal_and_kill_9_loses_nothing(
     night: Project, store: Store, tmp_path: Path
 ) -> None:
     journal.annotate(store, clips.all_clips(store)[0].id, "owl", annotator="before")
-    terminal = Terminal(tmp_path / "tmux", night)
-    program = f"{sys.executable} -m labeltool --project {night.directory} label --recording night.flac"
-    terminal.tmux(
-        *("new-session", "-d", "-s", "app", "-x", "80", "-y", "24"),
-        *("-e", "LABELTOOL_AUDIO=null", "-e", "LABELTOOL_ANNOTATOR=ann"),
-        f"exec {program}",
-    )
-    try:
+    with closing(Terminal(tmp_path / "tmux", night)) as terminal:
+        program = f"{sys.executable} -m labeltool --project {night.directory} label --recording night.flac"
+        terminal.tmux(
+            *("new-session", "-d", "-s", "app", "-x", "80", "-y", "24"),
+            *("-e", "LABELTOOL_AUDIO=null", "-e", "LABELTOOL_ANNOTATOR=ann"),
+            f"exec {program}",
+        )
         terminal.tmux("set-option", "-t", "app", "remain-on-exit", "on")
         terminal.until(lambda: "night.flac" in terminal.screen() and "┣" in terminal.screen(), "the recording")
         terminal.press("PageDown", "PageDown", "PageDown", "Right")
@@ -409,6 +409,4 @@ def test_a_region_is_labelled_in_a_real_terminal_and_kill_9_loses_nothing(
         terminal.until(lambda: "✓ owl" in terminal.screen(), "the answer")
         os.kill(terminal.pid(), signal.SIGKILL)
         terminal.until(terminal.closed, "its death")
-    finally:
-        terminal.close()
     assert present_regions(store)[1:] == [("owl", 183.0, 186.0, None, None)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -149,20 +150,14 @@ def test_sound_and_picture_go_on_after_a_failure_that_passes(server: SoundServer
 
 
 def test_a_remote_recording_is_played_as_a_stream(server: SoundServer) -> None:
-    stream = Stream(f"{server.url}/3.wav", 3.0)
-    try:
+    with closing(Stream(f"{server.url}/3.wav", 3.0)) as stream:
         places = np.arange(PLAYBACK_RATE_HZ // 2) + PLAYBACK_RATE_HZ
         samples = None
         while samples is None:
             assert not stream.failure
             samples = stream.samples_at(places)
-    finally:
-        stream.close()
-    expected = Stream(str(server.folder / "3.wav"), 3.0)
-    try:
+    with closing(Stream(str(server.folder / "3.wav"), 3.0)) as expected:
         same = None
         while same is None:
             same = expected.samples_at(places)
-    finally:
-        expected.close()
     np.testing.assert_array_equal(samples, same)

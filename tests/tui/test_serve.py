@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
@@ -197,8 +197,7 @@ async def test_the_page_opens_through_a_forwarded_port(server: Server) -> None:
 
 
 async def test_other_machines_get_in_only_by_an_option_and_need_the_secret(app_project: Project) -> None:
-    server = Server(app_project, "--host", "0.0.0.0")
-    try:
+    with closing(Server(app_project, "--host", "0.0.0.0")) as server:
         assert "over the network unencrypted" in server.output
         port = server.url.rpartition(":")[2]
         assert f"//{socket.gethostname()}:" in server.url
@@ -210,24 +209,19 @@ async def test_other_machines_get_in_only_by_an_option_and_need_the_secret(app_p
                 assert page.status == 200
             async with client.get(local, headers={"Host": f"elsewhere.example:{port}"}) as page:
                 assert page.status == 403
-    finally:
-        server.close()
 
 
 async def test_two_pages_label_under_two_names_and_get_two_clips(project: Project, tmp_path: Path) -> None:
     fill(project, tmp_path / "sounds", 12)  # each page claims some ahead
-    server = Server(project, "--annotator", "ann")
 
     async def label(page: Page) -> None:
         await page.until("▀")
         await page.press("n")
         await page.until("none of these")
 
-    try:
+    with closing(Server(project, "--annotator", "ann")) as server:
         async with page_of(server) as one, page_of(server) as other:
             await asyncio.gather(label(one), label(other))
-    finally:
-        server.close()
     with project.open_store() as store:
         rows = store.connection.execute("SELECT annotator, clip_id FROM active_events ORDER BY id").fetchall()
     assert {row["annotator"] for row in rows} == {"ann", "ann-2"}
@@ -235,8 +229,7 @@ async def test_two_pages_label_under_two_names_and_get_two_clips(project: Projec
 
 
 async def test_no_more_pages_than_allowed_are_open_and_no_size_is_larger_than_a_screen(app_project: Project) -> None:
-    server = Server(app_project, "--sessions", "1")
-    try:
+    with closing(Server(app_project, "--sessions", "1")) as server:
         async with browser(server) as client, page_of(server, width=10**9, height=10**9):
             await asyncio.to_thread(until, server.apps, "the app")
             (app_pid,) = server.apps()
@@ -249,8 +242,6 @@ async def test_no_more_pages_than_allowed_are_open_and_no_size_is_larger_than_a_
             with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
                 await client.ws_connect(f"{server.url}/ws", headers={"Origin": server.url})
             assert server.apps() == [app_pid]
-    finally:
-        server.close()
 
 
 @pytest.mark.parametrize(
@@ -307,14 +298,11 @@ def test_a_port_in_use_an_empty_project_and_a_missing_extra_are_refused_in_one_l
 
 async def test_an_annotators_name_may_contain_anything(app_project: Project, reading: Store) -> None:
     name = "--o'neil $(touch here)"
-    server = Server(app_project, f"--annotator={name}", "--port", str(free_port()))
-    try:
+    with closing(Server(app_project, f"--annotator={name}", "--port", str(free_port()))) as server:
         async with page_of(server) as page:
             await page.until("▀")
             await page.press("n")
             await page.until("1 of 4")
-    finally:
-        server.close()
     assert [row["annotator"] for row in reading.connection.execute("SELECT annotator FROM active_events")] == [name]
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -192,8 +193,7 @@ async def test_outside_a_project_a_models_file_classifies_and_nothing_is_stored(
     model = next((level_project.models / "pretrained" / "pretrained").glob("*.tflite"))
     folder = tmp_path / "empty"
     folder.mkdir()
-    server = PageServer(None, "--model", str(model), folder=folder, TMPDIR=str(temporary))
-    try:
+    with closing(PageServer(None, "--model", str(model), folder=folder, TMPDIR=str(temporary))) as server:
         async with browser(server) as client:
             done = (await answers(client, f"{server.url}/try", sound))[-1]
             assert done["result"]["scores"][0]["label"] == "Above, high"
@@ -202,8 +202,6 @@ async def test_outside_a_project_a_models_file_classifies_and_nothing_is_stored(
                 assert answer.status == 404
             async with client.get(server.url) as answer:
                 assert "queue" not in await answer.text()
-    finally:
-        server.close()
     assert list(folder.iterdir()) == []
 
 
@@ -214,8 +212,7 @@ async def test_clips_that_were_not_compared_are_compared_in_the_background_and_s
         label_clips(store, range(8))
     whisper = write_whisper(tmp_path / "whisper", language="de")
     speech = ("--speech-model", str(whisper), "--no-vad")
-    server = PageServer(level_project, "--model", "pretrained", *speech, TMPDIR=str(temporary))
-    try:
+    with closing(PageServer(level_project, "--model", "pretrained", *speech, TMPDIR=str(temporary))) as server:
         await asyncio.to_thread(server.until_line, "the project's clips are compared")
         async with browser(server) as client:
             result = (await answers(client, f"{server.url}/try", sound))[-1]["result"]
@@ -233,8 +230,6 @@ async def test_clips_that_were_not_compared_are_compared_in_the_background_and_s
             assert "whisper" in failed[0] and str(tmp_path) not in "".join(failed)
             await asyncio.to_thread(server.until_line, "the project's clips are compared")
             assert (await answers(client, f"{server.url}/try", sound))[-1]["result"]["neighbours"]
-    finally:
-        server.close()
 
 
 async def test_a_job_that_starts_while_the_server_ends_is_no_error() -> None:
