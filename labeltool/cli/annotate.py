@@ -12,10 +12,10 @@ from labeltool.cli.common import (
     annotator_option,
     current_project,
     emit,
-    json_option,
     limit_option,
     narrate,
     project_option,
+    project_options,
     quoted,
 )
 from labeltool.errors import in_one_line
@@ -41,8 +41,7 @@ _MAX_NAMED = 20
 @click.option("--start", type=Number(), metavar="SECONDS", help="Label from here in its recording, not the whole clip.")
 @click.option("--end", type=Number(), metavar="SECONDS", help="Label up to here; without it, to the end of CLIP.")
 @annotator_option
-@project_option
-@json_option
+@project_options
 def mark(
     clip: str,
     label: str | None,
@@ -122,8 +121,7 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @click.command()
 @click.option("--import", "an_import", is_flag=True, help="The last import: all its labels no longer count.")
 @annotator_option
-@project_option
-@json_option
+@project_options
 def undo(an_import: bool, annotator: str | None, as_json: bool) -> None:
     """Undo the last label, skip, removal, group or change of labels.
 
@@ -159,8 +157,7 @@ def _undo_import(annotator: str | None, as_json: bool) -> None:
 
 @click.command()
 @annotator_option
-@project_option
-@json_option
+@project_options
 def redo(annotator: str | None, as_json: bool) -> None:
     """Redo what the last undo revoked."""
     _go_back_or_on("redo", annotator, as_json)
@@ -188,8 +185,7 @@ def _go_back_or_on(name: Literal["undo", "redo"], annotator: str | None, as_json
 @click.command()
 @click.option("--clip", metavar="CLIP", help="Only this clip (its id, or its file).")
 @limit_option(None, "rows")
-@project_option
-@json_option
+@project_options
 def log(clip: str | None, limit: int | None, as_json: bool) -> None:
     """Show every label ever given and what was undone, newest first.
 
@@ -231,8 +227,7 @@ def note(clip: str, text: str, annotator: str | None) -> None:
 
 @click.command()
 @click.option("--annotator", metavar="NAME", help="Only one person's labels.  [default: everybody's]")
-@project_option
-@json_option
+@project_options
 def stats(annotator: str | None, as_json: bool) -> None:
     """Show annotation speed, right suggestions, and agreement.
 

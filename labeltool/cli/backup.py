@@ -18,9 +18,9 @@ from labeltool.cli.common import (
     current_project,
     emit,
     exit_for_failed,
-    json_option,
     narrate,
     project_option,
+    project_options,
 )
 from labeltool.cli.import_ import counted_nouns, print_skipped
 from labeltool.errors import LabeltoolError
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace FILE, if it is there already.")
-@project_option
-@json_option
+@project_options
 def backup(file: Path | None, overwrite: bool, as_json: bool) -> None:
     """Write all labels, clips and suggestions into FILE.
 
@@ -58,8 +57,7 @@ def backup(file: Path | None, overwrite: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@project_option
-@json_option
+@project_options
 def restore(file: Path, as_json: bool) -> None:
     """Put a backup in the place of the project's labels.db.
 
@@ -123,8 +121,7 @@ def export(output: Path | None) -> None:
 
 @journal.command("import")
 @click.argument("source", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True))
-@project_option
-@json_option
+@project_options
 def import_(source: Path, as_json: bool) -> None:
     """Add a journal that `journal export` wrote to the project.
 

@@ -13,10 +13,9 @@ from labeltool.cli.common import (
     annotator_option,
     current_project,
     emit,
-    json_option,
     limit_option,
     narrate,
-    project_option,
+    project_options,
     run_task,
 )
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
@@ -47,8 +46,7 @@ class _Command(click.Command):
 @click.option(
     "-o", "--output", metavar="FILE.html", type=click.Path(path_type=Path), help="Write a page with all findings."
 )
-@project_option
-@json_option
+@project_options
 def check(
     kinds: tuple[str, ...],
     strict: bool,

@@ -107,6 +107,11 @@ def json_option(command: _F) -> _F:
     )
 
 
+def project_options(command: _F) -> _F:
+    """Give a command `--project` and `--json`."""
+    return project_option(json_option(command))
+
+
 annotator_option = click.option(
     "--annotator", metavar="NAME", help="Who labels.  [default: as in labeltool.toml, or your login name]"
 )

@@ -15,10 +15,9 @@ from labeltool.cli.common import (
     current_project,
     emit,
     exit_for_failed,
-    json_option,
     narrate,
     nearby_project,
-    project_option,
+    project_options,
     run_task,
 )
 from labeltool.errors import LabeltoolError, in_one_line
@@ -97,8 +96,7 @@ def _parsed_shares(context: click.Context, option: click.Parameter, text: str | 
     is_flag=True,
     help="Also a model that loses more in int8 than labeltool.toml allows, and folds that part a group.",
 )
-@project_option
-@json_option
+@project_options
 def export(output: Path | None, as_json: bool, **options: Any) -> None:
     """Export data sets, the int8 model or an STM32 package.
 
@@ -179,8 +177,7 @@ def _require_of_labels(products: list[str]) -> None:
     type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
     help="ST's tool: also run its commands for each of ST's applications, in a temporary folder.",
 )
-@project_option
-@json_option
+@project_options
 def verify(directory: Path, st_sources: Path | None, stedgeai: Path | None, as_json: bool) -> None:
     """Check an STM32 package: its files, its C, its accuracy.
 
@@ -215,8 +212,7 @@ def verify(directory: Path, st_sources: Path | None, stedgeai: Path | None, as_j
 @click.command()
 @click.option("--undo", is_flag=True, help="Release the test set; models may be trained on it again.")
 @annotator_option
-@project_option
-@json_option
+@project_options
 def lock(undo: bool, annotator: str | None, as_json: bool) -> None:
     """Show the locked test set, on which no model is trained.
 

@@ -15,9 +15,9 @@ from labeltool.cli.common import (
     current_project,
     emit,
     exit_for_failed,
-    json_option,
     narrate,
     project_option,
+    project_options,
     quoted,
 )
 from labeltool.cli.import_ import print_skipped, skipped_json
@@ -50,8 +50,7 @@ def ask(question: str, yes: bool) -> None:
 
 
 @click.group(invoke_without_command=True)
-@project_option
-@json_option
+@project_options
 @click.pass_context
 def labels(context: click.Context, as_json: bool) -> None:
     """List the labels; define, order, split, retire or delete one.
@@ -121,8 +120,7 @@ def rename(old: str, new: str, dry_run: bool, yes: bool, annotator: str | None) 
 @click.argument("text", required=False)
 @click.option("--example", "examples", metavar="CLIP", multiple=True, help="A clip to listen to (its id, or its file).")
 @annotator_option
-@project_option
-@json_option
+@project_options
 def define(name: str, text: str | None, examples: tuple[str, ...], annotator: str | None, as_json: bool) -> None:
     """Say in a sentence what a label means.
 
@@ -152,8 +150,7 @@ def define(name: str, text: str | None, examples: tuple[str, ...], annotator: st
 @click.argument("parent", required=False)
 @click.option("--none", "is_none", is_flag=True, help="CHILD is a kind of no other label.")
 @annotator_option
-@project_option
-@json_option
+@project_options
 def parent(child: str, parent: str | None, is_none: bool, annotator: str | None, as_json: bool) -> None:
     """Say that a label is a kind of another.
 
@@ -179,8 +176,7 @@ def parent(child: str, parent: str | None, is_none: bool, annotator: str | None,
 @labels.command("read")
 @click.argument("file", type=click.Path(path_type=Path))
 @annotator_option
-@project_option
-@json_option
+@project_options
 def read_list(file: Path, annotator: str | None, as_json: bool) -> None:
     """Read parents and definitions of labels from a table.
 
@@ -213,8 +209,7 @@ def read_list(file: Path, annotator: str | None, as_json: bool) -> None:
 @click.argument("new", nargs=-1, required=True)
 @effect_options
 @annotator_option
-@project_option
-@json_option
+@project_options
 def split(old: str, new: tuple[str, ...], dry_run: bool, yes: bool, annotator: str | None, as_json: bool) -> None:
     """Label the clips of a label again with new ones.
 
@@ -249,8 +244,7 @@ def split(old: str, new: tuple[str, ...], dry_run: bool, yes: bool, annotator: s
 @click.argument("name")
 @effect_options
 @annotator_option
-@project_option
-@json_option
+@project_options
 def retire(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: bool) -> None:
     """Offer a label no longer, nor train on it; its clips keep it.
 
@@ -280,8 +274,7 @@ def retire(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: 
 @click.argument("name")
 @effect_options
 @annotator_option
-@project_option
-@json_option
+@project_options
 def delete(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: bool) -> None:
     """Undo every annotation with a label, and retire it.
 

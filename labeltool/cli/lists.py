@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import current_project, emit, json_option, limit_option, project_option, quoted
+from labeltool.cli.common import current_project, emit, json_option, limit_option, project_options, quoted
 from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 @click.option("--where", metavar="NAME=VALUE", multiple=True, help="Only recordings with VALUE in their column NAME.")
 @click.option("--labelled/--unlabelled", default=None, help="Only labelled clips, or only unlabelled ones.")
 @limit_option(100, "clips")
-@project_option
-@json_option
+@project_options
 def list_clips(
     text: str,
     label: str | None,
@@ -67,8 +66,7 @@ def list_clips(
 
 @click.command()
 @limit_option(20, "labels")
-@project_option
-@json_option
+@project_options
 def review(limit: int, as_json: bool) -> None:
     """List labels that annotators or predictions contradict.
 

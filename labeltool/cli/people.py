@@ -19,10 +19,9 @@ from labeltool.cli.common import (
     current_project,
     emit,
     exit_for_failed,
-    json_option,
     limit_option,
     narrate,
-    project_option,
+    project_options,
     quoted,
     with_names,
 )
@@ -41,8 +40,7 @@ _SQLITE = b"SQLite format 3\0"
 
 @click.command()
 @click.argument("other", metavar="OTHER", type=click.Path(path_type=Path))
-@project_option
-@json_option
+@project_options
 def merge(other: Path, as_json: bool) -> None:
     """Add another person's labels of the same sounds.
 
@@ -82,8 +80,7 @@ def merge(other: Path, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="With --settle: show what would be settled, store nothing.")
 @limit_option(20, "clips")
 @annotator_option
-@project_option
-@json_option
+@project_options
 def conflicts(
     settle: Rule | None, trusted: str | None, dry_run: bool, limit: int, annotator: str | None, as_json: bool
 ) -> None:
@@ -144,8 +141,7 @@ def conflicts(
     type=Number(min=0, max=1),
     help="Share of the clips that are in two packages.  [default: [labelling] overlap of labeltool.toml]",
 )
-@project_option
-@json_option
+@project_options
 def split_work(into: int, output: Path | None, overlap: float | None, as_json: bool) -> None:
     """Write a project for each person who labels.
 

@@ -13,12 +13,12 @@ from labeltool.cli.common import (
     current_project,
     emit,
     exit_for_failed,
-    json_option,
     narrate,
     print_damaged,
     print_failed,
     project_of_model,
     project_option,
+    project_options,
     quoted,
     run_task,
     with_names,
@@ -57,8 +57,7 @@ class _FetchCommand(click.Command):
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathOnDisk())
 @any_model_option
 @click.option("--top", type=Whole(min=1), default=3, show_default=True, metavar="N", help="Classes shown.")
-@project_option
-@json_option
+@project_options
 def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool) -> None:
     """Classify sound files by the project's or a pretrained model.
 
@@ -131,8 +130,7 @@ def model() -> None:
     type=click.Choice(list(_SCORES)),
     help="What turns its scores into probabilities.  [default: found by trying]",
 )
-@project_option
-@json_option
+@project_options
 def add(as_json: bool, **options: Any) -> None:
     """Add a model file: .tflite, .onnx or OpenVINO's .xml.
 
@@ -150,8 +148,7 @@ def add(as_json: bool, **options: Any) -> None:
 
 @model.command(cls=_FetchCommand)
 @click.argument("name")
-@project_option
-@json_option
+@project_options
 def fetch(name: str, as_json: bool) -> None:
     """Download a published model and add it to the project.
 
@@ -171,8 +168,7 @@ def fetch(name: str, as_json: bool) -> None:
 
 
 @model.command("list")
-@project_option
-@json_option
+@project_options
 def list_pretrained(as_json: bool) -> None:
     """List the project's pretrained models."""
     from labeltool.pretrained import registry
@@ -193,8 +189,7 @@ def list_pretrained(as_json: bool) -> None:
 
 @model.command("map")
 @click.argument("name")
-@project_option
-@json_option
+@project_options
 def map_classes(name: str, as_json: bool) -> None:
     """Map a pretrained model's classes to the project's labels.
 

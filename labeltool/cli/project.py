@@ -14,10 +14,9 @@ from labeltool.cli.common import (
     current_project,
     emit,
     exit_for_failed,
-    json_option,
     narrate,
     print_failed,
-    project_option,
+    project_options,
     quoted,
     with_names,
 )
@@ -48,8 +47,7 @@ def init(directory: Path, empty_database: bool = False) -> None:
 
 
 @click.command()
-@project_option
-@json_option
+@project_options
 def status(as_json: bool) -> None:
     """Show how many clips and labels there are, and the model."""
     from labeltool.active_learning.suggester_state import suggester_state
@@ -119,8 +117,7 @@ def _suggests(suggester: ModelRow | None) -> dict[str, Any] | None:
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PathOnDisk())
-@project_option
-@json_option
+@project_options
 def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     """Find moved or renamed recordings by their content.
 
@@ -163,8 +160,7 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
 @click.argument("names", metavar="RECORDING...", nargs=-1, required=True)
 @click.option("--undo", is_flag=True, help="Bring back recordings that were removed, with all their labels.")
 @annotator_option
-@project_option
-@json_option
+@project_options
 def remove(names: tuple[str, ...], undo: bool, annotator: str | None, as_json: bool) -> None:
     """Take recordings out of the project; sound files stay.
 
@@ -207,8 +203,7 @@ def remove(names: tuple[str, ...], undo: bool, annotator: str | None, as_json: b
     "--by", metavar="RULE", help="As --group-by of import: folder, column:NAME, '{site}_{date}_*', name, none."
 )
 @annotator_option
-@project_option
-@json_option
+@project_options
 def group(names: tuple[str, ...], group_name: str | None, by: str | None, annotator: str | None, as_json: bool) -> None:
     """Change what stays together in splits; alone: list the groups.
 

@@ -15,10 +15,9 @@ from labeltool.cli.common import (
     current_project,
     emit,
     engine_options,
-    json_option,
     limit_option,
     narrate,
-    project_option,
+    project_options,
     run_task,
 )
 from labeltool.cli.lists import clip_json, clip_line
@@ -44,8 +43,7 @@ _COMPARED_BY = {
     "--map", "map_path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw all clips (PNG)."
 )
 @engine_options
-@project_option
-@json_option
+@project_options
 def similar(clip: str | None, limit: int, clusters: int | None, map_path: Path | None, as_json: bool) -> None:
     """List the clips most similar to CLIP, the nearest first.
 
@@ -135,8 +133,7 @@ def _as_json(row: ListedClip, distance: float) -> dict[str, Any]:
 )
 @click.option("--processes", type=Whole(1, 64), metavar="N", help="Processes.  [default: one a core]")
 @engine_options
-@project_option
-@json_option
+@project_options
 def find(label: str, limit: int, recall: float, pretrained: str | None, processes: int | None, as_json: bool) -> None:
     """Find the events of a label from a few examples.
 

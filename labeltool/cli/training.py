@@ -12,11 +12,10 @@ from labeltool.cli.common import (
     current_project,
     emit,
     engine_options,
-    json_option,
     lazy_help_option,
     narrate,
     one_of,
-    project_option,
+    project_options,
     quoted,
     run_task,
     setting_in_force,
@@ -84,8 +83,7 @@ _SEED = Whole(0, 2**32 - 1)
     help="Duration of one input of the network.  [default: as in labeltool.toml, or the architecture's]",
 )
 @engine_options
-@project_option
-@json_option
+@project_options
 def retrain(arch: str | None, teacher: str | None, as_json: bool, **options: Any) -> None:
     """Train a model on the labels, then suggest labels with it.
 
@@ -213,8 +211,7 @@ def _print_suggester(result: RetrainResult | SuggestResult) -> None:
 @model_option
 @click.option("--pretrained", metavar="NAME", help="Score with this pretrained model.  [default: as in labeltool.toml]")
 @engine_options
-@project_option
-@json_option
+@project_options
 def suggest(model_id: int | None, pretrained: str | None, as_json: bool) -> None:
     """Score the clips: suggestions, queue order, labels to review.
 
@@ -300,8 +297,7 @@ def _known_strategies(context: click.Context, parameter: click.Parameter, names:
 @arch_option
 @click.option("--budget", "budget_s", type=_SECONDS, metavar="SECONDS", help="For each training.")
 @engine_options
-@project_option
-@json_option
+@project_options
 def simulate(
     strategies: tuple[str, ...], seeds: tuple[int, ...], arch: str | None, as_json: bool, **options: Any
 ) -> None:

@@ -12,10 +12,9 @@ from labeltool.cli.common import (
     emit,
     engine_options,
     exit_for_failed,
-    json_option,
     limit_option,
     narrate,
-    project_option,
+    project_options,
     run_task,
     with_names,
 )
@@ -51,8 +50,7 @@ if TYPE_CHECKING:
     "--vad/--no-vad", default=True, show_default=True, help="Remove stretches without speech first (voice detector)."
 )
 @engine_options
-@project_option
-@json_option
+@project_options
 def transcribe(model: Path | None, as_json: bool, **options: Any) -> None:
     """Transcribe speech in clips with a Whisper model.
 
@@ -91,8 +89,7 @@ def _print_summary(result: TranscribeResult) -> None:
 @click.command()
 @click.argument("text", nargs=-1)
 @limit_option(20, "clips")
-@project_option
-@json_option
+@project_options
 def transcripts(text: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Find clips by the words of their transcripts.
 

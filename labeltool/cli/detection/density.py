@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labeltool.cli.common import current_project, emit, json_option, narrate, project_option, quoted
+from labeltool.cli.common import current_project, emit, narrate, project_options, quoted
 from labeltool.errors import LabeltoolError
 from labeltool.util.counted import counted
 
@@ -40,8 +40,7 @@ _COLUMNS = (
 @click.option(
     "--picture", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw hours by days (PNG)."
 )
-@project_option
-@json_option
+@project_options
 def density(
     model: str | None,
     by: tuple[By, ...],

@@ -17,12 +17,11 @@ from labeltool.cli.common import (
     emit,
     engine_options,
     exit_for_failed,
-    json_option,
     narrate,
     print_damaged,
     print_failed,
     project_of_model,
-    project_option,
+    project_options,
     quoted,
 )
 from labeltool.cli.detection.detect_parts import (
@@ -101,8 +100,7 @@ threshold_option = click.option(
     help="Folder for label tracks.  [default: exports/detect of the project, or the current directory]",
 )
 @engine_options
-@project_option
-@json_option
+@project_options
 def detect(
     files: tuple[Path, ...],
     model: str | None,

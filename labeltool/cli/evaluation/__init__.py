@@ -13,9 +13,8 @@ from labeltool.cli.common import (
     current_project,
     emit,
     engine_options,
-    json_option,
     narrate,
-    project_option,
+    project_options,
     quoted,
     run_task,
     with_names,
@@ -70,8 +69,7 @@ _SHARE = Number(0, 1, min_open=True)
     help="Detections to review that --detections lists.",
 )
 @engine_options
-@project_option
-@json_option
+@project_options
 def evaluate(
     model: str | None,
     fold: int | None,

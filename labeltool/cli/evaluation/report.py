@@ -12,9 +12,8 @@ from labeltool.cli.common import (
     current_project,
     emit,
     engine_options,
-    json_option,
     narrate,
-    project_option,
+    project_options,
     run_task,
 )
 from labeltool.report import ERRORS
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
     "--errors", type=Whole(0, 1000), metavar="N", default=ERRORS, show_default=True, help="Errors to show at most."
 )
 @engine_options
-@project_option
-@json_option
+@project_options
 def report(output: Path | None, share: bool, model_id: int | None, errors: int, as_json: bool) -> None:
     """Write a page about the data and the model, with sound.
 
