@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from helpers.app import opened, shows, text_of, until
+from helpers.app import opened, text_of, until
 from helpers.find import UP, project_with_examples
 from labeltool.pretrained import registry
 from labeltool.project import Project
@@ -30,10 +30,14 @@ def marked(project: Project, level_model_file: Path, tmp_path: Path) -> Project:
 @asynccontextmanager
 async def find_opened(project: Project) -> AsyncIterator[tuple[FindScreen, Pilot[None]]]:
     """Open the view and choose "up"."""
-    async with opened(project, size=(105, 34), wait=False) as (_, label_view, pilot):
+    async with opened(project, size=(105, 34), wait=False) as (app, label_view, pilot):
         await until(pilot, lambda: label_view.services.state.label_counts.get("up"), "the labels")
-        await shows(pilot, Palette, "p", "E")
-        screen = await shows(pilot, FindScreen, *"up", "enter")
+        await pilot.press("p", "E")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels to choose from")
+        await pilot.press(*"up", "enter")
+        await until(pilot, lambda: isinstance(app.screen, FindScreen), "the view")
+        screen = app.screen
+        assert isinstance(screen, FindScreen)
         await until(pilot, lambda: screen.selected_region is not None and not screen.busy, "a candidate")
         yield screen, pilot
 
@@ -77,7 +81,8 @@ async def test_a_search_that_runs_is_shown_when_one_comes_back_to_it(marked: Pro
     async with opened(marked, size=(105, 34), wait=False) as (app, label_view, pilot):
         await until(pilot, lambda: label_view.services.state.label_counts.get("up"), "the labels")
         with patch.object(BackgroundTask, "start"), patch.object(BackgroundTask, "busy", True):
-            await shows(pilot, Palette, "E")
+            await pilot.press("E")
+            await until(pilot, lambda: isinstance(app.screen, Palette), "the labels to choose from")
             await pilot.press("escape", "A", "E")
             await until(pilot, lambda: isinstance(app.screen, FindScreen | Palette), "the view")
             screen = app.current_view
@@ -100,10 +105,14 @@ async def test_edges_that_were_moved_are_stored(marked: Project, store: Store) -
 async def test_undo_before_a_candidate_names_the_clip_and_labels_there_are(marked: Project, store: Store) -> None:
     recording = recordings.find_recording(store, "minute.wav")
     spans.annotate_region(store, recording, spans.Region(40.0, 41.0), "down", annotator="ann")
-    async with opened(marked, size=(105, 34), wait=False) as (_, label_view, pilot):
+    async with opened(marked, size=(105, 34), wait=False) as (app, label_view, pilot):
         await until(pilot, lambda: label_view.services.state.label_counts.get("up"), "the labels")
-        await shows(pilot, Palette, "E")
-        screen = await shows(pilot, FindScreen, "escape")
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the question")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, FindScreen), "the view")
+        screen = app.screen
+        assert isinstance(screen, FindScreen)
         assert "no labels yet" not in text_of(screen.bar)
         await pilot.press("u")
         await until(pilot, lambda: "minute.wav, not on this screen" in screen.notice.text, "the name")
@@ -114,7 +123,8 @@ async def test_a_search_that_fails_shows_what_to_do_next(marked: Project) -> Non
     registry.remove(marked, "levels")
     async with opened(marked, size=(105, 34), wait=False) as (app, label_view, pilot):
         await until(pilot, lambda: label_view.services.state.label_counts.get("up"), "the labels")
-        await shows(pilot, Palette, "E")
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels to choose from")
         await pilot.press(*"up", "enter")
         screen = app.current_view
         assert isinstance(screen, FindScreen)

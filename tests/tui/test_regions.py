@@ -7,15 +7,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from helpers.app import clip_on, shows, text_of, until, whole
 from helpers.app import opened as app_opened
+from helpers.app import text_of, until, whole
 from helpers.exports import export
 from helpers.records import rows_of
 from helpers.terminal import TerminalApp
@@ -302,7 +301,8 @@ async def test_w_opens_the_recording_at_the_clip_and_goes_back(night: Project) -
     async with app_opened(night) as (app, label_view, pilot):
         first_clip = label_view.current
         assert first_clip is not None
-        await shows(pilot, RegionsScreen, "w")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, RegionsScreen), "the recording")
         screen = app.screen
         assert isinstance(screen, RegionsScreen) and screen.opened is not None
         assert screen.services.player.position_s == pytest.approx(first_clip.clip.start_s)
@@ -313,7 +313,7 @@ async def test_w_opens_the_recording_at_the_clip_and_goes_back(night: Project) -
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is label_view, "the way back")
         await until(pilot, lambda: label_view.current is not None, "a clip")
-        assert clip_on(label_view).id == first_clip.clip.id
+        assert label_view.current is not None and label_view.current.clip.id == first_clip.clip.id
         await pilot.press("space")
         assert screen.services.player.position_s < 60.0
 
@@ -392,13 +392,14 @@ def test_a_region_is_labelled_in_a_real_terminal_and_kill_9_loses_nothing(
     night: Project, store: Store, tmp_path: Path
 ) -> None:
     journal.annotate(store, clips.all_clips(store)[0].id, "owl", annotator="before")
-    with closing(Terminal(tmp_path / "tmux", night)) as terminal:
-        program = f"{sys.executable} -m labeltool --project {night.directory} label --recording night.flac"
-        terminal.tmux(
-            *("new-session", "-d", "-s", "app", "-x", "80", "-y", "24"),
-            *("-e", "LABELTOOL_AUDIO=null", "-e", "LABELTOOL_ANNOTATOR=ann"),
-            f"exec {program}",
-        )
+    terminal = Terminal(tmp_path / "tmux", night)
+    program = f"{sys.executable} -m labeltool --project {night.directory} label --recording night.flac"
+    terminal.tmux(
+        *("new-session", "-d", "-s", "app", "-x", "80", "-y", "24"),
+        *("-e", "LABELTOOL_AUDIO=null", "-e", "LABELTOOL_ANNOTATOR=ann"),
+        f"exec {program}",
+    )
+    try:
         terminal.tmux("set-option", "-t", "app", "remain-on-exit", "on")
         terminal.until(lambda: "night.flac" in terminal.screen() and "┣" in terminal.screen(), "the recording")
         terminal.press("PageDown", "PageDown", "PageDown", "Right")
@@ -409,4 +410,6 @@ def test_a_region_is_labelled_in_a_real_terminal_and_kill_9_loses_nothing(
         terminal.until(lambda: "✓ owl" in terminal.screen(), "the answer")
         os.kill(terminal.pid(), signal.SIGKILL)
         terminal.until(terminal.closed, "its death")
+    finally:
+        terminal.close()
     assert present_regions(store)[1:] == [("owl", 183.0, 186.0, None, None)]

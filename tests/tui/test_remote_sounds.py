@@ -5,14 +5,13 @@ from __future__ import annotations
 import queue
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from helpers.app import answer, clip_on, opened, until
+from helpers.app import answer, opened, until
 from helpers.sound_server import SoundServer, serving
 from helpers.waits import DEADLINE_S
 from helpers.waits import until as waited
@@ -86,7 +85,8 @@ async def test_without_a_network_clips_on_this_disk_go_on(
     async with opened(remote) as (_, screen, pilot):
         await until(pilot, lambda: "offline: " in screen.notice.warning, "one line")
         for _ in range(len(kept)):
-            shown.add(clip_on(screen).id)
+            assert screen.current is not None
+            shown.add(screen.current.clip.id)
             assert screen.current.problem == "" and screen.current.sound is not None
             await answer(screen, pilot, "n")
         await until(pilot, lambda: screen.current is not None and screen.current.problem, "a clip out of reach")
@@ -121,7 +121,7 @@ async def test_without_a_network_nobody_gets_what_another_has_just_claimed(
     async with opened(remote) as (_, screen, pilot):
         await until(pilot, lambda: "offline: " in screen.notice.warning, "one line")
         for _ in range(3):
-            assert clip_on(screen).id != taken
+            assert screen.current is not None and screen.current.clip.id != taken
             await answer(screen, pilot, "n")
 
 
@@ -150,14 +150,20 @@ def test_sound_and_picture_go_on_after_a_failure_that_passes(server: SoundServer
 
 
 def test_a_remote_recording_is_played_as_a_stream(server: SoundServer) -> None:
-    with closing(Stream(f"{server.url}/3.wav", 3.0)) as stream:
+    stream = Stream(f"{server.url}/3.wav", 3.0)
+    try:
         places = np.arange(PLAYBACK_RATE_HZ // 2) + PLAYBACK_RATE_HZ
         samples = None
         while samples is None:
             assert not stream.failure
             samples = stream.samples_at(places)
-    with closing(Stream(str(server.folder / "3.wav"), 3.0)) as expected:
+    finally:
+        stream.close()
+    expected = Stream(str(server.folder / "3.wav"), 3.0)
+    try:
         same = None
         while same is None:
             same = expected.samples_at(places)
+    finally:
+        expected.close()
     np.testing.assert_array_equal(samples, same)

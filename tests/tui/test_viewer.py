@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.app import fill, opened, shows, text_of, until, verdicts
+from helpers.app import fill, opened, text_of, until, verdicts
 from helpers.read_only import fill_disk, listing, read_only, small_disk
 from helpers.terminal import TerminalApp
 from helpers.waits import DEADLINE_S
@@ -43,7 +43,8 @@ async def test_keys_that_label_say_why_not_and_the_clip_stays(app_project: Proje
 async def test_every_view_opens(app_project: Project, key: str, view: type) -> None:
     with read_only(app_project.directory):
         async with opened(app_project) as (app, _, pilot):
-            await shows(pilot, view, key)
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(app.screen, view), "the view")
             await until(pilot, lambda: "read-only" in text_of(app.screen.header), "the header")  # type: ignore[attr-defined]
             assert app.failure is None and app.return_code is None
         with app_project.open_store() as store:

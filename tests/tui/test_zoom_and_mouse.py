@@ -10,7 +10,7 @@ import soundfile
 from textual.events import MouseScrollUp
 from textual.pilot import Pilot
 
-from helpers.app import opened, shows, text_of, until
+from helpers.app import opened, text_of, until
 from labeltool import project as projects
 from labeltool.audio.mel_picture import BANDS
 from labeltool.project import Project
@@ -145,7 +145,7 @@ async def test_a_click_moves_the_playhead(app_project: Project) -> None:
 
 
 async def test_a_drag_loops_a_part_and_regions_opens_with_it(app_project: Project) -> None:
-    async with opened(app_project) as (_, screen, pilot):
+    async with opened(app_project) as (app, screen, pilot):
         spectrogram, player = screen.query_one(Spectrogram), screen.services.player
         await drag(pilot, spectrogram, 0.2, 0.6)
         await until(pilot, lambda: player.loop and player.playing, "the loop")
@@ -157,7 +157,10 @@ async def test_a_drag_loops_a_part_and_regions_opens_with_it(app_project: Projec
         await drag(pilot, spectrogram, 0.6, 0.2)
         await until(pilot, lambda: screen.part is not None, "the part")
         part = screen.part
-        regions = await shows(pilot, RegionsScreen, "w")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, RegionsScreen), "Regions")
+        regions = app.screen
+        assert isinstance(regions, RegionsScreen)
         await until(pilot, lambda: regions.selected_region is not None, "the region")
         assert regions.selected_region == part
         spectrogram = regions.query("#spectrogram").first(Spectrogram)
@@ -208,7 +211,8 @@ async def test_the_axis_changes_with_the_theme_at_once_in_every_view(app_project
         assert background() == DARK.background
         await pilot.press("T")
         await until(pilot, lambda: background() == LIGHT.background, "a light axis")
-        await shows(pilot, RegionsScreen, "w")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, RegionsScreen), "Regions")
         await pilot.press("T", "A")
         await until(pilot, lambda: app.screen is screen and background() == DARK.background, "a dark axis")
 
