@@ -81,6 +81,8 @@ def label_choices(
     renamed = {former: label.name for label in labels for former in label.former}
     suggested, proposed = by_current_names(suggested, renamed), by_current_names(proposed, renamed)
     known = {label.name: label for label in labels}
+    # A class may have the name of a label that was undone: it is proposed again.
+    suggested = {**{name: share for name, share in proposed.items() if name in known}, **suggested}
     with_key = sorted(
         (label for label in labels if label.key in set(keys)), key=lambda label: LABEL_KEYS.index(label.key)
     )

@@ -157,10 +157,15 @@ class LiveModel:
         return self._by_label
 
     def _prior_of(self, scores: Float32) -> Float64:
-        """Return what the classes predict, (clips, labels): it counts less the more clips a label has."""
+        """Return what the classes predict, (clips, labels): it counts less the more clips a label has.
+
+        Shares of the labels' sum say nothing before a clip is labelled: that of a single label is always about 1.
+        """
         if not len(scores):
             return np.zeros((0, len(self._labels)))
         by_label = class_mapping.label_scores(scores, self._mapping).astype(np.float64)
+        if not len(self):
+            return np.asarray(by_label / np.maximum(1.0, by_label.sum(axis=1, keepdims=True)))
         if not self._independent:
             by_label /= by_label.sum(axis=1, keepdims=True) + _SCORE_OF_NONE
         return np.asarray(by_label / (1.0 + self._seen))
@@ -188,6 +193,8 @@ class LiveModel:
             probabilities = np.clip(scores, 0.0, 1.0)
             none = 1.0 - probabilities.max(axis=1, initial=0.0)
             return LivePredictions(labels, probabilities, none, True)
+        if not len(self):
+            return LivePredictions(labels, scores, 1.0 - scores.sum(axis=1), False)
         # How often a label is met for the first time is the share of clips with a label of their own (Good and Turing).
         new_labels = (self._seen == 1).sum() / max(1, len(self))
         none_score = np.full((len(scores), 1), _NONE_AT_LEAST + _NONE_BY_NEW_LABELS * min(1.0, new_labels))

@@ -249,7 +249,9 @@ def _by_classes(
             by_label = class_mapping.label_scores(scores, mapped)
             if head == "sigmoid":
                 return by_label
-            total = by_label.sum(axis=1, keepdims=True) + np.float32(_SCORE_OF_NONE)
+            total = by_label.sum(axis=1, keepdims=True)
+            # Of a single label the share would always be about 1: before there are two with clips the scores count.
+            total = np.maximum(1.0, total) if training_set is None else total + np.float32(_SCORE_OF_NONE)
             return np.asarray(by_label / total, np.float32)
 
         return predict

@@ -101,6 +101,14 @@ def test_names_suggest_before_the_first_label_and_one_answer_corrects_them() -> 
     assert top(model, description(2, 2))[1] < 0.5
 
 
+@pytest.mark.parametrize("labels", [["dog"], ["dog", "rain"]])
+def test_before_a_clip_is_labelled_a_class_suggests_its_label_with_its_own_score(labels: list[str]) -> None:
+    model = LiveModel()
+    model.renew(labels, by_name)
+    assert top(model, description(1, 0)) == ("dog", pytest.approx(0.6))
+    assert model.predict([description(1, 0)]).none[0] > 0.38
+
+
 def test_a_sound_unlike_every_label_is_of_none_of_them() -> None:
     model = LiveModel()
     for clip_id in range(6):

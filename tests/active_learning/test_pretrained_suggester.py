@@ -56,6 +56,12 @@ def test_classes_suggest_once_there_are_labels_and_before_that_the_reason_names_
     assert result.model is None and "no labels yet" in result.why
     with level_project.open_store() as store:
         assert not queue.is_empty(store)
+        label_clips(store, range(1))  # one label: its class's own score, no share of itself
+        assert suggest(level_project, report=quiet).pretrained == "pretrained"
+        found = [models.suggestion(store, clip.id) for clip in clips.unlabelled(store)]
+        assert min(sum(one.probabilities.values()) for one in found if one is not None) < 0.01
+        journal.undo(store, annotator="ann")
+        assert "no labels yet" in suggest(level_project, report=quiet).why  # as before it was given
         label_clips(store, range(2))
         result = suggest(level_project, report=quiet)
         assert (result.pretrained, result.suggestions) == (

@@ -111,7 +111,27 @@ async def test_classes_are_proposed_before_a_label_and_each_answer_counts_at_onc
         assert state is not None and state.source == "net, 1 labelled clip"  # what `status` prints
         await pilot.press("u")
         await until(pilot, lambda: screen.source == "net, no labelled clip yet", "the answer undone")
-        assert screen.current.probabilities[name] < 0.05
+        assert name not in screen.current.probabilities
+
+
+async def test_a_new_label_that_is_undone_leaves_the_suggestions_as_they_were(unlabelled: Project) -> None:
+    with unlabelled.open_store() as store:
+        describe(unlabelled, clips.unlabelled(store))
+    async with opened(unlabelled, size=(130, 34)) as (_, screen, pilot):
+        await until(pilot, lambda: first_class(screen) in ("Bell", "Dog") and len(screen.choices) > 1, "the classes")
+
+        def suggested() -> dict[str, float | None]:
+            return {one.label: one.probability for one in screen.choices if one.is_suggested}
+
+        assert screen.current is not None
+        clip, before, first = screen.current.clip, suggested(), screen.first_choice
+        assert first is not None and first.is_new
+        await answer(screen, pilot, first.key)
+        await until(pilot, lambda: screen.source == "net, 1 labelled clip", "the label in the suggestion")
+        await pilot.press("u")
+        await until(pilot, lambda: screen.source == "net, no labelled clip yet", "the label undone")
+        assert screen.current.clip == clip
+        assert suggested() == before and [one.label for one in screen.choices if not one.is_new] == [first.label]
 
 
 async def test_a_clip_that_is_described_while_it_is_on_the_screen_gets_its_suggestion(
