@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TypeVar
@@ -18,7 +18,7 @@ def map_in_threads(
     items: Iterable[T],
     at_once: int,
     give_up: Callable[[threading.Thread], None] = lambda _: None,
-) -> Iterator[R]:
+) -> Generator[R]:
     """Yield a function's results in the order of the items.
 
     Parameters

@@ -9,12 +9,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labeltool.networks import build as networks
 from labeltool.networks import heads
+from labeltool.parallel.threads import map_in_threads
 from labeltool.training.augmentation.samplers import PatchSampler
 
 if TYPE_CHECKING:
@@ -143,6 +145,8 @@ class _Trainer:
         import tensorflow as tf
 
         self._sampler, self._schedule = sampler, schedule
+        # Drawn in one thread, while TensorFlow takes a step: in the same order, so the same batches.
+        self._batches = map_in_threads(sampler.batch, repeat(schedule.batch), 1)
         width = sampler.clips.distillation_width
         self._model = networks.with_distillation_output(model, width) if width else model
         twin = self._twin = networks.training_copy(self._model)
@@ -172,13 +176,14 @@ class _Trainer:
         self._optimizer.learning_rate = schedule.rate * rise * 0.5 * (1.0 + math.cos(math.pi * (taken / steps)))
         # A young average forgets faster: it must not remember the random start.
         keep = min(1.0 - 1.0 / max(1.0, schedule.average_share * steps), (taken + 1.0) / (taken + 10.0))
-        patches, targets = self._sampler.batch(schedule.batch)
+        patches, targets = next(self._batches)
         return self._update(tf.constant(patches[..., None]), tf.constant(targets), tf.constant(keep, tf.float32))
 
     def finish(self) -> None:
         """Give the network the averaged weights, and batch norms that fit them."""
         self._model.set_weights([average.numpy() for average in self._averages])
-        batches = [self._sampler.batch(self._schedule.batch)[0][..., None] for _ in range(_NORM_BATCHES)]
+        batches = [next(self._batches)[0][..., None] for _ in range(_NORM_BATCHES)]
+        self._batches.close()
         networks.recompute_norm_statistics(self._model, batches)
 
     def _loss(self, patches: Any, targets: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,7 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.networks.architectures import Architecture
 from labeltool.networks.heads import Head
 from labeltool.parallel import engine
-from labeltool.training import fit
-from labeltool.training.augmentation.log_mel import LogMelSampler
+from labeltool.training import fit, loop
 from labeltool.training.fit import TrainingSettings
 from labeltool.training.training_data import TrainingData
 
@@ -89,14 +88,15 @@ class ClockOfDraws:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, draw_s: float, slower_from: int = 1_000_000) -> None:
         self.now_s, self.draws = 100.0, 0
-        draw = LogMelSampler.batch
 
-        def batch(sampler: LogMelSampler, n: int) -> tuple[np.ndarray, np.ndarray]:
-            self.draws += 1
-            self.now_s += draw_s if self.draws < slower_from else 2 * draw_s
-            return draw(sampler, n)
+        def draw_when_needed(draw: Callable[[int], Any], sizes: Iterable[int], _: int) -> Iterator[Any]:
+            for n in sizes:
+                self.draws += 1
+                self.now_s += draw_s if self.draws < slower_from else 2 * draw_s
+                yield draw(n)
 
-        monkeypatch.setattr(LogMelSampler, "batch", batch)
+        # None ahead of time in a thread: how many, the machine's load would decide.
+        monkeypatch.setattr(loop, "map_in_threads", draw_when_needed)
 
     def __call__(self) -> float:
         return self.now_s

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import calibration, postprocessing, predict
-from labeltool.training import fit
+from labeltool.training import fit, loop
 from labeltool.training.augmentation import samplers as augment
 from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.augmentation.samplers import SampledClips
@@ -82,6 +85,28 @@ def test_same_seed_same_numbers_another_seed_others() -> None:
     first = scores(4)
     np.testing.assert_array_equal(first, scores(4))
     assert np.abs(first - scores(5)).max() > 1e-3
+
+
+def test_batches_are_drawn_in_another_thread_and_are_those_drawn_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    log_mels, targets, groups = clips()
+    settings = replace(QUICK, most_patches=96, least_patches=96)
+    draw, threads = LogMelSampler.batch, set()
+
+    def batch(sampler: LogMelSampler, n: int) -> tuple[np.ndarray, np.ndarray]:
+        threads.add(threading.get_ident())
+        return draw(sampler, n)
+
+    def draw_when_needed(draw: Callable[[int], Any], sizes: Iterable[int], _: int) -> Iterable[Any]:
+        return (draw(n) for n in sizes)
+
+    monkeypatch.setattr(LogMelSampler, "batch", batch)
+    ahead = fit.fit(START, training_data(log_mels, targets, groups), settings).model.get_weights()
+    assert len(threads) == 1 and threading.get_ident() not in threads
+    monkeypatch.setattr(loop, "map_in_threads", draw_when_needed)
+    when_needed = fit.fit(START, training_data(log_mels, targets, groups), settings).model.get_weights()
+    assert threading.get_ident() in threads
+    for one, other in zip(ahead, when_needed, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_warm_start_continues_from_a_network_and_leaves_it_unchanged() -> None:
