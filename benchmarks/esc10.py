@@ -41,8 +41,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 from esc10_clips import draw_evenly, query_clips, read_dataset
 from esc10_results import Configuration, Job, Predictions, Run, append, markdown, read, rows
@@ -66,6 +64,7 @@ from labeltool.records import LabelledClip, StoredClip
 from labeltool.settings import LearningSettings
 from labeltool.store import clips
 from labeltool.store.importing import import_records
+from labeltool.tasks.process import tensorflow_environment
 from labeltool.training import fit
 from labeltool.training.augmentation.samplers import Augmentation
 from labeltool.training.prepare import TrainingRequest, make_request
@@ -371,6 +370,7 @@ def parse_options() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_options()
+    os.environ.update(tensorflow_environment())
     try:
         if options.results:
             with tempfile.TemporaryDirectory(prefix="labeltool-esc10-") as folder:

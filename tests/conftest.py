@@ -33,6 +33,7 @@ from labeltool.project import Project
 from labeltool.records import Clip, Recording, Verdict
 from labeltool.store import Store
 from labeltool.store.importing import import_records
+from labeltool.tasks.process import tensorflow_environment
 
 _IN_MEMORY = "/dev/shm"
 _NEEDED_BYTES = 4 << 30
@@ -50,6 +51,9 @@ def _is_fit_for_tests(folder: str) -> bool:
 if _is_fit_for_tests(_IN_MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _IN_MEMORY)
 
+
+# What is trained here has the numbers of what a task's process trains.
+os.environ.update(tensorflow_environment())
 
 # The imports of TensorFlow make objects by the hundred thousand: looking for garbage as often as usual takes a twelfth.
 gc.set_threshold(50_000, 20, 20)
