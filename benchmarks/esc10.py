@@ -52,7 +52,7 @@ from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.exporters.stm32.tflite.graph import read_graph
 from labeltool.exporters.stm32.tflite.lowering import lower
 from labeltool.exporters.stm32.tflite.memory_plan import plan_arena
-from labeltool.exporters.stm32.tflite.summary import describe
+from labeltool.exporters.stm32.tflite.summary import read_network
 from labeltool.inference import scoring
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.networks import model_folder
@@ -237,7 +237,7 @@ def run(bench: Bench, job: Job, folder: Path) -> Run:
     as_float, _ = predictions(bench, files, test, scoring.float_predictor(files))
     int8, wrong = predictions(bench, files, test, scoring.int8_feature_predictor(files))
     graph = read_graph(files.int8)
-    network, biases = describe(graph), {one.inputs[2] for one in graph.operators if one.name in _WITH_BIASES}
+    network, biases = read_network(files.int8), {one.inputs[2] for one in graph.operators if one.name in _WITH_BIASES}
     bias_bytes = sum(graph.tensors[index].constant_bytes for index in biases if index >= 0)
     try:
         ram_kib = plan_arena(lower(graph)).size / 1024
