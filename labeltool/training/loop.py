@@ -6,6 +6,7 @@ A deadline shortens the schedule; it never breaks it off.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,8 +146,9 @@ class _Trainer:
         import tensorflow as tf
 
         self._sampler, self._schedule = sampler, schedule
-        # Drawn in one thread, while TensorFlow takes a step: in the same order, so the same batches.
-        self._batches = map_in_threads(sampler.batch, repeat(schedule.batch), 1)
+        # Drawn in one thread, while TensorFlow takes a step: in the same order, so the same batches. It has ended
+        # before anything else reads the clips' frames.
+        self._batches = map_in_threads(sampler.batch, repeat(schedule.batch), 1, threading.Thread.join)
         width = sampler.clips.distillation_width
         self._model = networks.with_distillation_output(model, width) if width else model
         twin = self._twin = networks.training_copy(self._model)

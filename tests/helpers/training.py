@@ -89,7 +89,7 @@ class ClockOfDraws:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, draw_s: float, slower_from: int = 1_000_000) -> None:
         self.now_s, self.draws = 100.0, 0
 
-        def draw_when_needed(draw: Callable[[int], Any], sizes: Iterable[int], _: int) -> Iterator[Any]:
+        def draw_when_needed(draw: Callable[[int], Any], sizes: Iterable[int], *_: object) -> Iterator[Any]:
             for n in sizes:
                 self.draws += 1
                 self.now_s += draw_s if self.draws < slower_from else 2 * draw_s

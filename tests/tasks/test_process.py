@@ -1,4 +1,4 @@
-"""The process of a task: what its libraries find in the environment."""
+"""The process of a task: its environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labeltool.tasks.process import tensorflow_environment
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
-def test_tensorflow_uses_onednn_on_x86_unless_the_person_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorflow_uses_onednn_on_x86_unless_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ONEDNN, raising=False)
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert ONEDNN not in tensorflow_environment()

@@ -96,7 +96,7 @@ def test_batches_are_drawn_in_another_thread_and_are_those_drawn_when_needed(mon
         threads.add(threading.get_ident())
         return draw(sampler, n)
 
-    def draw_when_needed(draw: Callable[[int], Any], sizes: Iterable[int], _: int) -> Iterable[Any]:
+    def draw_when_needed(draw: Callable[[int], Any], sizes: Iterable[int], *_: object) -> Iterable[Any]:
         return (draw(n) for n in sizes)
 
     monkeypatch.setattr(LogMelSampler, "batch", batch)
