@@ -121,8 +121,9 @@ def batches(paths: Sequence[Path], encoding: str | None = None) -> Iterator[Batc
     known = [one for one in found if isinstance(one, KnownSource)]
     if not known:
         first = next((one for one in found if isinstance(one, Skipped)), None)
-        reason = "no file or directory was given" if first is None else f"nothing was taken: {first.reason}"
-        raise LabeltoolError(reason, file=None if first is None else first.file)
+        if first is None:
+            raise LabeltoolError("has no sounds and no labels", file=paths[0], remedy="give a folder with some")
+        raise LabeltoolError(f"nothing was taken: {first.reason}", file=first.file)
     yield Batch("auto", tuple(paths), _as_notes(found))
     taken: set[str] = set()
     for group in _groups(known):

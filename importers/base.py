@@ -200,14 +200,16 @@ def recording_beside(file: Path) -> Path:
         if len(found) > 1:
             names = ", ".join(sound.name for sound in found)
             raise LabeltoolError(
-                f"has several recordings beside it: {names}", file=file, remedy="name the right one with --audio"
+                f"has several recordings beside it: {names}",
+                file=file,
+                remedy="`labeltool import audacity --audio` names one",
             )
         if found:
             return found[0]
     raise LabeltoolError(
         f"has no recording beside it: no {quoted(stems[-1] + '.wav')} (or .flac, .ogg, .mp3...)",
         file=file,
-        remedy="name the recording with --audio, or the column of a table's sounds with --column file=NAME",
+        remedy="name it: `labeltool import audacity --audio`, `labeltool import table --column file=NAME`",
     )
 
 

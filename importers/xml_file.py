@@ -36,6 +36,8 @@ def read_xml(
     parser.CharacterDataHandler = text
     parser.buffer_text = True
     parser.EntityDeclHandler = refuse
+    if path.is_dir():
+        raise LabeltoolError("is a directory, not a file", file=path, remedy=f"give an {kind}")
     try:
         parser.Parse(read_bytes(path, MAX_TEXT_BYTES), True)
     except OSError as error:

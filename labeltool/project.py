@@ -163,7 +163,9 @@ def create(directory: Path, *, empty_database: bool = False) -> Project:
     """
     directory = directory.resolve()
     if os.path.lexists(directory / DATABASE_FILE):
-        raise LabeltoolError("is a labeltool project already", file=directory)
+        raise LabeltoolError(
+            "is a labeltool project already", file=directory, remedy="`labeltool status` shows what is in it"
+        )
     if not empty_database:
         _require_none_lost(directory)
     made: list[Path] = []

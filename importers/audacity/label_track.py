@@ -21,7 +21,7 @@ from labeltool.records import Skipped
 if TYPE_CHECKING:
     import pandas as pd
 
-REMEDY = "give a label track exported by Audacity (File > Export > Export Labels) or its project"
+REMEDY = "give a label track exported by Audacity (Export Labels in its menu File) or its project"
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 """Unlike `str.splitlines`, which also splits titles at U+2028 and others."""

@@ -107,6 +107,7 @@ _RECORDINGS = """
 """
 
 
+_REMEDY = "an id of `labeltool log --json`, or a time such as 2026-05-31T12:00"
 _ROWS_AT_ONCE = 10_000
 _REPEATED = frozenset({"label", "value", "track", "annotator", "origin", "created_at", "licence", "group"})
 
@@ -188,8 +189,9 @@ def until_of(store: Store, as_of: str | date | None) -> Until:
         try:
             as_of = datetime.fromisoformat(text)
         except ValueError:
-            remedy = "an id of `labeltool log --json`, or a time such as 2026-05-31T12:00"
-            raise LabeltoolError(f"{text[:40]!r} is neither an event nor a time", remedy=remedy) from None
+            raise LabeltoolError(f"{text[:40]!r} is neither an event nor a time", remedy=_REMEDY) from None
+    elif not isinstance(as_of, date):
+        raise LabeltoolError(f"{as_of!r} is neither an event nor a time", remedy=_REMEDY)
     elif not isinstance(as_of, datetime):
         as_of = datetime.combine(as_of, time.min)
     try:

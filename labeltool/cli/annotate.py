@@ -123,7 +123,7 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @annotator_option
 @project_options
 def undo(an_import: bool, annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip, removal, group or change of labels.
+    """Undo your last label, skip, removal, group or change of labels.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
     Imports are undone with --import: their recordings and clips stay; importing the file again brings the labels back.
@@ -159,7 +159,7 @@ def _undo_import(annotator: str | None, as_json: bool) -> None:
 @annotator_option
 @project_options
 def redo(annotator: str | None, as_json: bool) -> None:
-    """Redo what the last undo revoked."""
+    """Redo what your last undo revoked."""
     _go_back_or_on("redo", annotator, as_json)
 
 
@@ -173,7 +173,9 @@ def _go_back_or_on(name: Literal["undo", "redo"], annotator: str | None, as_json
     if as_json:
         emit({f"{name}ne": row.to_json() if row else None})
     elif row is None:
-        narrate(f"nothing to {name}")
+        narrate(
+            f"nothing that {project.annotator(annotator)!r} did is left to {name} (--annotator names another person)"
+        )
     else:
         rows = "labels" if row.kind == "verdict" else "rows"
         many = f" {row.batch_size} {rows}, the last" if row.batch_size > 1 else ""

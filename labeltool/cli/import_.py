@@ -55,6 +55,16 @@ class _Formats(click.Group):
 
         return format_command(FORMATS[name]) if name in FORMATS else None
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            # Raven's tables and many others are read without a command of their own.
+            more = "`labeltool import auto` finds out what a file is."
+            raise click.UsageError(f"{error.format_message()} {more}", context) from error
+
 
 @click.command("import", cls=_Formats)
 @project_option

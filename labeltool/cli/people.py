@@ -207,9 +207,11 @@ def _database_of(other: Path) -> Path | None:
 
     if other.is_dir():
         if not os.path.lexists(other / DATABASE_FILE):
-            raise LabeltoolError("is no labeltool project", file=other, remedy=f"it has no {DATABASE_FILE}")
+            raise LabeltoolError(
+                f"is no labeltool project: it has no {DATABASE_FILE}", file=other, remedy="give a project"
+            )
         return other / DATABASE_FILE
     if not other.is_file():
-        raise LabeltoolError("no such project or journal", file=other)
+        raise LabeltoolError("no such project or journal", file=other, remedy="check the name")
     with other.open("rb") as file:
         return other if file.read(len(_SQLITE)) == _SQLITE else None

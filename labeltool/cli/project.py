@@ -87,7 +87,8 @@ def status(as_json: bool) -> None:
     for name, count in sorted(counts.labels.items(), key=lambda item: (-item[1], item[0])):
         click.echo(f"  {names[name]:{width}}  {count}")
     if model is None:
-        click.echo("model       none yet: labeltool retrain")
+        next_command = "retrain" if counts.labelled else "label" if counts.clips else "import"
+        click.echo(f"model       none yet: labeltool {next_command}")
     else:
         accuracy = "not measured" if model.clip_accuracy is None else f"{model.clip_accuracy:.1%} of validation clips"
         click.echo(f"model       {model.id} ({model.architecture}), {accuracy}; {pending} labels since")

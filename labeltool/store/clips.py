@@ -173,7 +173,7 @@ def clip(store: Store, clip_id: int) -> StoredClip:
     if row is not None and row["is_removed"]:
         raise recordings.removed(row["path"])
     if row is None:
-        raise LabeltoolError(f"no clip {clip_id}", remedy="`labeltool status` shows how many there are")
+        raise LabeltoolError(f"no clip {clip_id}", remedy="`labeltool clips` lists them")
     return stored_clip(store, row)
 
 
@@ -208,7 +208,9 @@ def find_clip(store: Store, name: str) -> StoredClip:
         (json.dumps(recordings.ids_named(store, name)),),
     ).fetchall()
     if not found:
-        raise LabeltoolError(f"no clip goes by {name!r}", remedy="give a clip's id or its file")
+        raise LabeltoolError(
+            f"no clip goes by {name!r}", remedy="give a clip's id or its file; `labeltool clips` lists them"
+        )
     if len(found) > 1 and found[1]["is_region"] == found[0]["is_region"]:
         ids = ", ".join(str(row["id"]) for row in found[:3])
         raise LabeltoolError(f"more than one clip goes by {name!r}: {ids}...", remedy="give the clip's id")

@@ -267,7 +267,7 @@ def rename(store: Store, old: str, new: str, *, annotator: str) -> None:
         current = _current_names(connection)
         old = old if old in current else label_name(old)
         if old not in current:
-            raise LabeltoolError(f"no label {old!r}", remedy="`labeltool status` lists them")
+            raise LabeltoolError(f"no label {old!r}", remedy="`labeltool labels` lists them")
         if current[old] != old:
             raise LabeltoolError(f"{old!r} was renamed to {current[old]!r}", remedy="rename that")
         if old == new:
@@ -320,7 +320,7 @@ def name_in_use(connection: sqlite3.Connection, name: str) -> str:
 def _id_of(connection: sqlite3.Connection, name: str) -> int:
     row = connection.execute("SELECT id FROM labels WHERE name = ? AND merged_into IS NULL", (name,)).fetchone()
     if row is None:
-        raise LabeltoolError(f"no label {name!r}", remedy="`labeltool status` lists them")
+        raise LabeltoolError(f"no label {name!r}", remedy="`labeltool labels` lists them")
     return int(row[0])
 
 

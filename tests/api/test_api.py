@@ -104,6 +104,7 @@ def test_what_is_wrong_is_a_labeltool_error(project: Project, tmp_path: Path) ->
             for value in (float("nan"), float("inf"), -0.5)
         ),
         lambda: p.annotations(as_of="then"),
+        lambda: p.annotations(as_of=4711),  # type: ignore[arg-type]
         lambda: p.import_("esc51", tmp_path),
         lambda: p.import_("audio", tmp_path, clip_s=1.0),
         lambda: p.import_("esc50", tmp_path, tmp_path),

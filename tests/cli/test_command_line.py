@@ -233,6 +233,30 @@ def test_nonsense_is_answered_in_one_line(project: Project, arguments: list[str]
     assert (done.stdout, len(done.stderr.splitlines())) == ("", 1) and done.stderr.startswith("labeltool: ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["init", "."], "is a labeltool project already (`labeltool status` shows what is in it)"),
+        (["import", "auto", "empty"], "empty: has no sounds and no labels (give a folder with some)"),
+        (["import", "elan", "empty"], "empty: is a directory, not a file (give an annotation file of ELAN)"),
+        (["mark", "99", "wren"], "no clip 99 (`labeltool clips` lists them)"),
+        (["rename", "wrn", "wren"], "no label 'wrn' (`labeltool labels` lists them)"),
+        (["verify", "."], "is no STM32 package: it has no MANIFEST.sha256"),
+        (["merge", "nobody"], "nobody: no such project or journal (check the name)"),
+    ],
+)
+def test_what_was_called_wrongly_is_answered_with_what_helps(
+    project: Project, monkeypatch: pytest.MonkeyPatch, arguments: list[str], remedy: str
+) -> None:
+    monkeypatch.chdir(project.directory)
+    Path("empty").mkdir()
+    assert remedy in fails_in_one_line(project, *arguments)
+
+
+def test_a_format_without_a_command_is_read_by_import_auto(project: Project) -> None:
+    assert "`labeltool import auto` finds out" in fails_in_one_line(project, "import", "raven", "x.txt", code=2)
+
+
 def test_what_is_imported_again_is_counted_by_kind(project: Project, write_tone: Callable[..., Path]) -> None:
     command = (project, "import", "audio", write_tone("dawn.wav"))
     labeltool_here(*command)

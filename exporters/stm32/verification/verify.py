@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.atomic_folder import MANIFEST
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_point_problem
 from labeltool.exporters.stm32.verification.accuracy import Accuracy, HeldOut, held_out_clips, measure
@@ -83,6 +84,10 @@ def verify(
     folder = Path(directory)
     if not folder.is_dir():
         raise LabeltoolError("is not a folder", file=folder, remedy="give the folder of an exported STM32 package")
+    if not any((folder / name).exists() for name in (MANIFEST, "model")):
+        inside = sorted(one.parent.name for one in folder.glob(f"*/{MANIFEST}"))
+        remedy = f"give {folder / inside[0]}" if inside else "give a folder that `labeltool export --stm32` wrote"
+        raise LabeltoolError(f"is no STM32 package: it has no {MANIFEST}", file=folder, remedy=remedy)
     checks: list[Check] = []
     instructions: dict[str, InstructionCounts] = {}
     measured: tuple[Accuracy, HeldOut] | None = None

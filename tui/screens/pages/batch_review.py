@@ -66,6 +66,7 @@ class BatchReviewScreen(AutoAcceptScreen):
     def empty(self) -> Sequence[str]:
         model = self.services.state.model
         predicted = model is not None and (model.id is not None or model.suggester is not None)
+        fetch = ("fetch_pretrained", "fetch YAMNet, which predicts from the first label on")
         return (
             "No clips are left for batch review." if predicted else "No model has predicted labels yet.",
             "",
@@ -73,7 +74,7 @@ class BatchReviewScreen(AutoAcceptScreen):
             "",
             *self.offers(
                 ("train", "train a model"),
-                ("fetch_pretrained", "fetch YAMNet, which predicts from the first label on"),
+                *(() if model is not None and model.suggester is not None else (fetch,)),
                 ("clusters", "clusters, which need no model"),
                 ("label", "label clips one by one"),
                 ("undo", "undo the last page"),
