@@ -197,7 +197,7 @@ def scanned_model(store: Store, model: str | None) -> ModelRow:
     by = "" if model is None else f" by {model}"
     raise LabeltoolError(
         f"nothing was detected{by} in the project's recordings",
-        remedy=f"`labeltool detect FILE{'' if model is None else f' --model {model}'}`",
+        remedy=f"`labeltool import audio FILE`, then `labeltool detect FILE{by and f' --model {model}'}`",
     )
 
 

@@ -95,6 +95,7 @@ def detect(
         tuple(failed),
         targets.operating_points,
         tuple(without_place),
+        targets.unmapped,
     )
 
 
@@ -266,7 +267,7 @@ class _EventStore:
         """
         if not is_finished and (version is None or version_of(file) != version):
             raise LabeltoolError("changed while it was searched", file=sound.path, remedy="run it again")
-        suggestions, columns = self._suggestions(sound, events, is_finished=is_finished)
+        is_imported, suggestions, columns = self._suggestions(sound, events, is_finished=is_finished)
         path = self.files.path(sound, self._model)
         if not is_finished and version is not None:
             path = self.files.write(sound, version, self._model, self.search.fingerprint, events, columns)
@@ -279,34 +280,37 @@ class _EventStore:
             is_finished,
             None if path is None else str(path),
             sound.fault,
+            is_imported,
         )
 
     def _suggestions(
         self, sound: AudioFile, events: Sequence[Event], *, is_finished: bool
-    ) -> tuple[int | None, Mapping[str, str]]:
-        """Store events as suggestions of regions; return their number, and the recording's own columns.
+    ) -> tuple[bool | None, int | None, Mapping[str, str]]:
+        """Store events as suggestions of regions; return their number, after whether the recording is the project's.
 
-        None where the recording or the model is not the project's, or the project cannot be written.
+        The recording's own columns are the last. The number is None where the recording or the model is not the
+        project's, or the project cannot be written.
         """
         columns: Mapping[str, str] = {}
         if self.project is None:
-            return None, columns
+            return None, None, columns
         with suppress(CannotBeWritten), self.project.open_store() as store:
             recording = recordings.by_content(store, sound.sha256)
             if recording is None and recordings.has_any_of_length(store, sound.sample_rate_hz, sound.frames):
                 recording = recordings.by_content(store, sound.sha256, audio_files.samples_hash(sound.path))
             if recording is None:
-                return None, columns
+                return False, None, columns
             columns = groups.columns_of(store, recording.id)
             model_id = self.choice.model_id
             if model_id is None and self.choice.name in registry.names(self.project):
                 model_id = models.detection_model_id(store, self.choice.name)
             if model_id is None:
-                return None, columns
+                return True, None, columns
             if (
                 is_finished
                 and (stored := scans.stored_detections(store, recording.id, model_id, self.scan)) is not None
             ):
-                return stored, columns
-            return replacing.replace_detections(store, recording, model_id, events, self.scan), columns
-        return None, columns
+                return True, stored, columns
+            count = replacing.replace_detections(store, recording, model_id, events, self.scan)
+            return True, count, columns
+        return None, None, columns

@@ -61,6 +61,8 @@ class DetectedFile:
         Whether they were detected by an earlier call, in just this way.
     fault
         Why parts of the recording cannot be read, None where all can: the events are of the others.
+    is_imported
+        Whether the recording is one of the project's; None without a project that can be written.
     """
 
     file: str
@@ -71,6 +73,7 @@ class DetectedFile:
     was_finished: bool = False
     parquet: str | None = None
     fault: str | None = None
+    is_imported: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class DetectResult:
     mapped
         Number of the project's labels that classes of a pretrained model are mapped to; with 0 all its classes are
         detected under their own names. None for a model of one's own, and in a project without labels.
+    unmapped
+        The project's labels that no class of a pretrained model is mapped to: they were not searched for.
     operating_points
         For each label whose threshold is a saved operating point, what that comes from.
     without_place
@@ -95,3 +100,4 @@ class DetectResult:
     failed: tuple[Skipped, ...] = ()
     operating_points: dict[str, Source] = field(default_factory=dict)
     without_place: tuple[str, ...] = ()
+    unmapped: tuple[str, ...] = ()

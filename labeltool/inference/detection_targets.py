@@ -21,12 +21,16 @@ _NAMED_IN_ERROR = 12
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The labels to detect: the classes of the scorer mapped to each, its threshold, and where a saved one is from."""
+    """The labels to detect: the classes of the scorer mapped to each, its threshold, and where a saved one is from.
+
+    `unmapped` are the project's labels that no class of a pretrained model is mapped to.
+    """
 
     mapping: Sequence[LabelMapping]
     thresholds: Sequence[float]
     mapped: int | None
     operating_points: dict[str, Source]
+    unmapped: tuple[str, ...] = ()
 
     @property
     def by_label(self) -> dict[str, float]:
@@ -71,9 +75,11 @@ def find_targets(
             points = _operating_points(store, choice, as_device=isinstance(scorer, DeviceDetector))
     mapping: list[LabelMapping] = []
     mapped: int | None = None
+    unmapped: tuple[str, ...] = ()
     if isinstance(scorer, PretrainedScorer) and labels:
-        mapping = [one for one in class_mapping.map_labels(scorer.folder, scorer.labels, labels) if one.classes]
-        mapped = len(mapping)
+        of_all = class_mapping.map_labels(scorer.folder, scorer.labels, labels)
+        mapping = [one for one in of_all if one.classes]
+        mapped, unmapped = len(mapping), tuple(one.label for one in of_all if not one.classes)
     mapping = mapping or _own_classes(scorer, current_names)
     unknown = thresholds.keys() - {one.label for one in mapping}
     if unknown:
@@ -87,7 +93,7 @@ def find_targets(
         if wanted is None and one.label in points:
             wanted, used[one.label] = points[one.label].threshold, points[one.label].source
         chosen.append(_default_threshold(scorer, one) if wanted is None else wanted)
-    return Targets(mapping, chosen, mapped, used)
+    return Targets(mapping, chosen, mapped, used, unmapped)
 
 
 def _operating_points(store: Store, choice: ModelChoice, *, as_device: bool) -> dict[str, OperatingPoint]:

@@ -192,7 +192,9 @@ def test_a_pretrained_model_detects_the_projects_labels_where_classes_are_mapped
 def test_where_no_class_is_mapped_to_a_label_one_line_reports_it(with_pretrained: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.wav", 30.0, (10, 12))
     at = (with_pretrained, "detect", path, "--model", "pretrained", "-o", tmp_path / "tracks")
-    assert "is mapped" not in labeltool_here(*at).stderr
+    before = labeltool_here(*at).stderr
+    assert "is mapped" not in before
+    assert ", not in the project (`labeltool import audio FILE`, then detect again), " in before
     with with_pretrained.open_store() as store:
         import_records(store, audio_files.read([path], None, None), kind="audio", source="test")
         journal.annotate(store, 1, "Türklingel", annotator="ann")
@@ -200,7 +202,21 @@ def test_where_no_class_is_mapped_to_a_label_one_line_reports_it(with_pretrained
     assert [line for line in result.stderr.splitlines() if "is mapped" in line] == [
         "no class of pretrained is mapped to a label of the project: all of its classes are shown"
     ]
-    assert "  high" in result.stdout
+    assert "  high" in result.stdout and "not in the project" not in result.stderr
+
+
+def test_labels_that_no_class_is_mapped_to_are_named(with_pretrained: Project, tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.wav", 30.0, (10, 12))
+    with with_pretrained.open_store() as store:
+        import_records(store, audio_files.read([path], None, None), kind="audio", source="test")
+        for label in ("Türklingel", "High"):
+            journal.annotate(store, 1, label, annotator="ann")
+    at = (with_pretrained, "detect", path, "--model", "pretrained", "-o", tmp_path / "tracks")
+    result = labeltool_here(*at, "--json")
+    assert json.loads(result.stdout)["unmapped"] == ["Türklingel"]
+    assert result.stderr.splitlines()[0] == (
+        "not searched for: 'Türklingel' (no class of pretrained is mapped to them: `labeltool model map pretrained`)"
+    )
 
 
 @pytest.mark.slow

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from labeltool.store.detections.operating_points import Source
 
 _CACHE = ".labeltool-detect"
+_MAX_NAMES = 12
 _SECONDS = Number(min=0, max=3600)
 
 
@@ -154,6 +155,13 @@ def detect(
     _detect_and_show(project, wanted, model, options, folder, as_json)
 
 
+def _not_searched_for(result: DetectResult) -> str:
+    names = ", ".join(quoted(label) for label in result.unmapped[:_MAX_NAMES])
+    more = f" and {len(result.unmapped) - _MAX_NAMES} more" if len(result.unmapped) > _MAX_NAMES else ""
+    remedy = f"`labeltool model map {result.model}`"
+    return f"not searched for: {names}{more} (no class of {result.model} is mapped to them: {remedy})"
+
+
 def _detect_and_show(
     project: Project | None,
     files: Sequence[Path],
@@ -174,6 +182,8 @@ def _detect_and_show(
             whole = result
             if result.mapped == 0:
                 narrate(f"no class of {result.model} is mapped to a label of the project: all of its classes are shown")
+            elif result.unmapped:
+                narrate(_not_searched_for(result))
             _narrate_saved(result.operating_points)
         for one in result.files:
             track = tracks.write(one)
@@ -187,7 +197,9 @@ def _detect_and_show(
         failed += result.failed
     if as_json:
         about = (
-            {"model": None, "labels": {}, "mapped": None, "operating_points": {}} if whole is None else asdict(whole)
+            {"model": None, "labels": {}, "mapped": None, "unmapped": [], "operating_points": {}}
+            if whole is None
+            else asdict(whole)
         )
         emit({**about, "files": all_json, "failed": failed})
     if finished and len(files) > 1:

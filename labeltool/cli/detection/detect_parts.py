@@ -35,6 +35,9 @@ _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(m|h|d|w)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+NOT_IMPORTED = "not in the project (`labeltool import audio FILE`, then detect again)"
+
+
 class Since(click.ParamType[datetime]):
     """A time, as ISO 8601 or as a duration before now: a number with m, h, d or w."""
 
@@ -140,7 +143,8 @@ def print_events(detected: DetectedFile, track: str) -> None:
     for event in detected.spans:
         times = f"{clock(event.start_s)}  {clock(event.end_s)}"
         click.echo(f"{times}  {event.probability:.2f}  {in_one_line(event.label)}")
-    suggested = "" if detected.suggestions is None else f", {detected.suggestions} suggested in the app"
+    missing = "" if detected.is_imported is not False else f", {NOT_IMPORTED}"
+    suggested = missing if detected.suggestions is None else f", {detected.suggestions} suggested in the app"
     speed = f"{detected.seconds / max(detected.scoring_s, 1e-3):.0f} x real time"
     how = "searched before" if detected.was_finished else speed
     narrate(f"{len(detected.spans)} events{suggested}, {how}; wrote {track}")
