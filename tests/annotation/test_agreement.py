@@ -48,6 +48,12 @@ def test_a_coefficient_that_is_not_defined_is_none() -> None:
         assert (found.value, found.low, found.high) == (None, None, None)
 
 
+def test_where_omitting_any_clip_changes_nothing_there_is_no_interval() -> None:
+    codes = np.array([[0, 1], [1, 2], [2, 0]])  # all different, each category twice
+    for found in (krippendorff_alpha(codes, np.arange(3)), cohen_kappa(codes, np.arange(3))):
+        assert found.value is not None and (found.low, found.high) == (None, None)
+
+
 def test_only_what_people_gave_after_listening_is_a_rating(store: Store) -> None:
     fill(store, *"abcdefg")
     assert project_agreement(store) is None

@@ -22,6 +22,8 @@ from labeltool.type_aliases import Float64, Int64
 CONFIDENCE = 0.95
 """Of all intervals here."""
 
+_NO_SPREAD = 1e-9
+
 NOT_RATED = -1
 """In an array of ratings: the annotator did not rate the clip."""
 
@@ -33,7 +35,9 @@ class Agreement:
     Attributes
     ----------
     value, low, high
-        The coefficient and its interval; None where it is not defined, as where everybody always chose the same.
+        The coefficient and its interval; None where it is not defined, as where everybody always chose the same. The
+        interval alone is None where it cannot be estimated: of one group, or where it makes no difference which is
+        omitted.
     same
         The share of pairs of ratings that are the same, 0 to 1.
     """
@@ -292,6 +296,8 @@ def _interval(value: float, without_one: Float64, never_same: float | None) -> t
         return max(-1.0, 1 - (1 - tail ** (1 / groups)) * (1 - never_same)), 1.0
     if not np.isfinite(without_one).all():
         return None, None
+    if np.ptp(without_one) < _NO_SPREAD:
+        return None, None  # each group without another gives the same: nothing shows how far others would be
     spread = np.sqrt((groups - 1) / groups * ((without_one - without_one.mean()) ** 2).sum())
     step = float(stdtrit(groups - 1, 1 - tail) * spread / (1 - value))
     return max(-1.0, 1 - (1 - value) * float(np.exp(step))), 1 - (1 - value) * float(np.exp(-step))
