@@ -220,7 +220,9 @@ async def test_the_reason_why_clustering_failed_is_shown(app_project: Project) -
     async with clustering(app_project) as (app, screen, pilot):
         await turned(screen, pilot, "n")
         await turned(screen, pilot, "n")
-        app.call_later(app.show_comparison, Comparison(3, 9, over=False))
+        app.call_later(app.show_comparison, Comparison("waiting for another comparison", over=False))
+        await until(pilot, lambda: "waiting for another comparison …" in text_of(screen._spectrogram), "what goes on")
+        app.call_later(app.show_comparison, Comparison("comparing", 3, 9, over=False))
         await until(pilot, lambda: "3 of 9 compared" in text_of(screen._spectrogram), "how far it is")
         app.call_later(app.show_comparison, Comparison(failure="no [b]clip[/b] waits"))
         await until(pilot, lambda: "no [b]clip[/b] waits" in text_of(screen._spectrogram), "the reason")

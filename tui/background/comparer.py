@@ -39,6 +39,7 @@ class Groups:
 class Comparison:
     """The progress or the result of indexing and clustering."""
 
+    stage: str = ""
     done: int = 0
     total: int = 0
     added: int = 0
@@ -55,7 +56,7 @@ class Comparer:
         self._task = BackgroundTask(
             project,
             SIMILAR,
-            on_progress=lambda stage, done, total, text="": deliver(Comparison(done, total, over=False)),
+            on_progress=lambda stage, done, total, text="": deliver(Comparison(stage, done, total, over=False)),
             on_result=self._finish,
             on_failure=lambda reason: deliver(Comparison(failure=reason)),
         )

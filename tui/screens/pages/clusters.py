@@ -98,7 +98,8 @@ class ClustersScreen(PageScreen[GroupPage]):
     def update_progress(self, comparison: Comparison) -> None:
         """Show the progress of clustering, or its result."""
         if not comparison.over:
-            self._progress = f"{comparison.done:,} of {comparison.total:,} compared" if comparison.total else "…"
+            counted = f"{comparison.done:,} of {comparison.total:,} compared"
+            self._progress = counted if comparison.total else f"{one_line(comparison.stage)} …"
         elif comparison.groups is not None:
             self._progress = ""
         elif comparison.failure:
