@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -22,13 +23,14 @@ from labeltool.errors import in_one_line
 from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from labeltool.annotation.people.agreement import Agreement, ProjectAgreement
     from labeltool.store import Store
     from labeltool.store.journal import JournalRow
 
 _MAX_NAMED = 20
+_MAX_COMPARED = 80
 
 
 @click.command()
@@ -87,12 +89,24 @@ def mark(
             store, found, label, value, start_s=start, end_s=end, annotator=project.annotator(annotator)
         )
         clip_id = journal.row(store, row_id).clip_id
+        is_new = labels.newest_id(store.connection) != newest
+        names = clips.label_names(store) if is_new else []
         narrate_case(store, newest)
     label = None if label is None else label_name(label)
     if as_json:
         emit({"row": row_id, "clip": clip_id, "label": label, "value": value.value})
     else:
-        narrate(f"clip {clip_id}: {'the whole clip' if label is None else repr(label)} {value.value}")
+        what = "the whole clip" if label is None else repr(label)
+        narrate(f"clip {clip_id}: {what} {value.value}{_about_new(label, names)}")
+
+
+def _about_new(label: str | None, names: Sequence[str]) -> str:
+    """Return that a label is new, and the one of the project that may have been meant; `names` are empty for others."""
+    if label is None or not names:
+        return ""
+    others = [name for name in names if name.casefold() != label.casefold()]  # those in other case have a note
+    near = get_close_matches(label[:_MAX_COMPARED], others, 1)
+    return ", a new label" + (f" (did you mean {near[0]!r}? `labeltool undo`)" if near else "")
 
 
 def narrate_case(store: Store, newest: int) -> None:
@@ -279,8 +293,8 @@ def _agreement_lines(found: ProjectAgreement) -> Iterator[str]:
 def _describe_agreement(one: Agreement) -> str:
     if one.value is None:
         return f"not defined, for all chose the same; {one.clips} clips"
-    interval = "" if one.low is None else f" ({one.low:.2f} to {one.high:.2f})"
-    return f"{one.value:.2f}{interval}; {one.same:.0%} the same, {one.clips} clips"
+    interval = "no interval: too few clips or groups" if one.low is None else f"{one.low:.2f} to {one.high:.2f}"
+    return f"{one.value:.2f} ({interval}); {one.same:.0%} the same, {one.clips} clips"
 
 
 def _describe(row: JournalRow) -> str:

@@ -340,6 +340,20 @@ def test_outside_a_project_the_error_names_the_command_that_makes_one(tmp_path: 
     assert "labeltool init" in done.stderr
 
 
+def test_a_new_label_is_said_to_be_new_and_which_one_may_have_been_meant(
+    project: Project, write_tone: Callable[..., Path]
+) -> None:
+    at = ("--project", project.directory)
+    labeltool_here(*at, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
+    lines = [labeltool_here(*at, "mark", "1", name).stderr for name in ("bird", "bird", "brid", "siren")]
+    assert lines == [
+        "clip 1: 'bird' present, a new label\n",
+        "clip 1: 'bird' present\n",
+        "clip 1: 'brid' present, a new label (did you mean 'bird'? `labeltool undo`)\n",
+        "clip 1: 'siren' present, a new label\n",
+    ]
+
+
 def test_mark_undo_log_and_rename_walk_together(project: Project, write_tone: Callable[..., Path]) -> None:
     labeltool_here(project, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
     marked = labeltool_json(project, "mark", "a.wav", "a[/]b")
