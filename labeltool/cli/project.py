@@ -22,6 +22,7 @@ from labeltool.cli.common import (
 )
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.records import Skipped
+from labeltool.util.counted import counted
 from labeltool.util.library_messages import libraries_off_stderr
 from labeltool.util.urls import is_url
 
@@ -90,13 +91,20 @@ def status(as_json: bool) -> None:
         next_command = "retrain" if counts.labelled else "label" if counts.clips else "import"
         click.echo(f"model       none yet: labeltool {next_command}")
     else:
-        accuracy = "not measured" if model.clip_accuracy is None else f"{model.clip_accuracy:.1%} of validation clips"
+        accuracy = _accuracy(model.clip_accuracy, model.validation_clips)
         click.echo(f"model       {model.id} ({model.architecture}), {accuracy}; {pending} labels since")
     if state is not None:
         why = suggester.why if suggester is not None and suggester.pretrained == state.name else None
         click.echo(f"suggests    {in_one_line('; '.join(filter(None, (str(state), why))))}")
     if read_only:
         click.echo(f"read only   {read_only.removeprefix('read-only: ')}: nothing can be labelled")
+
+
+def _accuracy(share: float | None, clips: int) -> str:
+    """Return a share of validation clips as text, and of how many where the card says so."""
+    if share is None:
+        return "not measured"
+    return f"{share:.1%} of {counted(clips, 'validation clip') if clips else 'validation clips'}"
 
 
 def _hours(hours: float) -> str:

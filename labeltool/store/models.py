@@ -92,6 +92,11 @@ class ModelRow:
         return self._card.test_fold
 
     @property
+    def validation_clips(self) -> int:
+        """Number of the clips that its accuracy was measured on."""
+        return self._card.validation_clips
+
+    @property
     def outputs(self) -> Outputs:
         """The model's outputs."""
         card = self._card

@@ -21,6 +21,7 @@ class StoredCard:
     background: str | None = None
     clip_rule: _StoredRule = field(default_factory=_StoredRule)
     test_fold: int | None = None
+    validation_clips: int = 0
     pretrained: str | None = None
     why: str | None = None
 

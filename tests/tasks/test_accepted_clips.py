@@ -26,7 +26,10 @@ def test_a_retraining_counts_validation_clips_were_accepted_automatically(projec
     retrain = (project, "retrain", "--arch", "tiny", "--from-scratch")
     done = labeltool_here(*retrain, "--json")
     result = json.loads(done.stdout)
-    assert result["accepted_validation_clips"] == result["validation_clips"] > 0
+    validation_clips = result["validation_clips"]
+    assert result["accepted_validation_clips"] == validation_clips > 0
+    status = labeltool_here("--project", project.directory, "status").stdout
+    assert f"% of {validation_clips} validation clips; " in status
     # A person labels as many others: these validate.
     add_tones(project, tmp_path / "wav", *((["low"], {"low": P}), (["high"], {"high": P})) * 20)
     done = labeltool_here(*retrain, "--json")
