@@ -13,6 +13,7 @@ from labeltool.parallel.engine import LOCAL, Engine
 from labeltool.project import Project
 from labeltool.tasks.registry import Task
 from labeltool.type_aliases import Progress
+from labeltool.util import lifetime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,9 +87,15 @@ def run(project: Project | None, task: Task[R], report: Progress, *, engine: Eng
     LabeltoolError
         When it failed.
     """
+
+    def noted(stage: str, done: int, total: int, text: str = "", /) -> None:
+        if task.writes and text.startswith(lifetime.KEPT):
+            lifetime.keep(text)
+        report(stage, done, total, text)
+
     job = default_executor().start(project, task, engine=engine, **options)
     try:
-        return job.wait(report)
+        return job.wait(noted)
     finally:
         job.stop()  # one that is done has ended already
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from labeltool.networks.model_card import ModelCard
 from labeltool.store import Store, models
 from labeltool.type_aliases import Progress
+from labeltool.util import lifetime
 from labeltool.util.files import no_links
 from labeltool.util.files.atomic_write import NewFolder
 
@@ -33,12 +34,15 @@ def publish_model(store: Store, new: NewFolder, card: ModelCard, journal_mark: s
 
     new.sync()  # it takes a moment, and the database is locked later
     try:
-        return models.add(store, model, parent_id=card.parent, journal_mark=journal_mark, publish=publish)
+        model_id = models.add(store, model, parent_id=card.parent, journal_mark=journal_mark, publish=publish)
     except BaseException:
         stored = models.latest(store)
         if published and (stored is None or stored.id not in published):
             new.withdraw(str(published[0]))
         raise
+    trained = f"model {model_id}, trained on {card.labels_seen} labelled clips; `labeltool suggest` suggests by it"
+    report("suggesting", 0, 0, f"{lifetime.KEPT}{trained}")
+    return model_id
 
 
 def _set_aside(folder: Path, report: Progress) -> None:

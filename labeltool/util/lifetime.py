@@ -28,7 +28,10 @@ GRACE_S = 0.9
 """Seconds that a process which computes has to clean up before it is killed."""
 
 INTERRUPTED = "interrupted"
-"""The last line of a command that a signal ended."""
+"""The last line of a command that a signal ended, before what `keep` was given."""
+
+KEPT = "kept: "
+"""How the text of a task's progress begins that names what is kept even where the task is interrupted."""
 
 INTERRUPTS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
@@ -45,6 +48,9 @@ _LOOK_EVERY_S = 0.1
 
 # A command that a signal ends leaves semaphores; the process that multiprocessing has for that removes them, unasked.
 _NO_WARNING = "ignore:resource_tracker:UserWarning"
+
+# What is kept where a signal ends this command.
+_kept = ""
 
 # The pipe from the parent, in a process that ends with it; and whether this process was stopped.
 _parent: int | None = None
@@ -105,8 +111,16 @@ def leave_within(seconds: float, code: int, line: str = "") -> None:
     threading.Thread(target=leave, name="labeltool-leave", daemon=True).start()
 
 
+def keep(text: str) -> None:
+    """Name in the last line, where a signal ends this command, what is kept: text that begins with `KEPT`."""
+    global _kept
+    _kept = text
+
+
 def write_ending(line: str) -> None:
     """Write on stderr how this process ends, unless another thread has done so; after a hang-up nobody reads it."""
+    if line == INTERRUPTED and _kept:
+        line = f"{line}; {_kept}"
     if _ending.acquire(blocking=False) and sys.__stderr__ is not None:
         with suppress(OSError):
             os.write(sys.__stderr__.fileno(), f"labeltool: {line}\n".encode())

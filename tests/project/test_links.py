@@ -24,6 +24,7 @@ from labeltool.project import Project
 from labeltool.store import Store, models
 from labeltool.tasks.publish_model import publish_model
 from labeltool.tui.launch import _messages_in_log
+from labeltool.type_aliases import Progress
 from labeltool.util.files.atomic_write import NewFolder, new_folder
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -118,10 +119,10 @@ def test_a_partial_settings_file_that_is_a_link_is_not_written(project: Project,
     assert (outside / ".bashrc").read_text() == "somebody's\n"
 
 
-def new_model(project: Project, store: Store, new: NewFolder) -> int:
+def new_model(project: Project, store: Store, new: NewFolder, report: Progress = silent) -> int:
     """Publish a copy of the first model's folder as a new model."""
     shutil.copytree(project.models / "1", new.path, dirs_exist_ok=True)
-    return publish_model(store, new, model_folder.read(new.path).card, "", silent)
+    return publish_model(store, new, model_folder.read(new.path).card, "", report)
 
 
 @pytest.mark.parametrize("plant", [Path.mkdir, lambda path: path.symlink_to(path.parents[2] / "outside")])
@@ -134,8 +135,10 @@ def test_a_folder_with_a_new_models_name_is_moved_aside(
     if not is_link:
         (project.models / "2" / "years of work").touch()
     before = links.state(outside)
+    reported: list[str] = []
     with new_folder(project.models) as new:
-        assert new_model(project, store, new) == 2
+        assert new_model(project, store, new, lambda _stage, _done, _total, text="", /: reported.append(text)) == 2
+    assert reported[-1] == "kept: model 2, trained on 2 labelled clips; `labeltool suggest` suggests by it"
     assert model_folder.read(project.models / "2").labels == ("dog", "rain")
     (aside,) = project.models.glob("2.not-in-the-database-*")
     assert aside.is_symlink() == is_link and links.state(outside) == before

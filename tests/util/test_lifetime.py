@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,9 @@ from helpers.processes import group
 from helpers.waits import DEADLINE_S, until
 from labeltool.project import Project
 from labeltool.store import models
+from labeltool.tasks import executor
+from labeltool.tasks.registry import RETRAIN
+from labeltool.type_aliases import Progress
 from labeltool.util import lifetime
 from labeltool.util.files.atomic_write import write_text
 
@@ -171,3 +175,24 @@ waiting.join()
         [sys.executable, "-c", POLL_OF_MACOS + program], capture_output=True, text=True, timeout=DEADLINE_S
     )
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
+
+
+def test_the_last_line_names_what_a_task_that_was_interrupted_has_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Job:
+        def wait(self, report: Progress) -> None:
+            report("suggesting", 0, 0, f"{lifetime.KEPT}model 3")
+            raise KeyboardInterrupt
+
+        def stop(self) -> None: ...
+
+    monkeypatch.setattr(lifetime, "_kept", "")
+    monkeypatch.setattr(lifetime, "_ending", threading.Lock())
+    monkeypatch.setattr(executor, "default_executor", lambda: SimpleNamespace(start=lambda *_, **__: Job()))
+    with (tmp_path / "stderr").open("w", encoding="utf-8", newline="") as stderr:
+        monkeypatch.setattr(sys, "__stderr__", stderr)
+        with pytest.raises(KeyboardInterrupt):
+            executor.run(None, RETRAIN, lambda *_: None)
+        lifetime.write_ending(lifetime.INTERRUPTED)
+    assert (tmp_path / "stderr").read_text() == "labeltool: interrupted; kept: model 3\n"
