@@ -340,7 +340,7 @@ def test_outside_a_project_the_error_names_the_command_that_makes_one(tmp_path: 
     assert "labeltool init" in done.stderr
 
 
-def test_a_new_label_is_said_to_be_new_and_which_one_may_have_been_meant(
+def test_a_new_label_is_named_as_new_with_the_one_that_may_have_been_meant(
     project: Project, write_tone: Callable[..., Path]
 ) -> None:
     at = ("--project", project.directory)
