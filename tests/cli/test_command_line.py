@@ -343,9 +343,8 @@ def test_outside_a_project_the_error_names_the_command_that_makes_one(tmp_path: 
 def test_a_new_label_is_named_as_new_with_the_one_that_may_have_been_meant(
     project: Project, write_tone: Callable[..., Path]
 ) -> None:
-    at = ("--project", project.directory)
-    labeltool_here(*at, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
-    lines = [labeltool_here(*at, "mark", "1", name).stderr for name in ("bird", "bird", "brid", "siren")]
+    labeltool_here(project, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
+    lines = [labeltool_here(project, "mark", "1", name).stderr for name in ("bird", "bird", "brid", "siren")]
     assert lines == [
         "clip 1: 'bird' present, a new label\n",
         "clip 1: 'bird' present\n",

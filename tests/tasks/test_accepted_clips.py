@@ -28,7 +28,7 @@ def test_a_retraining_counts_validation_clips_were_accepted_automatically(projec
     result = json.loads(done.stdout)
     validation_clips = result["validation_clips"]
     assert result["accepted_validation_clips"] == validation_clips > 0
-    status = labeltool_here("--project", project.directory, "status").stdout
+    status = labeltool_here(project, "status").stdout
     assert f"% of {validation_clips} validation clips; " in status
     # A person labels as many others: these validate.
     add_tones(project, tmp_path / "wav", *((["low"], {"low": P}), (["high"], {"high": P})) * 20)
