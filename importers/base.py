@@ -202,14 +202,14 @@ def recording_beside(file: Path) -> Path:
             raise LabeltoolError(
                 f"has several recordings beside it: {names}",
                 file=file,
-                remedy="`labeltool import audacity --audio` names one",
+                remedy="--audio of `labeltool import` and the format names one",
             )
         if found:
             return found[0]
     raise LabeltoolError(
         f"has no recording beside it: no {quoted(stems[-1] + '.wav')} (or .flac, .ogg, .mp3...)",
         file=file,
-        remedy="name it: `labeltool import audacity --audio`, `labeltool import table --column file=NAME`",
+        remedy="name it: --audio of `labeltool import` and the format, or --column file=NAME of `import table`",
     )
 
 

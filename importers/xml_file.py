@@ -37,7 +37,7 @@ def read_xml(
     parser.buffer_text = True
     parser.EntityDeclHandler = refuse
     if path.is_dir():
-        raise LabeltoolError("is a directory, not a file", file=path, remedy=f"give an {kind}")
+        raise LabeltoolError("is a directory, not a file", file=path, remedy=f"give the file itself: {kind}")
     try:
         parser.Parse(read_bytes(path, MAX_TEXT_BYTES), True)
     except OSError as error:

@@ -163,6 +163,8 @@ def _undo_import(annotator: str | None, as_json: bool) -> None:
             f"undone: {counted(undone.rows, 'annotation')} of the import of {in_one_line(undone.source)} "
             f"({undone.kind}, {undone.imported_at}); its recordings and clips stay"
         )
+        if undone.rows_left:
+            narrate(f"{counted(undone.rows_left, 'annotation')} of other imports of it still count: repeat the command")
         if undone.unused_labels:
             names = ", ".join(map(quoted, undone.unused_labels[:_MAX_NAMED]))
             more = f" and {more} more" if (more := len(undone.unused_labels) - _MAX_NAMED) > 0 else ""
@@ -187,9 +189,7 @@ def _go_back_or_on(name: Literal["undo", "redo"], annotator: str | None, as_json
     if as_json:
         emit({f"{name}ne": row.to_json() if row else None})
     elif row is None:
-        narrate(
-            f"nothing that {project.annotator(annotator)!r} did is left to {name} (--annotator names another person)"
-        )
+        narrate(f"nothing to {name} for {project.annotator(annotator)!r} (--annotator names another person)")
     else:
         rows = "labels" if row.kind == "verdict" else "rows"
         many = f" {row.batch_size} {rows}, the last" if row.batch_size > 1 else ""

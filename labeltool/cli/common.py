@@ -276,12 +276,6 @@ def shortened(text: str) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
-def clock(seconds: float) -> str:
-    """Return a time in a recording: `1:02:03.45`."""
-    minutes, rest = divmod(round(seconds * 100), 6000)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest / 100:05.2f}"
-
-
 def quoted(label: str, width: int = 40) -> str:
     """Quote a label for a table: printable, `width` characters at most, whatever is in it."""
     return repr(label if len(label) <= width else label[: width - 1] + "…")

@@ -36,7 +36,7 @@ class _ExportCommand(click.Command):
         from labeltool.exporters.registry import EXPORTERS
 
         others = super().get_params(context)
-        options = {name for parameter in others for name in parameter.opts}
+        options = {name.replace("_", "-") for one in others for name in (*one.opts, f"--{one.name}")}
         for name in EXPORTERS:
             if f"--{name}" in options:
                 EXPORTERS.refuse(name, f"--{name} is an option of `labeltool export` already")
@@ -113,7 +113,9 @@ def export(output: Path | None, as_json: bool, **options: Any) -> None:
     from labeltool.exporters.registry import EXPORTERS
     from labeltool.tasks.registry import EXPORT
 
-    products = [name for name in EXPORTERS if options.pop(name.replace("-", "_"), False)]
+    names = {key: key.replace("_", "-") for key in options}
+    products = [name for key, name in names.items() if name in EXPORTERS and options[key]]  # as they were typed
+    options = {key: value for key, value in options.items() if names[key] not in EXPORTERS}
     if not products:
         raise click.UsageError(f"name at least one of {', '.join(f'--{name}' for name in EXPORTERS)}")
     if options["model_id"] is not None and options["arch"] is not None:

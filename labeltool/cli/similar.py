@@ -11,7 +11,6 @@ import click
 from labeltool.cli.common import (
     Number,
     Whole,
-    clock,
     current_project,
     emit,
     engine_options,
@@ -22,6 +21,7 @@ from labeltool.cli.common import (
 )
 from labeltool.cli.lists import clip_json, clip_line
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.util.counted import clock
 
 if TYPE_CHECKING:
     from labeltool.annotation.listing import ListedClip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, overload
 
+import numpy as np
+
 from labeltool.type_aliases import Float32
 
 T = TypeVar("T")
@@ -42,6 +44,15 @@ class LazyFrames(Sequence[Float32], Generic[T]):
 def pick(frames: Sequence[Float32], indices: Sequence[int]) -> Sequence[Float32]:
     """Return some of the frames of clips, in the order of the indices."""
     return LazyFrames(frames.__getitem__, indices)
+
+
+def in_one_array(frames: Sequence[Float32]) -> Float32:
+    """Return the frames of all clips as one array, (frames of all, columns); one clip's file is open at a time."""
+    counts = [len(one) for one in frames]
+    together = np.empty((sum(counts), frames[0].shape[1]), frames[0].dtype)
+    for part, one in zip(np.split(together, np.cumsum(counts)[:-1]), frames, strict=True):
+        part[...] = one
+    return together
 
 
 def join(*parts: Sequence[Float32]) -> Sequence[Float32]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_LABEL_CHARACTERS, Note, label_name
 from labeltool.store.database import Store, now
-from labeltool.store.journal_rows import Until, append
+from labeltool.store.journal_rows import Until, append, is_revoked
 from labeltool.store.label_acts import derived
 
 LABEL_KEYS = "1234567890ehjyzDGHJQVWXYZ"
@@ -331,6 +331,17 @@ def _current_names(connection: sqlite3.Connection) -> dict[str, str]:
             "SELECT l.name, COALESCE(t.name, l.name) FROM labels l LEFT JOIN labels t ON t.id = l.merged_into"
         ).fetchall()
     )
+
+
+def unused_since(connection: sqlite3.Connection, time: str, names: set[str]) -> tuple[str, ...]:
+    """Return the labels, of those that were called `names`, that are newer than a time and have no annotation now."""
+    current = _current_names(connection)
+    verdicts = f"FROM journal j WHERE j.kind = 'verdict' AND NOT {is_revoked('j')}"
+    used = {current.get(name) for (name,) in connection.execute(f"SELECT DISTINCT j.label {verdicts}")}
+    new = connection.execute(
+        "SELECT name FROM labels WHERE created_at >= ? AND retired_at IS NULL ORDER BY id", (time,)
+    )
+    return tuple(name for (name,) in new if name in {current.get(one) for one in names} - used)
 
 
 def by_current_names(probabilities: Mapping[str, float], renamed: Mapping[str, str]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Numbers with their nouns."""
+"""Numbers with their nouns, and times."""
 
 from __future__ import annotations
 
@@ -6,3 +6,9 @@ from __future__ import annotations
 def counted(number: int, noun: str) -> str:
     """Return a number and a noun, in the singular for one and with an s for others."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def clock(seconds: float) -> str:
+    """Return a time in a recording: `1:02:03.45`."""
+    minutes, rest = divmod(round(seconds * 100), 6000)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest / 100:05.2f}"

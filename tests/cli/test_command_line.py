@@ -238,7 +238,10 @@ def test_nonsense_is_answered_in_one_line(project: Project, arguments: list[str]
     [
         (["init", "."], "is a labeltool project already (`labeltool status` shows what is in it)"),
         (["import", "auto", "empty"], "empty: has no sounds and no labels (give a folder with some)"),
-        (["import", "elan", "empty"], "empty: is a directory, not a file (give an annotation file of ELAN)"),
+        (
+            ["import", "elan", "empty"],
+            "empty: is a directory, not a file (give the file itself: annotation file of ELAN)",
+        ),
         (["mark", "99", "wren"], "no clip 99 (`labeltool clips` lists them)"),
         (["rename", "wrn", "wren"], "no label 'wrn' (`labeltool labels` lists them)"),
         (["verify", "."], "is no STM32 package: it has no MANIFEST.sha256"),

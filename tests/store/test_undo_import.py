@@ -12,7 +12,7 @@ from helpers.store import current, fill
 from labeltool.annotation.annotation_table import annotation_table
 from labeltool.project import Project
 from labeltool.records import Checked, Imported
-from labeltool.store import Store, clips, journal, recordings
+from labeltool.store import Store, clips, journal, labels, recordings
 from labeltool.store.checked import checked_parts
 from labeltool.store.importing import ImportResult, import_records
 from labeltool.store.importing.undo import undo_last_import
@@ -79,6 +79,55 @@ def test_a_label_that_was_deleted_does_not_come_back_with_its_file(store: Store)
     undo_last_import(store, annotator="ann")
     imported(store, records)
     assert current(store) == {(2, "owl"): "present"}
+
+
+def test_undoing_a_deletion_does_not_bring_back_what_an_undone_import_had(store: Store) -> None:
+    records = [*records_of("a", "dog"), *records_of("b", "owl")]
+    imported(store, records)
+    surgery.delete(store, "dog", annotator="ann")
+    undone = undo_last_import(store, annotator="ann")
+    assert undone is not None and undone.rows == 1
+    assert imported(store, records).verdicts == 1
+    undo_last_import(store, annotator="ann")
+    assert journal.undo(store, annotator="ann") is not None
+    assert current(store) == {}
+
+
+def test_what_an_import_brought_back_is_undone_with_it(store: Store) -> None:
+    imported(store, [*records_of("a", "owl"), *records_of("b", "dgo")], "wrong.csv")
+    undo_last_import(store, annotator="ann")
+    imported(store, [*records_of("a", "owl"), *records_of("b", "dog")], "right.csv")
+    undone = undo_last_import(store, annotator="ann")
+    assert undone is not None and (undone.source, undone.rows) == ("right.csv", 2)
+    assert current(store) == {} and undo_last_import(store, annotator="ann") is None
+
+
+def test_the_last_import_is_the_one_that_came_last_also_when_it_brought_back(store: Store) -> None:
+    first, second = records_of("a", "dog"), records_of("b", "owl")
+    for source, records in (("1.csv", first), ("2.csv", second)):
+        imported(store, records, source)
+    undo_last_import(store, annotator="ann")
+    undo_last_import(store, annotator="ann")
+    imported(store, second, "2.csv")
+    imported(store, first, "1.csv")
+    undone = undo_last_import(store, annotator="ann")
+    assert undone is not None and undone.source == "1.csv"
+
+
+def test_other_imports_of_the_same_source_are_counted(store: Store) -> None:
+    for name, label in (("a", "dog"), ("b", "owl")):
+        imported(store, records_of(name, label), "mix")
+    lefts = [undone.rows_left for _ in range(2) if (undone := undo_last_import(store, annotator="ann"))]
+    assert lefts == [1, 0]
+
+
+def test_a_label_that_somebody_else_uses_under_another_name_is_not_unused(store: Store) -> None:
+    fill(store, "a")
+    journal.annotate(store, 1, "dgo", annotator="ann")
+    imported(store, records_of("b", "dog"))
+    labels.rename(store, "dgo", "dog", annotator="ann")
+    undone = undo_last_import(store, annotator="ann")
+    assert undone is not None and undone.unused_labels == ()
 
 
 def test_checked_parts_are_undone_and_come_back(store: Store) -> None:

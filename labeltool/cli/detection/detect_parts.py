@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import clock, narrate, run_task
+from labeltool.cli.common import narrate, run_task
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.util.counted import clock
 from labeltool.util.files.no_links import write_new
 from labeltool.util.recorded_at import recorded_at
 from labeltool.util.urls import as_url, is_url

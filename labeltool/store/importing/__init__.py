@@ -167,7 +167,9 @@ class _Import:
         sound = self.recordings.stored[part.recording_sha256]
         key = import_key(self.kind, "checked", sound.identity, part.start_s, part.end_s)
         if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
-            self.result.checked += bring_back(self.connection, f"'{key}'", annotator=self.kind)  # a hash
+            self.result.checked += bring_back(
+                self.connection, f"'{key}'", annotator=self.kind, import_id=self.import_id
+            )  # the key is a hash
             return
         recording = recordings.recording(self.store, sound.id)
         append(

@@ -158,7 +158,8 @@ class ClipRows:
                 strict=True,
             ),
         )
-        back = bring_back(self._connection, "SELECT key FROM temp.imported WHERE key IS NOT NULL", annotator=self._kind)
+        keys = "SELECT key FROM temp.imported WHERE key IS NOT NULL"
+        back = bring_back(self._connection, keys, annotator=self._kind, import_id=self._import_id)
         self.new_verdicts += back
         self.known_verdicts -= back
         self.known_verdicts += self._connection.execute(

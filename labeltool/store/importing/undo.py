@@ -12,7 +12,18 @@ from labeltool.store import labels
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import is_revoked, new_row_ids, newest, without_triggers
 
-_COUNTS = f"j.kind IN ('verdict', 'checked') AND NOT {is_revoked('j')}"
+# A row is of the import that brought it, or that brought it back last. What a person revoked is revoked too: undoing a
+# deletion is not to bring back what an undone import had.
+_IMPORTED = f"""
+    CREATE TEMP TABLE of_imports AS
+    SELECT j.id, j.clip_id, j.label, NOT {is_revoked("j")} AS counts, COALESCE((
+        SELECT back.import_id FROM journal b JOIN journal back ON back.revokes = b.id
+        WHERE b.revokes = j.id AND b.origin = 'import' AND back.origin = 'import' ORDER BY back.id DESC LIMIT 1
+    ), j.import_id) AS import_id
+    FROM journal j WHERE j.kind IN ('verdict', 'checked') AND j.import_id IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM journal b WHERE b.revokes = j.id AND b.origin = 'import' AND NOT {is_revoked("b")}
+    )
+"""
 _APPEND = """
     INSERT INTO journal (id, kind, revokes, annotator, origin, import_id, batch_id, created_at)
     SELECT :beginning || printf('%012x', :number + rowid), 'revoke', id, :annotator, 'import', import_id, :batch_id,
@@ -51,6 +62,8 @@ class UndoneImport:
         The importer, the file or folder, and when.
     rows
         Number of annotations and of checked parts that no longer count.
+    rows_left
+        Annotations of other imports of the same source that count: `import auto` makes an import for each format.
     unused_labels
         Labels that came with it and that no annotation has now; they are still offered.
     """
@@ -59,50 +72,61 @@ class UndoneImport:
     source: str
     imported_at: str
     rows: int
+    rows_left: int
     unused_labels: tuple[str, ...]
 
 
 def undo_last_import(store: Store, *, annotator: str) -> UndoneImport | None:
     """Revoke all annotations of the last import of which some count, as one batch; None where there is none.
 
-    What people labelled of its clips stays, and so do its recordings, clips, groups, columns and labels.
+    What an import brought back, after its own import was undone, is of that import. What people labelled of its clips
+    stays, and so do its recordings, clips, groups, columns and labels.
     """
     with store.transaction() as connection:
+        connection.execute(_IMPORTED)
         found = connection.execute(
-            "SELECT i.id, i.kind, i.source, i.imported_at FROM imports i "
-            f"WHERE i.id IN (SELECT j.import_id FROM journal j WHERE {_COUNTS}) "
+            "SELECT i.id, i.kind, i.source, i.imported_at, COUNT(*) FROM temp.of_imports r "
+            "JOIN imports i ON i.id = r.import_id WHERE r.counts GROUP BY i.id "
             "ORDER BY i.imported_at DESC, i.id DESC LIMIT 1"
         ).fetchone()
-        if found is None:
-            return None
-        number, kind, source, imported_at = found
-        of_it = f"FROM journal j WHERE j.import_id = {number} AND {_COUNTS}"
-        brought = {name for (name,) in connection.execute(f"SELECT DISTINCT j.label {of_it}")}
-        rows = _revoke(connection, f"SELECT j.id, j.import_id, j.clip_id {of_it} ORDER BY j.id", annotator)
-        new = connection.execute(
-            "SELECT l.name FROM labels l WHERE l.created_at >= ? AND l.merged_into IS NULL AND l.retired_at IS NULL "
-            f"AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.label = l.name AND {_COUNTS}) ORDER BY l.id",
-            (imported_at,),
-        )
-        unused = tuple(name for (name,) in new if name in brought)
-    return UndoneImport(kind, source, imported_at, rows, unused)
+        if found is not None:
+            number, kind, source, imported_at, rows = found
+            of_it = f"FROM temp.of_imports WHERE import_id = {number}"
+            brought = {name for (name,) in connection.execute(f"SELECT DISTINCT label {of_it} AND counts")}
+            _revoke(connection, f"SELECT id, import_id, clip_id {of_it} ORDER BY id", annotator)
+            unused = labels.unused_since(connection, imported_at, brought)
+            (left,) = connection.execute(
+                "SELECT COUNT(*) FROM temp.of_imports r JOIN imports i ON i.id = r.import_id "
+                "WHERE r.counts AND i.source = ? AND i.id <> ?",
+                (source, number),
+            ).fetchone()
+        connection.execute("DROP TABLE temp.of_imports")
+    return None if found is None else UndoneImport(kind, source, imported_at, rows, left, unused)
 
 
-def bring_back(connection: sqlite3.Connection, keys: str, annotator: str) -> int:
+def bring_back(connection: sqlite3.Connection, keys: str, *, annotator: str, import_id: int) -> int:
     """Revoke the revocations of rows whose import was undone, inside a transaction; return how many count again.
 
     Parameters
     ----------
     keys
         SQL that selects the import keys of the rows.
-    annotator
-        The importer.
+    annotator, import_id
+        The importer, and its import.
     """
     undone = f"""
-        SELECT b.id, b.import_id, j.clip_id FROM journal j JOIN journal b ON b.revokes = j.id
+        SELECT b.id, {import_id}, j.clip_id FROM journal j JOIN journal b ON b.revokes = j.id
         WHERE j.import_key IN ({keys}) AND b.origin = 'import' AND NOT {is_revoked("b")} ORDER BY b.id
     """
-    return _revoke(connection, undone, annotator)
+    before = newest(connection)
+    if not _revoke(connection, undone, annotator):
+        return 0
+    back = connection.execute(
+        "SELECT COUNT(DISTINCT j.id) FROM journal back JOIN journal b ON b.id = back.revokes "
+        f"JOIN journal j ON j.id = b.revokes WHERE back.id > ? AND NOT {is_revoked('j')}",
+        (before,),
+    )
+    return int(back.fetchone()[0])
 
 
 def _revoke(connection: sqlite3.Connection, which: str, annotator: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeltool.inference.lazy_frames import in_one_array
 from labeltool.training.augmentation.samplers import (
     Augmentation,
     MixtureSampler,
@@ -29,7 +30,7 @@ class EmbeddingSampler:
 
     def __init__(self, clips: SampledClips, augmentation: Augmentation, rng: np.random.Generator) -> None:
         self.clips, self._augmentation, self._rng = clips, augmentation, rng
-        embeddings = np.concatenate(list(clips.frames))[:, 1:]
+        embeddings = in_one_array(clips.frames)[:, 1:]
         sums = np.maximum(np.abs(embeddings).sum(axis=1, keepdims=True), np.float32(1e-9))
         self._shares = np.asarray(embeddings / sums)
         self._mixtures = MixtureSampler(clips, start_probabilities(clips, augmentation, 1), augmentation, rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeltool.inference.lazy_frames import in_one_array
 from labeltool.training.augmentation.samplers import (
     RESPONSE_KNOTS,
     Augmentation,
@@ -30,7 +31,7 @@ class WaveformSampler:
 
     def __init__(self, clips: SampledClips, augmentation: Augmentation, rng: np.random.Generator) -> None:
         self.clips, self._augmentation, self._rng = clips, augmentation, rng
-        self._samples = np.concatenate(list(clips.frames))[:, 0]
+        self._samples = in_one_array(clips.frames)[:, 0]
         probabilities = start_probabilities(clips, augmentation, _START_STEP)
         self._mixtures = MixtureSampler(clips, probabilities, augmentation, rng, start_step=_START_STEP)
 
