@@ -113,9 +113,7 @@ def export(output: Path | None, as_json: bool, **options: Any) -> None:
     from labeltool.exporters.registry import EXPORTERS
     from labeltool.tasks.registry import EXPORT
 
-    names = {key: key.replace("_", "-") for key in options}
-    products = [name for key, name in names.items() if name in EXPORTERS and options[key]]  # as they were typed
-    options = {key: value for key, value in options.items() if names[key] not in EXPORTERS}
+    products = [name for name in EXPORTERS if options.pop(name.replace("-", "_"), False)]
     if not products:
         raise click.UsageError(f"name at least one of {', '.join(f'--{name}' for name in EXPORTERS)}")
     if options["model_id"] is not None and options["arch"] is not None:

@@ -155,7 +155,6 @@ def test_each_recording_is_attributed(published: Project) -> None:
         rows = [(2, "Author", "J. <Doe> | & Co"), (2, "url", "https://example.org/a_b"), (2, "site", "marsh")]
         connection.executemany("INSERT INTO recording_columns VALUES (?, ?, ?)", rows)
     done = labeltool_json(published, "export", "--audiofolder", "--clips")
-    assert [Path(one).name for one in done["written"]] == ["audiofolder", "clips"]  # as they were named
     (note,) = done["notes"]
     assert note == "the licence of 3 of 12 recordings is not known: ATTRIBUTION.md lists them"
     of_product = {}
