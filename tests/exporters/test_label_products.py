@@ -191,8 +191,10 @@ def test_the_same_labels_give_the_same_bytes(project: Project, labelled_store: S
 
 
 @pytest.mark.parametrize("product", [name for name, one in EXPORTERS.items() if one.of_labels])
-def test_a_project_without_labels_has_no_product(project: Project, store: Store, product: str) -> None:
-    import_records(store, records_of("a"), kind="test", source="test")
+@pytest.mark.parametrize("names", ["", "a"])
+def test_a_project_without_labels_has_no_product(project: Project, store: Store, product: str, names: str) -> None:
+    for name in names:
+        import_records(store, records_of(name), kind="test", source="test")
     with pytest.raises(LabeltoolError, match=f"{product}: (no clip has a label yet|nothing is labelled yet)"):
         export(project, product)
     assert not project.exports.exists()

@@ -17,7 +17,7 @@ import pytest
 
 from helpers import old_schemas
 from helpers.command_line import labeltool_here
-from helpers.store import current, fill
+from helpers.store import add_model_row, current, fill
 from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
@@ -69,6 +69,7 @@ def test_a_backup_is_one_whole_file_with_what_is_in_the_wal(filled: Project, tmp
     killed_with_a_label(filled, "cat")
     filled.database.chmod(0o640)
     with filled.open_store() as store:
+        model = add_model_row(store)
         made = backup.back_up(store, tmp_path / "copy.db")
     assert made.journal_rows == 2 and made.size_bytes == made.path.stat().st_size
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o640
@@ -76,6 +77,8 @@ def test_a_backup_is_one_whole_file_with_what_is_in_the_wal(filled: Project, tmp
         assert copy.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
         assert copy.execute("SELECT label FROM journal ORDER BY id").fetchall() == [("dog",), ("cat",)]
     assert not list(tmp_path.glob("*copy.db-*")) and not list(tmp_path.glob(".*"))
+    with Store.open(made.path) as opened:
+        assert models.model(opened).id == model
 
 
 def test_a_backup_replaces_a_file_only_when_it_is_to(filled: Project, saved: Path) -> None:

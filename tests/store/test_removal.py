@@ -67,7 +67,6 @@ def shown(store: Store) -> dict[str, Any]:
         "issues": review.label_issues(store),
         "speed": speed.annotation_statistics(store),
         "recordings": recordings.all_recordings(store),
-        "paths": {sha256: one.path for one, sha256 in recordings.all_recordings(store)},
         "checked": checked.checked_parts(store),
         "verdicts": spans.verdicts(store),
         "transcripts": transcripts.search(store, "fire"),

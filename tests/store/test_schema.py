@@ -89,6 +89,7 @@ def test_a_project_of_the_first_schema_is_backed_up_and_keeps_everything(tmp_pat
         assert not any(any(row[len(before[0]) :]) for row in kept)
         assert current(migrated) == {(1, "hound"): "present"}
         assert [clip.id for clip in clips.unlabelled(migrated)] == [2, 4]
+        assert transcripts.search(migrated, "fire") == (0, [])
         assert journal.undo(migrated, annotator="ann") is not None
         assert current(migrated) == {(1, "dog"): "present"}
         assert migrated.connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -97,6 +98,20 @@ def test_a_project_of_the_first_schema_is_backed_up_and_keeps_everything(tmp_pat
         assert copy.execute("PRAGMA user_version").fetchone()[0] == 1
         assert copy.execute("SELECT * FROM journal ORDER BY id").fetchall() == before
     copy.close()
+
+
+@pytest.mark.parametrize("version", [2, 3, 4, 5])
+def test_a_project_of_an_early_schema_is_backed_up_and_keeps_its_labels(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "labels.db"
+    old = released(path, version)
+    add_recordings(old, 2)
+    old.execute("INSERT INTO labels (name, created_at) VALUES ('dog', '2026')")
+    add_rows(old, [verdict(1, "dog"), verdict(2, "dog", "absent")])
+    old.close()
+    with Store.open(path) as migrated:
+        assert current(migrated) == {(1, "dog"): "present", (2, "dog"): "absent"}
+        assert transcripts.search(migrated, "fire") == (0, [])
+    assert list(tmp_path.glob(f"*.schema-{version}.*.bak"))
 
 
 CARDS = (

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from helpers.app import answer, fill, opened, shows, text_of, until, verdicts
+from helpers.app import STRANGE_LABELS, answer, fill, opened, shows, text_of, until, verdicts
 from helpers.batch_review import hold, lines, reviewing, turned
 from helpers.tmux import Terminal
 from labeltool.annotation import speed
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
+from labeltool.records import label_name
 from labeltool.store import Store, journal, labels, models
 from labeltool.tui import session
 from labeltool.tui.dialogs.palette import Palette
@@ -266,6 +267,26 @@ async def test_when_the_journal_refuses_the_page_stays_and_the_reason_is_shown(
         await until(pilot, lambda: "disk is full" in screen.notice.text, "the reason")
         assert list(screen.clips.ids) == page
         assert screen._rejected == {page[0]}
+
+
+@pytest.mark.parametrize("label", [STRANGE_LABELS[0], STRANGE_LABELS[5], STRANGE_LABELS[7]])
+async def test_a_strange_label_is_text_in_batch_review(project: Project, tmp_path: Path, label: str) -> None:
+    fill(project, tmp_path / "sounds", 2)
+    hold(project, label, "other", high=2)
+    async with reviewing(project, size=(80, 24)) as (app, screen, pilot):
+        await until(pilot, lambda: "1 of 2" in text_of(screen._title), "the title")
+        title = text_of(screen._title)
+        assert "\x1b" not in title
+        assert "played" in title
+        assert label in title or label != STRANGE_LABELS[0]
+        await pilot.press("x")
+        await turned(screen, pilot, "enter")
+        await turned(screen, pilot, "u")
+        await turned(screen, pilot, "U")
+        app.export_screenshot()
+    with project.open_store() as store:
+        name = label_name(label)
+        assert [(label, value) for _, label, value, _ in verdicts(store)] == [(name, "absent"), (name, "present")]
 
 
 async def test_a_renamed_label_is_reviewed_under_its_current_name(app_project: Project, reading: Store) -> None:

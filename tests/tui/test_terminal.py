@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.app import STRANGE_LABELS
 from helpers.terminal import TerminalApp
 from helpers.tmux import Terminal
 from labeltool.project import Project
+from labeltool.store import clips, journal
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -95,6 +97,24 @@ def test_the_playhead_is_one_line_that_leaves_the_picture_as_it_was(terminal: Te
         for lines in pictures.values()
     }
     assert len(masked) == 1 and "▀" in masked.pop()
+
+
+def test_strange_labels_are_text_in_a_real_terminal(terminal: Terminal) -> None:
+    with terminal.project.open_store() as store:
+        first, second = (found.id for found in clips.all_clips(store)[:2])
+        for label in STRANGE_LABELS[:7]:
+            for clip_id in (first, second):
+                journal.annotate(store, clip_id, label, annotator="before")
+    terminal.open()
+    terminal.until(lambda: "▌  a[/]b" in terminal.screen(), "the labels")
+    shown = terminal.screen()
+    for expected in ("[red]x[/red]", "[@click=app.quit]x", "طائر الليل", "long long", "two lines"):
+        assert expected in shown
+    for label in STRANGE_LABELS[:2]:
+        key = re.search(rf"(\w) ▌  {re.escape(label)}", shown)
+        assert key is not None
+        terminal.answer(key[1])
+        assert terminal.annotations()[-1][1] == label
 
 
 def test_messages_on_stderr_go_to_the_log_not_to_the_screen(terminal: Terminal) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from helpers.app import STRANGE_LABELS, opened, until
+from helpers.app import STRANGE_LABELS, answer, opened, shows, until
 from helpers.tones import tone_writer
 from labeltool.importers import audio_files
 from labeltool.project import Project
@@ -18,6 +18,7 @@ from labeltool.records import Suggestion
 from labeltool.store import clips, journal, models
 from labeltool.store.importing import import_records
 from labeltool.tui.app import LabelApp
+from labeltool.tui.dialogs.palette import Palette
 
 EVE = "[red]eve[/red]"
 NOTE = "[b]n[/]"
@@ -68,14 +69,14 @@ async def sees(app: LabelApp, pilot: Pilot[None], *content: str) -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", painted(app))
 
 
-@pytest.mark.parametrize("size", [(130, 40), (40, 12)])
+@pytest.mark.parametrize("size", [(130, 40), (40, 12), (20, 8)])
 @pytest.mark.parametrize(
     ("key", "name", "content"),
     [
         ("A", "label", ("[@click=app.quit]x", "a[/]b", "two⏎lines")),
         ("S", "batch_review", ("[@click=app.quit]x",)),
         ("R", "review", ("a[/]b", "[red]x[/red]", EVE, "b[/]ob", "[bold]p")),
-        ("B", "browse", ("[b]a.wav", "[red]b.wav", "[@click=app.quit]c.wav", "طائر.wav")),
+        ("B", "browse", ("[b]a.wav", "[red]b.wav", "[@click=app.quit]c.wav", "طائر.wav", "a[/]b")),
         ("w", "regions", ("[@click=app.quit]x",)),
     ],
 )
@@ -104,6 +105,17 @@ async def test_everything_strange_is_text_in_every_view(
             await pilot.press(answer)
         await sees(app, pilot)
         assert app.is_running
+    with strange.open_store() as store:
+        written = {row.label for row in journal.rows(store) if row.annotator == "ann" and row.label is not None}
+    assert written <= set(MARKUP[:2]) and bool(written) == (name != "regions")
+
+
+async def test_a_strange_label_of_the_palette_is_text_in_the_notice(strange: Project) -> None:
+    async with opened(strange) as (_, screen, pilot):
+        await shows(pilot, Palette, "slash")
+        await pilot.press(*"a[/]")
+        await answer(screen, pilot, "enter")
+        assert "a[/]b" in screen.notice.text
 
 
 async def test_a_strange_note_is_text_beside_the_clip(strange: Project) -> None:
