@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES
@@ -19,6 +19,7 @@ from labeltool.importers.tables.profiles import (
     VALUES,
     TableProfile,
     folded,
+    part_of_time,
     scale_of,
     with_unit,
 )
@@ -37,8 +38,10 @@ _WHOLE = re.compile(r"\s*[0-9]{1,18}\s*")
 # Different texts of a column that are looked at to know what it is.
 _MAX_LOOKED_AT = 1000
 _SUFFIXES = tuple(AUDIO_SUFFIXES)
-_MINUTES = ("min", "mins", "minute", "minutes")
 _WITH_UNITS = frozenset({"start_s", "end_s", "duration_s", "low_hz", "high_hz"})
+_ALIKE = (("start_s", "end_s", "duration_s"), ("low_hz", "high_hz"))
+# Few sounds have bands that all end below this one, hertz.
+_LOW_BANDS_HZ = 100
 _MAX_NAMED = 20
 
 
@@ -144,23 +147,34 @@ class Columns:
         if pd.api.types.is_numeric_dtype(column.dtype):
             numbers, unclear = scaled(np.asarray(column.astype("float64"), np.float64), own_unit), None
         else:
-            numbers, unclear = numbers_in(column.astype(object).to_numpy(), own_unit, unit)
+            fields = column.astype(object).to_numpy()
+            numbers, unclear = numbers_in(fields, own_unit, unit, self._written_alike(meaning))
         bad = np.isinf(numbers)
-        if unit != "seconds" and bad.any() and not np.isfinite(numbers).any():
-            del self.names[meaning]  # texts ("high", "low"): the file's own
-            return None
 
         def reason(row: int) -> str:
             what = f"is not a number{'' if unit == meaning else f' of {unit}'}"
             if unclear is not None and unclear[row]:
-                what = "may have decimals or thousands after its separator, as others of its column are written"
+                what = "may have decimals or thousands after its separator: write it with 1 or 2 decimals, or without"
             return f"{name} {quoted(str(column.iloc[row]))} {what}"
 
+        if unit != "seconds" and bad.any() and not np.isfinite(numbers).any():
+            del self.names[meaning]  # texts ("high", "low"): the file's own
+            numbered = [row for row in map(int, np.flatnonzero(bad)) if any(map(str.isdigit, str(column.iloc[row])))]
+            for row in numbered[:1]:
+                note = f"{reason(row)}: nothing of that column is read"
+                self.skipped.append(Note(str(self.table.path), self.line(row), note))
+            return None
         if unit == "seconds":
             self.reject(bad, reason)
         else:
             self._report(Note, bad, lambda row: f"{reason(row)}: ignored")
         return np.where(bad, np.nan, numbers)
+
+    def _written_alike(self, meaning: str) -> Iterator[str]:
+        """Return the fields of other columns that have decimals as those of this one have them."""
+        for other in next((meanings for meanings in _ALIKE if meaning in meanings), ()):
+            for name in self.names.get(other, ()) if other != meaning else ():
+                yield from map(text_of_field, self.table.frame[name].astype(object))
 
     def _unit(self, meaning: str, name: str) -> str:
         """Return the unit in the name of a column; an end or a duration without one has the scale of the starts."""
@@ -203,15 +217,16 @@ class Columns:
                 self.skipped.append(Note(path, None, f"{quoted(name)} has no unit in its name: read in {unit}"))
 
     def _require_one_column_a_time(self) -> None:
-        """Refuse minutes and seconds in columns of their own, of which one would be the whole time."""
-        by_name = {folded(str(name)): str(name) for name in self.table.frame.columns}
-        for meaning in ("start_s", "end_s"):
-            name = self.first_name(meaning)
-            base = "" if name is None else with_unit(name)[0]
-            minutes = next((by_name[one] for unit in _MINUTES if (one := base + unit) in by_name), None)
-            if name is not None and minutes not in (None, name) and with_unit(name)[1]:
-                reason = f"has times in two columns, {quoted(minutes or '')} and {quoted(name)}"
-                raise LabeltoolError(reason, file=self.table.path, remedy="write them in one column, in seconds")
+        """Refuse hours, minutes and seconds in columns of their own, of which one would be the whole time."""
+        parts = {str(name): part_of_time(str(name)) for name in self.table.frame.columns}
+        all_names = {folded(name) for name in parts}
+        for name in self._used_times().values():
+            base, unit = parts[name]
+            for other, (of, part) in parts.items():
+                # Beside start_max, start_min is the least one.
+                if of == base and part not in ("", unit or "s") and not {f"{base}min", f"{base}max"} <= all_names:
+                    reason = f"has times in two columns, {quoted(other)} and {quoted(name)}"
+                    raise LabeltoolError(reason, file=self.table.path, remedy="write them in one column, in seconds")
 
     def times(self) -> tuple[Float64 | None, Float64 | None]:
         """Return the starts and ends in the sound, seconds; None where the table has no times."""
@@ -219,12 +234,13 @@ class Columns:
 
         if self.is_whole:
             return None, None
-        self._require_one_column_a_time()
         if "start_s" not in self.names and "duration_s" in self.names:
             # An offset and a duration, as NeMo's manifests have them: that offset is no end.
             ends = self.names.get("end_s", [])
             if ends and folded(ends[0]).startswith("offset"):
                 self.names["start_s"] = self.names.pop("end_s")
+        if "start_s" in self.names:
+            self._require_one_column_a_time()
         self._require_one_kind_of_unit()
         if (kind := self.text("time_format")) is not None:
             other = (kind.str.lower() != "decimal").to_numpy()
@@ -252,6 +268,11 @@ class Columns:
         if low_hz is None or high_hz is None:
             return low_hz, high_hz
         low_hz, high_hz = (np.where(hz < 0, np.nan, hz) for hz in (low_hz, high_hz))
+        last = np.fmax(low_hz, high_hz)
+        if 0 < np.max(last, initial=0, where=~np.isnan(last)) < _LOW_BANDS_HZ:
+            high = quoted(self.names["high_hz"][0])
+            reason = f"its bands all end below {_LOW_BANDS_HZ} Hz: if in kHz, write (kHz) after names as {high}"
+            self.skipped.append(Note(str(self.table.path), None, reason))
         return np.where(low_hz > high_hz, high_hz, low_hz), np.where(low_hz > high_hz, low_hz, high_hz)
 
     def folds(self) -> pd.Series[int] | None:
@@ -299,15 +320,18 @@ class Columns:
 def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> dict[str, list[str]]:
     by_name = {folded(str(name)): str(name) for name in reversed(list(table.frame.columns))}
     by_unit = {with_unit(str(name))[0]: str(name) for name in reversed(list(table.frame.columns))}
+    by_unit |= {f"{base}hz": name for base, name in by_unit.items() if with_unit(name)[1] == "khz"}
     known = profile.columns if profile is not None else {}
     names: dict[str, list[str]] = {}
     for meaning in dict.fromkeys([*chosen, *known, *ALIASES]):
         if meaning in chosen and not chosen[meaning]:
             names[meaning] = []
         elif meaning in chosen:
-            if folded(chosen[meaning]) not in by_name:
+            # Units that are below the header are in the names (`assumptions.with_units`).
+            name = by_name.get(folded(chosen[meaning]), by_unit.get(folded(chosen[meaning])))
+            if name is None:
                 raise no_column(table, f"no column {quoted(chosen[meaning])}")
-            names[meaning] = [by_name[folded(chosen[meaning])]]
+            names[meaning] = [name]
         elif profile is not None and profile.is_whole and meaning in ("start_s", "end_s", "duration_s"):
             continue  # times of the source, kept as the file's own
         elif meaning in known:

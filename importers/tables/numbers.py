@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from labeltool.importers.audacity.label_track import clock_time_s
@@ -19,7 +19,7 @@ _WITH_UNIT = re.compile(r"([+-]?[0-9][0-9.,]*)[ \t]*([a-z\u00b5\u03bc]+)\.?", re
 _WHOLE = re.compile(r"[0-9]{1,9}")
 # Where whole numbers reach the hundreds and none a thousand, others may have a separator for that.
 _LEAST_UNSEPARATED, _FIRST_THOUSAND = 100, 1000
-# Units in which times are whole numbers.
+# Units in which times are whole numbers; so are frequencies in hertz.
 _SMALL_UNITS = frozenset({SAMPLES, *(unit for unit in TIMES if scale_of(unit) < 1.0)})
 
 
@@ -32,7 +32,7 @@ def scaled(numbers: Float64, unit: str) -> Float64:
     return numbers if (scale := scale_of(unit)) == 1.0 else np.round(numbers * scale, 9)
 
 
-def numbers_in(fields: Objects, unit: str, wanted: str) -> tuple[Float64, Bools]:
+def numbers_in(fields: Objects, unit: str, wanted: str, beside: Iterable[str] = ()) -> tuple[Float64, Bools]:
     """Return the numbers of fields, and where a comma or a point may be a decimal one or one of thousands.
 
     Parameters
@@ -43,6 +43,8 @@ def numbers_in(fields: Objects, unit: str, wanted: str) -> tuple[Float64, Bools]
         That of the column; a field with one of its own, or as a clock shows it, is read in that.
     wanted
         "seconds", "hertz" or another word.
+    beside
+        Other fields that are written as these are: where one has decimals, a separator is a decimal one.
 
     Returns
     -------
@@ -56,10 +58,13 @@ def numbers_in(fields: Objects, unit: str, wanted: str) -> tuple[Float64, Bools]
         numbers = fields.astype(np.float64)  # exactly as Python reads them, unlike `pandas.to_numeric`
     except (ValueError, TypeError):
         numbers = None
-    if numbers is not None and unit not in _SMALL_UNITS:
+    if any(isinstance(field, str) and "_" in field for field in fields):
+        numbers = None  # Python reads 1_0 as 10
+    are_whole = unit in _SMALL_UNITS or (wanted == "hertz" and unit != "khz")
+    if numbers is not None and not are_whole:
         return scaled(numbers, unit), np.zeros(len(fields), np.bool_)
     texts = [text_of_field("" if field is None else field) for field in fields]
-    unclear = _unclear_separators(texts, unit)
+    unclear = _unclear_separators(texts, list(beside), are_whole=are_whole)
     if numbers is None:
         own = [_with_unit(text, wanted, unit) for text in texts]
         plain = np.array([_number(text, wanted) for text in texts], np.float64)
@@ -76,21 +81,24 @@ def text_of_field(field: object) -> str:
     return (field if isinstance(field, str) else str(int(field) if whole else field)).strip()  # type: ignore[call-overload]
 
 
-def _unclear_separators(texts: Sequence[str], unit: str) -> Bools:
-    """Return where 1,250 or 1.250 may be a thousand or one: others have the other separator, or stop below 1000."""
+def _unclear_separators(texts: Sequence[str], beside: Sequence[str], *, are_whole: bool) -> Bools:
+    """Return where 1,250 or 1.250 may be a thousand or one, and no text has a decimal separator of that kind.
+
+    Others have the other separator, or stop below 1000, or the unit is one of whole numbers.
+    """
     import numpy as np
 
     unclear = np.zeros(len(texts), np.bool_)
     largest = max((int(text) for text in texts if _WHOLE.fullmatch(text)), default=0)
     stops = _LEAST_UNSEPARATED <= largest < _FIRST_THOUSAND
     for mark, other in (",.", ".,"):
-        groups = re.compile(rf"[1-9][0-9]{{0,2}}(?:\{mark}[0-9]{{3}})+")
+        groups = re.compile(rf"[1-9][0-9]{{0,2}}(?:\{mark}[0-9]{{3}})+(?:[ \t]*hz)?", re.IGNORECASE)
         grouped = [mark in text and groups.fullmatch(text) is not None for text in texts]
         is_decimal = any(
-            mark in text and other not in text and not group for text, group in zip(texts, grouped, strict=True)
+            mark in text and other not in text and not groups.fullmatch(text) for text in (*texts, *beside)
         )
         has_other = any(other in text for text in texts)
-        if not is_decimal and (has_other or (stops and (mark == "," or unit in _SMALL_UNITS))):
+        if not is_decimal and (are_whole or has_other or (stops and mark == ",")):
             unclear |= np.array(grouped, np.bool_)
     return unclear
 

@@ -40,6 +40,12 @@ _WITH_UNIT = re.compile(r"(.*?[^\s_.\-(\[])([\s_.\-(\[]+(?:in[\s_]+)?)([A-Za-z\u
 # Beside a name without parentheses they are rather something else: a first time, a height.
 _IN_PARENTHESES = frozenset({"min", "h"})
 
+# A letter is one where it stands apart: "to" is no part of "tom".
+_PART = re.compile(
+    r"(.+?)(?:[\s_.\-(\[]+(?:in[\s_]+)?([hms])|[\s_.\-(\[]*(?:in[\s_]+)?(hrs?|hours?|min(?:ute)?s?|sec(?:ond)?s?))[)\]]*",
+    re.IGNORECASE,
+)
+
 
 def folded(name: str) -> str:
     """Return the name of a column without letter case, blanks and punctuation."""
@@ -59,6 +65,15 @@ def with_unit(name: str) -> tuple[str, str]:
 def scale_of(unit: str) -> float:
     """Return what a number in a unit is multiplied with to be in seconds or hertz; samples stay."""
     return _SCALES.get(unit, 1.0)
+
+
+def part_of_time(name: str) -> tuple[str, str]:
+    """Return the folded name of a column without its unit and "h", "m" or "s", also where `with_unit` reads none of it.
+
+    The unit is "" where there is none.
+    """
+    match = _PART.fullmatch(name.strip()[:200])
+    return (folded(name), "") if match is None else (folded(match[1]), (match[2] or match[3])[0].lower())
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -56,6 +56,9 @@ DOG_AND_CAT = whole(("a.wav", "dog"), ("a.wav", "cat"), ("b.wav", "dog"), ("c.wa
         ("file,Start Time (mm:ss),End Time (mm:ss),label\na.wav,0:00.5,0:01.25,wren\na.wav,1:00,1:30,owl\n", TIMES),
         ("file\tBegin Time - ss.msec\tEnd Time - ss.msec\tAnnotation\na.wav\t60.0\t90.0\towl\n", TIMES[1:]),
         ("Datei;Beginn;Ende;Art\na.wav;0,5;1,25;wren\na.wav;60;90;owl\n", TIMES),
+        ("file,start,start_min,start_max,end,label\na.wav,0.5,0.4,0.6,1.25,wren\n", TIMES[:1]),
+        ("file,start_ms,end_ms,label\na.wav,500.0,1250,wren\n", TIMES[:1]),
+        ("file,from,to,tom\na.wav,60,90,1\n", spans((60.0, 90.0, "tom"))),
         ("label,onset_s,offset_s,onset_sample,notated_path\nwren,0.5,1.25,4000,a.wav\n", TIMES[:1]),
         ("filename onset offset event_label\na.wav 0.5 1.25 wren\na.wav 60 90 owl\n", TIMES),
         ("file,start,end,label\na.wav,0.5,1.25,wren\nfile,start,end,label\na.wav,60,90,owl\n", TIMES),
@@ -122,6 +125,15 @@ def test_what_is_ambiguous_is_named(
         ("file,t0,t1,label\na.wav,0.5,1.25,owl\n", "may be times: 't0', 't1'"),
         ("file,minute,second,label\na.wav,1,5,owl\n", "may be times: 'minute', 'second'"),
         ("file,start min,start sec,label\na.wav,1,5,owl\n", "in two columns, 'start min' and 'start sec'"),
+        ("file,start_minute,start_second,label\na.wav,1,5,owl\n", "in two columns, 'start_second' and"),
+        ("file,start_h,start_m,start_s,label\na.wav,0,1,30,owl\n", "in two columns, 'start_h' and 'start_s'"),
+        ("file,onset,onset_minutes,label\na.wav,30,1,owl\n", "in two columns, 'onset_minutes' and 'onset'"),
+        ("file,startmin,startsec,label\na.wav,1,30,owl\n", "in two columns, 'startmin' and 'startsec'"),
+        ("file,start,end_mins,end_secs,label\na.wav,1,1,30,owl\n", "in two columns, 'end_secs' and 'end_mins'"),
+        ('file,start_ms,label\na.wav,"1,250",owl\n', "start_ms '1,250' may have decimals or thousands"),
+        ('file,start_sample,label\na.wav,"48,000",owl\n', "start_sample '48,000' may have decimals or thousands"),
+        ("file,start_sample,label\na.wav,48.000,owl\n", r"start_sample '48\.000' may have decimals or thousands"),
+        ("file,start,end,label\na.wav,1_0,2_0,owl\n", "start '1_0' is not a number of seconds"),
     ],
 )
 def test_times_that_are_not_understood_are_refused(tmp_path: Path, content: str, reason: str) -> None:
@@ -156,7 +168,9 @@ def test_numbers_are_read_as_people_write_them(tmp_path: Path, content: str, exp
     ("starts", "read"),
     [
         (("500", "950", "1.250"), [0.5, 0.95]),
-        (("500", "1250", "2.250"), [0.5, 1.25, 0.00225]),
+        (("500", "1250", "2.250"), [0.5, 1.25]),
+        (("1250", "10,250"), [1.25]),
+        (("0.500", "12.125"), [0.0005, 0.012125]),
         (("1,250", "950"), [0.95]),
         (("12,5", "950", "1,250"), [0.0125, 0.95, 0.00125]),
     ],
@@ -204,11 +218,37 @@ def test_counts_and_numbers_of_others_are_no_classes(tmp_path: Path) -> None:
     [
         ("file,start,end,low_f,high_f,annotation\na.wav,0.5,1.25,100,400,wren\n", (100.0, 400.0)),
         ("file,start,end,low freq,high freq,label\na.wav,0.5,1.25,2 kHz,8.5 kHz,wren\n", (2000.0, 8500.0)),
+        ("file,start,end,low_khz,high_khz,label\na.wav,0.5,1.25,1.500,8,wren\n", (1500.0, 8000.0)),
+        ("file,start,end,low (kHz),high (kHz),label\na.wav,0.5,1.25,1.5,8,wren\n", (1500.0, 8000.0)),
+        ("file,start,end,low_freq,high_freq,label\na.wav,0.5,1.25,100.125,8000.25,wren\n", (100.125, 8000.25)),
     ],
 )
 def test_bands_of_tables(tmp_path: Path, content: str, expected: tuple[float, float]) -> None:
     (tmp_path / "x.csv").write_text(content)
     assert table.parse(tmp_path / "x.csv").rows[["low_hz", "high_hz"]].to_numpy().tolist() == [[*expected]]
+
+
+@pytest.mark.parametrize(
+    ("names", "fields", "low_hz", "report"),
+    [
+        ("low_freq,high_freq", '800,"12,000"', 800.0, "high_freq '12,000' may have decimals or thousands"),
+        ("low_freq_hz,high_freq_hz", "1.500,8.000", None, "low_freq_hz '1.500' may have decimals or thousands"),
+        ("low_freq,high_freq", '800,"3,400 Hz"', 800.0, "high_freq '3,400 Hz' may have decimals or thousands"),
+        ("low_freq,high_freq", '"1.200,5","3.400,7"', None, "low_freq '1.200,5' is not a number of hertz: nothing of"),
+        ("low_freq,high_freq", "1_000,6000", None, "low_freq '1_000' is not a number of hertz"),
+        ("low_freq,high_freq", "1.5,8", 1.5, "its bands all end below 100 Hz: if in kHz"),
+        ("low_freq,high_freq", "low,high", None, ""),
+        ("low,high", "7,8", None, ""),
+    ],
+)
+def test_bands_that_are_not_sure_are_named(
+    tmp_path: Path, names: str, fields: str, low_hz: float | None, report: str
+) -> None:
+    (tmp_path / "x.csv").write_text(f"file,start,end,label,{names}\na.wav,0,1,owl,{fields}\n")
+    got = table.parse(tmp_path / "x.csv")
+    assert [row.low_hz for row in rows_of(got)] == [low_hz]
+    reports = [one.reason for one in got.skipped]
+    assert any(one.startswith(report) for one in reports) if report else not reports
 
 
 def test_tables_of_kaleidoscope(tmp_path: Path, write_tone: WriteTone) -> None:
