@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
+from labeltool.importers.audacity.label_track import clock_time_s
 from labeltool.importers.base import quoted
 from labeltool.importers.tables.columns import Columns
-from labeltool.importers.tables.profiles import ALIASES, FREQUENCIES, SAMPLES, TIMES, VALUES, folded
+from labeltool.importers.tables.profiles import ALIASES, FREQUENCIES, SAMPLES, TIMES, VALUES, folded, with_unit
 from labeltool.records import Note
 
 if TYPE_CHECKING:
@@ -31,30 +32,38 @@ _NO_CLASSES = frozenset(
 # So are client_id, speakerId, species number.
 _NUMBER_OF = re.compile(r"(?i:[ _-](?:id|ids|number|nr|count))$|[a-z]I[Dd]$|^(?i:num|n)[ _-]")
 _TIME_NAME = re.compile(
-    r"(?:t|time)?(?:start|begin|onset|end(?!path|file)|offset|stop|tmin|tmax)|t[012]$|times?$|timestamps?$|xmin$|xmax$"
-    r"|x[12]$|minutes?$|seconds?$|frames?$"
+    r"(?:t|time|frame|sample|tick)?(?:start|begin|onset|end(?!path|file)|offset|stop|tmin|tmax)|t[012]$|times?$"
+    r"|timestamps?$|xmin$|xmax$|x[12]$|minutes?$|m?sec(?:ond)?s?$|frames?$|zeit$|tiempo$|temps$"
 )
-# Numbers from here on are dates, or seconds since 1970.
-_LEAST_DATE = 10_000_000
+_COUNTED = re.compile("frame|sample|tick")
+# Their clock times are rather those of a day.
+_TIMES_OF_DAY = frozenset({"time", "times", "timestamp", "timestamps", "zeit", "tiempo", "temps"})
 _HOURS = frozenset({"hour", "hours", "day", "year", "date"})
+_MEANINGS_WITH_UNITS = ("start_s", "end_s", "duration_s", "low_hz", "high_hz")
 _UNITS = TIMES | FREQUENCIES | {SAMPLES}
 _MAX_LISTED = 20
 
 
-def with_units(table: Table) -> Table:
+def with_units(table: Table, chosen: Mapping[str, str]) -> Table:
     """Return a table with the units that a row below its header has in the names of its columns, and without that row.
 
-    Such a row has units and blanks only.
+    Such a row has only units and blanks where starts, ends, durations and frequencies are, or in all of its columns.
     """
     if table.frame.empty or table.lines is None:
         return table
+    known = {one for meaning in _MEANINGS_WITH_UNITS for one in (*ALIASES[meaning], folded(chosen.get(meaning, "")))}
+    known -= {""}
     first = {str(name): str(field).strip(" ()[]").casefold() for name, field in table.frame.iloc[0].items()}
-    units = {name: unit for name, unit in first.items() if unit in _UNITS}
-    if not units or any(field not in _UNITS and field not in ("", "-") for field in first.values()):
+    measured = [name for name in first if known & {folded(name), with_unit(name)[0], folded(f"{name} hz")}]
+    units = {name: unit for name, unit in first.items() if unit in _UNITS and (name in measured or _is_time_name(name))}
+    looked_at = measured if units.keys() & {*measured} else [*first]
+    if not units or any(first[name] not in _UNITS and first[name] not in ("", "-") for name in looked_at):
         return table
     shown = ", ".join(f"{name} ({unit})" for name, unit in units.items())
     note = Note(str(table.path), int(table.lines[0]), f"is read as the units of the columns: {shown}")
-    names = [f"{name} ({units[name]})" if name in units else name for name in first]
+    names = [
+        f"{name} ({units[name]})" if name in units and with_unit(name)[1] != units[name] else name for name in first
+    ]
     frame = table.frame.iloc[1:].reset_index(drop=True).set_axis(names, axis="columns")
     return replace(table, frame=frame, lines=table.lines[1:], skipped=[*table.skipped, note])
 
@@ -75,13 +84,15 @@ def require_no_times(columns: Columns) -> None:
     names = [str(name) for name in columns.table.frame.columns]
     used = {name for meaning, of in columns.names.items() for name in of if meaning not in ("end_s", "duration_s")}
     times = [
-        name for name in names if name not in used and _TIME_NAME.match(folded(name)) and _has_times(columns, name)
+        name
+        for name in names
+        if name not in used and _is_time_name(name) and (_has_times(columns, name) or _has_clock_times(columns, name))
     ]
     if _HOURS & {folded(name) for name in names}:  # the time of day of a recording
-        times = [name for name in times if not re.match("min|sec|time", folded(name))]
+        times = [name for name in times if not re.match("min|sec|time", folded(name)) and _has_times(columns, name)]
     if times:
         raise LabeltoolError(
-            f"has columns of numbers that may be times: {_listed(times)}",
+            f"has columns that may be times: {_listed(times)}",
             file=columns.table.path,
             remedy="`labeltool import table --column start=NAME --column end=NAME` reads them as seconds, "
             "`--column start=` takes each label for the whole sound",
@@ -111,7 +122,7 @@ def notes(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> list
         if unread:
             found.append(f"its labels are present, whatever is in {_listed(unread)} (--column value=NAME reads that)")
     if profile is None and "start_s" not in frame and not frame.empty:
-        dates = [str(name) for name in columns.table.frame.columns if _TIME_NAME.match(folded(str(name)))]
+        dates = [str(name) for name in columns.table.frame.columns if _is_time_name(str(name))]
         but = f", though there is {_listed(dates)}" if dates else ""
         reason = f"has no times in seconds{but}: each label is of the whole sound file"
         found.append(f"{reason} (--column start=NAME names a column)")
@@ -145,10 +156,28 @@ def _counts(columns: Columns, name: str) -> bool:
 
 
 def _has_times(columns: Columns, name: str) -> bool:
-    """Return whether a column has numbers only, none of which is a date."""
+    """Return whether a column has numbers only, and not only dates, of which 0 is none."""
     known = [text.replace(",", ".") for text in columns.field_texts(name).unique()[:1000] if text]
-    is_number = all(re.fullmatch(r"[0-9]{1,15}(?:\.[0-9]*)?", text) for text in known)
-    return bool(known) and is_number and max(map(float, known)) < _LEAST_DATE
+    if not known or not all(re.fullmatch(r"[0-9]{1,15}(?:\.[0-9]*)?", text) for text in known):
+        return False
+    return _COUNTED.search(folded(name)) is not None or not all(
+        _is_date(number) for number in set(map(float, known)) - {0.0} or {0.0}
+    )
+
+
+def _has_clock_times(columns: Columns, name: str) -> bool:
+    known = [text for text in columns.field_texts(name).unique()[:1000] if text]
+    is_of_day = with_unit(name)[0] in _TIMES_OF_DAY
+    return bool(known) and not is_of_day and all(clock_time_s(text) is not None for text in known)
+
+
+def _is_date(number: float) -> bool:
+    """Return whether a number may be 20240501, or seconds since 1970."""
+    return 19_000_000 <= number < 22_000_000 or number >= 900_000_000
+
+
+def _is_time_name(name: str) -> bool:
+    return any(_TIME_NAME.match(one) for one in (folded(name), with_unit(name)[0]))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -86,7 +86,7 @@ def chosen_columns(pairs: Sequence[str]) -> dict[str, str]:
 
 def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> ParsedLabels:
     """Make label rows of a table that is already read; as `parse`."""
-    columns = Columns(assumptions.with_units(table), profile, chosen)
+    columns = Columns(assumptions.with_units(table, chosen), profile, chosen)
     _skip_repeated_headers(columns)
     classes = _require_labels(columns)
     if "selection" in columns.names:

@@ -125,6 +125,16 @@ def test_what_is_ambiguous_is_named(
         ("file,t0,t1,label\na.wav,0.5,1.25,owl\n", "may be times: 't0', 't1'"),
         ("file,minute,second,label\na.wav,1,5,owl\n", "may be times: 'minute', 'second'"),
         ("file,start min,start sec,label\na.wav,1,5,owl\n", "in two columns, 'start min' and 'start sec'"),
+        ("file,start_frame,label\na.wav,12000000,owl\n", "may be times: 'start_frame'"),
+        ("file,tick_start,label\na.wav,12000000,owl\n", "may be times: 'tick_start'"),
+        ("file,t0,label\na.wav,12000000,owl\n", "may be times: 't0'"),
+        ("file,t0,label\na.wav,00:01:05,owl\n", "may be times: 't0'"),
+        ("file,start_hms,label\na.wav,00:01:05,owl\n", "may be times: 'start_hms'"),
+        ("file,Time (ms),label\na.wav,500,owl\n", r"may be times: 'Time \(ms\)'"),
+        ("file,Time (min),label\na.wav,5,owl\n", r"may be times: 'Time \(min\)'"),
+        ("file,sec,label\na.wav,5,owl\n", "may be times: 'sec'"),
+        ("file,Zeit,label\na.wav,5,owl\n", "may be times: 'Zeit'"),
+        ("file,t0,t1,label\n,ms,ms,\na.wav,5,6,owl\n", r"may be times: 't0 \(ms\)', 't1 \(ms\)'"),
         ("file,start_minute,start_second,label\na.wav,1,5,owl\n", "in two columns, 'start_second' and"),
         ("file,start_h,start_m,start_s,label\na.wav,0,1,30,owl\n", "in two columns, 'start_h' and 'start_s'"),
         ("file,onset,onset_minutes,label\na.wav,30,1,owl\n", "in two columns, 'onset_minutes' and 'onset'"),
@@ -144,8 +154,17 @@ def test_times_that_are_not_understood_are_refused(tmp_path: Path, content: str,
         assert parsed(tmp_path / "x.csv", content, "start=") == whole(("a.wav", "owl"))
 
 
-def test_the_time_of_day_of_a_recording_is_none_in_it(tmp_path: Path) -> None:
-    content = "file,hour,minute,label\na.wav,5,30,owl\n"
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,hour,minute,label\na.wav,5,30,owl\n",
+        "file,date,start_local,label\na.wav,2024-05-01,05:30:00,owl\n",
+        "file,time (hh:mm:ss),label\na.wav,05:30:00,owl\n",
+        "file,start_date,label\na.wav,20240501,owl\n",
+        "file,timestamp,label\na.wav,1714540000,owl\n",
+    ],
+)
+def test_the_time_of_day_of_a_recording_is_none_in_it(tmp_path: Path, content: str) -> None:
     assert parsed(tmp_path / "x.csv", content) == whole(("a.wav", "owl"))
 
 
@@ -178,6 +197,27 @@ def test_numbers_are_read_as_people_write_them(tmp_path: Path, content: str, exp
 def test_a_separator_of_thousands_is_no_decimal_one(tmp_path: Path, starts: tuple[str, ...], read: list[float]) -> None:
     rows = "".join(f"a.wav;{start};owl\n" for start in starts)
     assert [row[1] for row in parsed(tmp_path / "x.csv", f"file;start_ms;label\n{rows}")] == read
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "expected"),
+    [
+        ("file,start,end,label\n,ms,ms,name\na.wav,500,1250,wren\n", (), TIMES[:1]),
+        ("file,start,end,label\nunits,ms,ms,\na.wav,500,1250,wren\n", (), TIMES[:1]),
+        ("file,start,end,snr,label\n,s,s,dB,\na.wav,0.5,1.25,7,wren\n", (), TIMES[:1]),
+        ("file,start,end,label\n,ms,ms,\na.wav,500,1250,wren\n", ("start=start", "end=end"), TIMES[:1]),
+        ("file,x,y,label\n,ms,ms,\na.wav,500,1250,wren\n", ("start=x", "end=y"), TIMES[:1]),
+        ("file,start_ms,end_ms,label\n,ms,ms,\na.wav,500,1250,wren\n", (), TIMES[:1]),
+        ("file,label\na.wav,s\nb.wav,h\n", (), whole(("a.wav", "s"), ("b.wav", "h"))),
+        ("file,end_type,label\na.wav,s,owl\n", (), whole(("a.wav", "owl"))),
+        (",file,start,end,time,label\n0,,ms,ms,hh:mm:ss,\n1,a.wav,500,1250,5:30:00,wren\n", (), TIMES[:1]),
+        ("label,file\ns,\nh,a.wav\n", (), whole(("a.wav", "h"))),
+    ],
+)
+def test_a_row_of_units_is_one_of_the_columns_that_have_them(
+    tmp_path: Path, content: str, column: tuple[str, ...], expected: list[Row]
+) -> None:
+    assert parsed(tmp_path / "x.csv", content, *column) == expected
 
 
 def test_units_below_the_header_and_titles_above_it(tmp_path: Path) -> None:
@@ -220,6 +260,7 @@ def test_counts_and_numbers_of_others_are_no_classes(tmp_path: Path) -> None:
         ("file,start,end,low freq,high freq,label\na.wav,0.5,1.25,2 kHz,8.5 kHz,wren\n", (2000.0, 8500.0)),
         ("file,start,end,low_khz,high_khz,label\na.wav,0.5,1.25,1.500,8,wren\n", (1500.0, 8000.0)),
         ("file,start,end,low (kHz),high (kHz),label\na.wav,0.5,1.25,1.5,8,wren\n", (1500.0, 8000.0)),
+        ("file,start,end,low,high,label\n,,,Hz,kHz,\na.wav,0.5,1.25,500,8,wren\n", (500.0, 8000.0)),
         ("file,start,end,low_freq,high_freq,label\na.wav,0.5,1.25,100.125,8000.25,wren\n", (100.125, 8000.25)),
     ],
 )
