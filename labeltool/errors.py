@@ -25,6 +25,13 @@ class LabeltoolError(Exception):
         What is wrong, in words a user would use, without a final full stop.
     remedy
         What to do about it; empty when the reason is enough.
+    file, line
+        Where it is, if it has a place.
+
+    Attributes
+    ----------
+    exit_code
+        What the command line ends with.
     """
 
     exit_code = ExitCode.FAILED

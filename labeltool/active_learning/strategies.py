@@ -73,6 +73,8 @@ class QueryStrategy(Protocol):
         ----------
         count
             Number of clips that are wanted, 1 to all; a strategy may return more, or fewer.
+        rng
+            The only source of randomness.
         """
 
 

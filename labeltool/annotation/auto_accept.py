@@ -35,6 +35,8 @@ class Candidates:
 
     Attributes
     ----------
+    threshold
+        The smallest probability, 0 to 1.
     model_uids
         For each clip, the most confident first, the model that predicts it.
     """

@@ -82,7 +82,7 @@ def cut_segments(scan: Scan) -> Segments:
 
 
 def span_features(scan: Scan, spans: Sequence[tuple[float, float]]) -> Float32:
-    """Return one embedding for each of some spans of a scanned recording.
+    """Return one embedding for each of some spans (start and end, seconds) of a scanned recording.
 
     Returns
     -------

@@ -131,6 +131,8 @@ class QuantisedDense:
         Zero point 0.
     bias : (outputs,) int32
         Their scale is `weight_scale` times that of the input.
+    weight_scale, output_scale
+        Single-precision numbers.
     """
 
     weights: Int8

@@ -53,6 +53,8 @@ class Measured:
         Share of patches for which float and int8 predict the same.
     ece
         Expected calibration error of the clips' probabilities.
+    log_loss
+        Mean `heads.log_loss` of the clips, of the float network.
     unknown
         Share of clips without a prediction, because no label reaches the threshold; int8.
     confusion

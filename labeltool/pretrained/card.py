@@ -40,6 +40,8 @@ class PretrainedCard:
         Name to SHA-256, the network first, then what belongs to it.
     rate_hz, window
         Samples a second, and the number of samples in a window.
+    shape
+        Of the network's input, every size fixed.
     classes
         Names in the order of the scores; empty where there is no list, and then it cannot classify.
     embedding

@@ -159,6 +159,8 @@ class FitResult:
     validation_accuracy
         Of those, by clip, the share of the checked labels that were predicted right (under a softmax: how often the
         first label is present); None without validation clips.
+    seconds
+        Wall-clock time.
     """
 
     model: keras.Model
@@ -187,6 +189,8 @@ def fit(
     ----------
     validation : (validation clips,) int64
         Indices of the clips to validate on; default: `split_validation`.
+    clock
+        Seconds, by which the budget is counted.
 
     Raises
     ------

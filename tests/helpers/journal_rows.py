@@ -124,7 +124,8 @@ def act_on_label(store: Store, label: str, clip_id: int, rng: random.Random, who
 def fill_with_everything(store: Store, rows: int, *, seed: int = 0) -> None:
     """Import recordings and annotate them until the journal has some number of rows or more."""
     rng = random.Random(seed)
-    records = [record for number in range(3) for record in recording_records(number, rng)]
+    count = max(3, rows // 200)
+    records = [record for number in range(count) for record in recording_records(number, rng)]
     # Two names of one group, by a recording that both have; its length is corrected, and clips end after it.
     again = [
         Recording(f"/other/{n}.wav", hashlib.sha256(str(n).encode()).hexdigest(), 1, 1, 1, f"h{n}") for n in (0, 1)
@@ -132,4 +133,5 @@ def fill_with_everything(store: Store, rows: int, *, seed: int = 0) -> None:
     for kind, batch in (("test", records[: len(records) // 2]), ("other", records), ("more", again)):
         import_records(store, batch, kind=kind, source=kind)
     while store.connection.execute("SELECT COUNT(*) FROM journal").fetchone()[0] < rows:
-        act(store, rng)
+        for _ in range(50 if rows > 5000 else 1):
+            act(store, rng)

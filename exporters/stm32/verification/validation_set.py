@@ -89,6 +89,7 @@ def st_validation_set(source: Source, validation: ValidationSet, st_model: bytes
     inputs : (patches, mels, frames, 1) int8
         Log-mels as ST's front end computes and quantises them.
     outputs : (patches, labels) float32
+        Probabilities.
     """
     from labeltool.networks.quantization import FloatOutputModel
 

@@ -75,6 +75,8 @@ def write_packages(
     ----------
     folder
         Is made; the projects are in it.
+    report
+        Is called with the number of each package that is begun.
 
     Raises
     ------

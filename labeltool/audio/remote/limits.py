@@ -17,6 +17,8 @@ class Limits:
 
     Attributes
     ----------
+    cache_gb
+        Size of the block cache on this disk, 10 ** 9 bytes.
     timeout_s
         How long a server may send nothing, seconds.
     """

@@ -96,9 +96,14 @@ class Runtime(Protocol):
         """
 
     def open_network(self, path: Path, shape: tuple[int, ...], inner: str | None) -> Network:
-        """Load a file whose layout was read, for inputs of a shape, on one thread.
+        """Load a file whose layout was read, for inputs of a shape, every size fixed, on one thread.
 
         `inner` is a tensor of `NetworkLayout.inner` to be computed with the outputs.
+
+        Raises
+        ------
+        LabeltoolError
+            When its library is not installed, or refuses the file.
         """
 
 

@@ -22,6 +22,8 @@ class OperatingPoint:
 
     Attributes
     ----------
+    threshold
+        0 to 1.
     precision, precision_low, precision_high
         0 to 1, and the bounds of the interval that covers it 95 percent of the time.
     recall

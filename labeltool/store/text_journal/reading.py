@@ -45,6 +45,8 @@ def import_journal(
         What the lines that are skipped call the file.
     sounds_in
         The folder that relative paths of sounds are in; None: the project's own.
+    report
+        Is called with the number of the line now and then.
 
     Raises
     ------

@@ -118,7 +118,7 @@ class SampledClips:
 
 
 class PatchSampler(Protocol):
-    """An endless source of augmented training patches."""
+    """An endless source of augmented training patches, the same for the same seed."""
 
     @property
     def clips(self) -> SampledClips:

@@ -120,7 +120,8 @@ def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Seque
         The labelled clips first; compared as `hellinger_embeddings` scales them.
     targets : (labelled, labels) float32
         Rows sum to one.
-
+    groups
+        Of the labelled clips.
     """
     rows = hellinger_embeddings(embeddings)
     some = _evenly(len(targets), _MAX_LABELLED)
@@ -216,6 +217,8 @@ def spread_by_label(
         As for `spread_labels`.
     present, absent : (labelled, labels) float32
         As in `labeltool.networks.heads`.
+    groups
+        Of the labelled clips.
 
     Returns
     -------
