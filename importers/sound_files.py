@@ -19,6 +19,7 @@ from labeltool.util.urls import is_url, path_of_url
 _SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
 # Sound files of one folder that are looked at.
 _MAX_FILES = 2_000_000
+_ROOT = re.compile(r"(?:file:)?(?:[A-Za-z]:)?[\\/]")
 _FOLD_FOLDER = re.compile(r"fold[ _-]?0*([0-9]{1,4})", re.IGNORECASE)
 _MAX_NAMED = 3
 # The list of label tracks that `exporters.audacity` writes, for names do not always tell the recording.
@@ -96,13 +97,15 @@ class SoundFiles:
             return None
         roots = list(dict.fromkeys(one for one in (self._audio, file.parent) if one is not None and one.is_dir()))
         # A table below the given folder names what is beside it: other folders may have files of that name.
-        is_below = file.parent.resolve().is_relative_to(roots[0].resolve())
-        for root in reversed(roots) if is_below else roots:
-            with suppress(OSError, ValueError):  # a name that is too long, or with a zero in it
-                direct = root.joinpath(*parts)
-                if direct.is_file() and (fold is None or _fold_of_folder(direct, root) in (None, fold)):
-                    return self._noted(file, parts, direct)
-        found = next((found for root in roots if (found := self._best(root, parts, fold)) is not None), None)
+        for root in reversed(roots) if self._is_below(file) else roots:
+            direct = self._at(root, parts)
+            if len(direct) > 1:
+                break
+            if direct and (fold is None or _fold_of_folder(direct[0], root) in (None, fold)):
+                return self._noted(file, parts, direct[0])
+        is_relative = not _ROOT.match(name.strip())
+        bests = (self._best(root, parts, fold, is_relative) for root in roots)
+        found = next((one for one in bests if one is not None), None)
         return None if found is None else self._noted(file, parts, found)
 
     def require_one(self, file: Path, name: str, sound: Path) -> None:
@@ -116,14 +119,22 @@ class SoundFiles:
             With the other name.
         """
         parts = _parts(name)
+        agreed = _agreed(sound, parts)
         for other in self._names.get((file, sound), ()):
             pairs = zip(map(_folded, parts[-2::-1]), map(_folded, other[-2::-1]), strict=False)
-            if any(one != another for one, another in pairs) and _agreed(sound, other) >= _agreed(sound, parts):
+            is_other = any(one != another for one, another in pairs)
+            # A name without folders, and one whose folders are missing where the folder was not chosen for it.
+            is_other |= agreed == 0 and len(parts) > 1 == len(other) and self._is_below(file)
+            if is_other and _agreed(sound, other) >= agreed:
                 both = f"{quoted('/'.join(parts))} and {quoted('/'.join(other))}"
                 raise LabeltoolError(
                     f"{both} are two names, and only {quoted(sound.name)} in {quoted(sound.parent.name)} is there",
                     remedy="write one path where both are the same sound, else add the file that is missing",
                 )
+
+    def _is_below(self, file: Path) -> bool:
+        """Return whether a label file is below the folder with the sounds."""
+        return file.parent.resolve().is_relative_to(self.folder_of(file).resolve())
 
     def _noted(self, file: Path, parts: list[str], sound: Path) -> Path:
         names = self._names.setdefault((file, sound), [])
@@ -141,18 +152,32 @@ class SoundFiles:
                 return listed
         return None
 
-    def _best(self, root: Path, parts: list[str], fold: int | None) -> Path | None:
+    def _at(self, root: Path, parts: list[str]) -> list[Path]:
+        """Return the file at a path below a root; those with the suffixes of sounds, where the name has none."""
+        direct, wanted = root.joinpath(*parts), _folded(parts[-1])
+        with suppress(OSError, ValueError):  # a name that is too long, or with a zero in it
+            if direct.is_file():
+                return [direct]
+        if _stem(wanted) != wanted:
+            return []
+        return [path for path in self._of_stem(root, wanted) if path.parent == direct.parent]
+
+    def _of_stem(self, root: Path, stem: str) -> list[Path]:
+        if root not in self._files:
+            self._files[root] = _sounds_by_stem(root)
+        return self._files[root].get(stem, [])
+
+    def _best(self, root: Path, parts: list[str], fold: int | None, is_relative: bool) -> Path | None:
         wanted = _folded(parts[-1])
 
         def rank(path: Path) -> tuple[int, bool, bool, int]:
             below = path.relative_to(root).parts[:-1]
             agreed = _agreed(path, parts)
-            is_other = agreed < min(len(below), len(parts) - 1)  # in a folder of another name
+            # In a folder of another name. The root may be that of a path of another machine, not of a relative one.
+            is_other = agreed < min(len(below) or is_relative, len(parts) - 1)
             return -agreed, is_other, _folded(path.name) != wanted, 0 if fold is None else len(path.parts)
 
-        if root not in self._files:
-            self._files[root] = _sounds_by_stem(root)
-        files = self._files[root].get(_stem(wanted), [])
+        files = self._of_stem(root, _stem(wanted))
         if fold is not None:
             files = [path for path in files if _fold_of_folder(path, root) in (None, fold)]
         best = min(map(rank, files), default=None)

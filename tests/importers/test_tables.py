@@ -314,7 +314,11 @@ def test_folders_in_a_name_decide_and_two_that_fit_are_named(tmp_path: Path, wri
         ("a.wav", ("a.wav", "t/a.wav"), "t/a.wav"),  # beside the table, which is in t
         ("a.wav", ("s/a.wav", "t/a.wav"), "t/a.wav"),
         ("a.wav", ("a.wav", "s/a.wav"), "a.wav"),
-        ("a", ("a.wav", "s/a.wav"), None),
+        ("a", ("a.wav", "s/a.wav"), "a.wav"),
+        ("a", ("a.wav", "t/a.wav"), "t/a.wav"),
+        ("a", ("t/a.wav", "t/a.flac"), None),
+        ("z/a.wav", ("a.wav", "s/a.wav"), None),
+        ("z/a", ("a.wav", "s/a.wav"), None),
         ("u/a.wav", ("s/a.wav", "x/y/a.wav"), None),
         ("/mnt/u/a.wav", ("a.wav", "s/a.wav"), "a.wav"),
     ],
@@ -347,6 +351,12 @@ def test_a_sound_is_not_taken_for_one_of_another_folder_that_is_missing(tmp_path
     assert [one.label for one in of_kind(records, Verdict)] == ["wren", "owl"]
     (skipped,) = (one for one in records if type(one) is Skipped)
     assert skipped.line == 2 and "are two names" in skipped.reason
+    write_tone("a.wav", frequency_hz=600)
+    (tmp_path / "north" / "a.wav").unlink()
+    (skipped,) = (
+        one for one in read(written(tmp_path, "file,label\na.wav,owl\nz/a.wav,wren\n")) if type(one) is Skipped
+    )
+    assert skipped.line == 3 and "are two names" in skipped.reason
 
 
 def test_rows_become_clips_with_their_values_and_missing_sounds_are_named_once(
