@@ -57,8 +57,17 @@ _SUBTITLE = rf".*?(?<![^\r\n])(?:[ \t]*\d{{1,9}}[ \t]*(?:\r\n|\r|\n)[^\t\r\n]*?|
 _JSON = r"\s*+[\[{].*"
 # A task of Label Studio without labels: [{"data": {...  or [{"audio": "...
 _TASK = r'\s*+(?:\[\s*+)?\{\s*+(?:"id"\s*:\s*\d{1,18}\s*,\s*)?"(?:data"\s*:\s*\{|audio"\s*:\s*")'
-_AVIANZ = r'\s*+\[\s*+(?:\{(?=[^}]*"Operator"\s*:)[^}]*"Reviewer"\s*:|\[[\d\s.,]+\[\s*+\{\s*+"species"\s*:)'
-_RTTM = r"(?:;;[^\n]*\n|\s)*+(?:SPEAKER|NON-SPEECH|NON-LEX|SPKR-INFO|LEXEME)[ \t]+\S+[ \t]+\d"
+_AVIANZ = (
+    r'\s*+\[\s*+(?:\[\s*-1\s*,[\d\s.]+,\s*"[^"]*"\s*,\s*"[^"]*"\s*,\s*-1\s*\]|'
+    r'\{(?=[^}]*"Operator"\s*:)[^}]*"Reviewer"\s*:|\[[\d\s.,]+\[\s*+\{\s*+"species"\s*:)'
+)
+_RTTM = (
+    r"(?:;;[^\n]*\n|\s)*+(?:(?:SPEAKER|NON-SPEECH|NON-LEX|SPKR-INFO|LEXEME)[ \t]+\S+[ \t]+\d"
+    r"|(?:SEGMENT|NOSCORE|NO_RT_METADATA|FILLER|EDIT|IP|SU|CB|A/P)[ \t]+\S+[ \t]+\d+[ \t]+(?:\d|\.\d|<NA>))"
+)
+_TAB_LINE = r"[0-9]++\t[0-9]++\t[^\r\n]*+(?:\r\n|\r|\n|\Z)"
+# With tabs only whole numbers, one of them so large that it is no time in seconds: the others are Audacity's.
+_HTK_TABS = rf"(?=(?:{_TAB_LINE})*+[^\r\n]*\s*\Z)(?:{_TAB_LINE})*?[0-9]++\t0*+[1-9][0-9]{{6}}"
 _AUDINO = rf'(?={_JSON}"original_filename"\s*+:){_JSON}"segmentations"\s*+:\s*+\['
 # An object in the first line, and another one in the next or a name of a file in it.
 _JSON_LINES = r'\s*+\{[ \t]*(?=")[^\n]*(?:"file_name"[ \t]*:|\}[ \t\r]*\n\s*+\{)'
@@ -90,7 +99,7 @@ FILE_KINDS = (
     _kind("avianz", "an annotation file of AviaNZ", _AVIANZ, "avianz"),
     _kind("via", "a project of VIA 3", r'\s*+\{\s*+"project"\s*+:\s*+\{\s*+"pid"', "via"),
     _kind("via table", "an export of VIA 3", "# Exported using VGG Image Annotator", "via"),
-    _kind("htk", "a label file of HTK", r"#!MLF!#| *+[0-9]++ ++[0-9]++ ++\S", "htk"),
+    _kind("htk", "a label file of HTK", rf"#!MLF!#| *+[0-9]++ ++[0-9]++ ++\S|{_HTK_TABS}", "htk"),
     _kind("rttm", "an RTTM file", _RTTM, "rttm"),
     _kind("audino", "an export of audino", _AUDINO, "audino", 1 << 16),
     _kind("jams", "a JAMS file", rf'{_JSON}"(?:jams_version|file_metadata|annotation_metadata)"', "jams", 1 << 16),

@@ -162,14 +162,14 @@ class _LabelReader:
             yield from self._new([self._recording(self._sounds.beside(file))])
             return
         sounds = self._sounds_of(file, parsed.rows)
+        parsed.require_unit(file, sounds.per_row)
         yield from self._new([one for one in sounds.recordings if one is not None])
         rows = _without_whole_bands(parsed.rows, sounds) if parsed.writes_whole_band else parsed.rows
         if parsed.times_in_samples:
             rows = _in_seconds(rows, sounds)
         tables, problems = _tables(file, rows, sounds)
         problems = sorted(sounds.problems + problems, key=lambda one: one.row)
-        for problem in problems:
-            yield problem.report
+        yield from (problem.report for problem in problems)
         if not tables:
             raise _nothing_taken(file, problems)
         yield from tables

@@ -6,16 +6,19 @@ makes the clips and reports the rows outside them is common to all formats.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from labeltool.records import Skipped
+from labeltool.errors import LabeltoolError
+from labeltool.records import Recording, Skipped
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from labeltool.type_aliases import Float64
 
 LABEL_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -56,6 +59,8 @@ LABEL_COLUMNS: Mapping[str, str] = MappingProxyType(
 Any further column is the file's own metadata of the recording (site, device, ...), str or None.
 """
 
+# Of a recording: until where labels in another unit end, and where the last one may end that is rounded up.
+_FEWEST_PART, _MOST_PART = 0.05, 1.1
 _DEFAULTS = {"label": "", "value": "present"}
 
 
@@ -75,6 +80,8 @@ class ParsedLabels:
         Whether a band from 0 to half the sample rate is what the format has for one that is not known.
     times_in_samples
         Whether `start_s` and `end_s` are numbers of samples of the recording, not seconds.
+    unit_s
+        The unit of whole times that may be samples as well, seconds; None where the file leaves no doubt.
     """
 
     rows: pd.DataFrame
@@ -82,6 +89,35 @@ class ParsedLabels:
     file: Path | None = None
     writes_whole_band: bool = False
     times_in_samples: bool = False
+    unit_s: float | None = None
+
+    def require_unit(self, file: Path, per_row: Callable[[Callable[[Recording], float]], Float64]) -> None:
+        """Refuse times that fill the recordings as samples, and only their beginnings in the unit of the format.
+
+        Parameters
+        ----------
+        per_row
+            Returns a number of the recording of each row, (rows,); 0 where it has none.
+
+        Raises
+        ------
+        LabeltoolError
+            With where the last label ends.
+        """
+        if self.unit_s is None:
+            return
+        duration_s, rate_hz = per_row(lambda one: one.duration_s), per_row(lambda one: one.sample_rate_hz)
+        has_sound = duration_s > 0
+        end_s = self.rows["end_s"].to_numpy()[has_sound]
+        parts = end_s / duration_s[has_sound]
+        as_samples = parts / self.unit_s / rate_hz[has_sound]
+        if len(parts) and parts.max() < _FEWEST_PART and as_samples.max() <= _MOST_PART:
+            raise LabeltoolError(
+                f"has times that may be samples: in units of {self.unit_s:g} s all end by {end_s.max():g} s, "
+                f"in the first {parts.max():.2%} of the recording",
+                file=file,
+                remedy="write a header above them: start_sample end_sample label, or start end label above seconds",
+            )
 
 
 def label_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:

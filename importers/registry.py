@@ -338,7 +338,10 @@ FORMATS = _by_name(
     _label_files("htk", "Labels of HTK. .lab and .mlf, in units of 100 ns.", "annotation_files.htk", "regions"),
     _label_files("rttm", "RTTM of speaker diarisation.", "annotation_files.rttm", "regions"),
     _label_files(
-        "sonic-visualiser", "Layers of Sonic Visualiser. .svl.", "annotation_files.sonic_visualiser", "regions"
+        "sonic-visualiser",
+        "Layers of Sonic Visualiser. .svl.",
+        "annotation_files.sonic_visualiser",
+        *("regions", "bands"),
     ),
     Format(
         "esc50",

@@ -19,15 +19,26 @@ _KIND, _REMEDY = "an export of audino", "export the annotations of the project a
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
-    """Read the segmentations of all sounds, which are called as before they were uploaded."""
+    """Read the segmentations of all sounds, called as before they were uploaded where that was not done repeatedly."""
     document, notes = read_json(path, _KIND, _REMEDY, encoding)
     sounds = items_of(fields_of(document).get("annotations")) or items_of(document)
     if not any(isinstance(fields_of(sound).get("segmentations"), list) for sound in sounds):
         raise LabeltoolError(f"is not {_KIND}: no sound has segmentations", file=path, remedy=_REMEDY)
     labels = LabelList(str(path), notes)
     transcriptions = 0
+    uploads: dict[object, set[object]] = {}
     for sound in map(fields_of, sounds):
-        name = text_of(sound.get("original_filename")) or text_of(sound.get("filename"))
+        uploads.setdefault(text_of(sound.get("original_filename")), set()).add(text_of(sound.get("filename")))
+    several = {name for name, files in uploads.items() if name and len(files) > 1}
+    for upload in sorted(map(str, several)):
+        reason = f"{upload} was uploaded {len(uploads[upload])} times: looked for under the names that audino gave"
+        labels.skip(reason, Note)
+    for sound in map(fields_of, sounds):
+        name, own = text_of(sound.get("original_filename")), text_of(sound.get("filename"))
+        if name in several and not own:
+            labels.skip(f"a sound called {name}, as others are, has no filename")
+            continue
+        name = own if name in several or not name else name
         for segmentation in map(fields_of, items_of(sound.get("segmentations"))):
             transcriptions += bool(segmentation.get("transcription"))
             try:

@@ -18,6 +18,8 @@ _KIND, _REMEDY = "an annotation file of AviaNZ", "open the sound in AviaNZ and s
 _NOT_KNOWN = "Don't Know"
 _OWN = ("Operator", "Reviewer")
 _CERTAIN = 100
+# Older versions began with [-1, duration, operator, reviewer, -1].
+_OLDER_FIELDS = 5
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
@@ -26,7 +28,10 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     if not isinstance(document, list):
         raise LabeltoolError(f"is not {_KIND}", file=path, remedy=_REMEDY)
     labels = LabelList(str(path), notes)
-    metadata = fields_of(document[0]) if document else {}
+    first = document[0] if document else None
+    metadata = fields_of(first)
+    if len(older := items_of(first)) == _OLDER_FIELDS and older[0] == -1:
+        metadata = dict(zip(_OWN, older[2:], strict=False))
     own = {name: text for name in _OWN if (text := text_of(metadata.get(name)))}
     for number, segment in enumerate(document[1:] if metadata else document, start=1):
         try:
@@ -44,6 +49,8 @@ def _rows(segment: Sequence[object]) -> Iterator[dict[str, object]]:
     row: dict[str, object] = {"start_s": start_s, "end_s": end_s}
     if high_hz is not None and high_hz > 1:  # in an older format, parts of the whole band
         row |= {"low_hz": low_hz, "high_hz": high_hz}
+    if not items_of(segment[4]):
+        raise ValueError("has no labels")
     for label in map(fields_of, items_of(segment[4])):
         species, certainty = text_of(label.get("species")), number_of(label.get("certainty"))
         if species is None or certainty is None:

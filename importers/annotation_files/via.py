@@ -43,7 +43,8 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
             labels.add(_rows(segment, attributes))
         except ValueError as error:
             labels.skip(f"segment {number} {error}")
-    if labels.rows and not attributes and all(str(row.get("label")).isdecimal() for row in labels.rows):
+    has_options = any(fields_of(one).get("options") for one in attributes.values())
+    if labels.rows and not has_options and all(str(row.get("label")).isdecimal() for row in labels.rows):
         labels.skip("its labels are numbers of options, whose names are in the project", Note)
     return labels.parsed()
 
@@ -88,9 +89,10 @@ def _rows(segment: _Segment, attributes: Mapping[str, object]) -> Iterator[dict[
         raise ValueError("has no times")
     row: dict[str, object] = {"recording": text_of(file), "start_s": times[0], "end_s": times[-1]}
     for number, value in values.items():
-        attribute = fields_of(attributes.get(str(number)))
+        named = attributes.get(str(number))  # a text is the name, as early exports wrote it
+        attribute = {"aname": named} if isinstance(named, str) else fields_of(named)
         options, text = fields_of(attribute.get("options")), text_of(value) or ""
-        chosen = text.split(",") if attribute.get("type") == _CHECKBOX else [text]
+        chosen = [one for one in text.split(",") if one] or [""] if attribute.get("type") == _CHECKBOX else [text]
         track = text_of(attribute.get("aname")) or str(number)
         for one in chosen:
             name = text_of(options.get(one)) or one
