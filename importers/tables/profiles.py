@@ -302,7 +302,7 @@ PROFILES = (
         columns=_RAVEN,
         nothing="nocall",
     ),
-    TableProfile("raven", "a selection table of Raven", ("Begin Time (s)",), columns=_RAVEN, may_list=True),
+    TableProfile("raven", "a selection table of Raven", ("Begin Time (s)",), columns=_RAVEN),
     TableProfile(
         "audition",
         "a list of markers of Adobe Audition",

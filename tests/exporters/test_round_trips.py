@@ -124,7 +124,10 @@ ROUND_TRIPS = {
     "dcase": RoundTrip("table", "strong.tsv"),
     "label-studio": RoundTrip("label-studio", "tasks.json"),
 }
-NOT_WRITTEN = {"folders", "textgrid", "jams", "soundevent", "elan", "esc50", "urbansound8k"}
+NOT_WRITTEN = {
+    *("folders", "textgrid", "jams", "soundevent", "elan", "esc50", "urbansound8k"),
+    *("avianz", "audino", "htk", "rttm", "sonic-visualiser", "via"),
+}
 """Formats of labels that are only read."""
 OTHER_PRODUCTS = {"int8", "stm32", "transcripts"}
 """They have no labels."""

@@ -258,7 +258,10 @@ print("LOADED", *sorted({HEAVY!r} & set(sys.modules)))
 def test_the_command_reports_what_it_cannot_do(tones: Project) -> None:
     assert "--clusters or --map" in labeltool_here(tones, "similar", check=2).stderr
     done = labeltool_here(tones, "similar", "nowhere.wav", check=1)
-    assert done.stderr.strip() == "labeltool: no clip goes by 'nowhere.wav' (give a clip's id or its file)"
+    assert (
+        done.stderr.strip()
+        == "labeltool: no clip goes by 'nowhere.wav' (give a clip's id or its file; `labeltool clips` lists them)"
+    )
 
 
 def test_clips_that_are_all_equal_are_mapped_and_removed_ones_count_no_more(project: Project, tmp_path: Path) -> None:
