@@ -118,7 +118,13 @@ async def ready(app: LabelApp, pilot: Pilot[None], name: str) -> ViewScreen:
         view.viewport.put(view.viewport.duration_s / 4, view.viewport.duration_s / 2)
         view._bands = BandRange()
         view._bands.zoom(0.5, 0.5)
-        app.services.player.seek(view.viewport.duration_s / 2)
+        middle_s = view.viewport.duration_s / 2
+
+        def is_placed() -> bool:  # not before the clip's samples are there
+            app.services.player.seek(middle_s)
+            return app.services.player.position_s > 0
+
+        await until(pilot, is_placed, "a place in the clip")
     view.notice.clear()
     return view
 
