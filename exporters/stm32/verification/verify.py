@@ -57,6 +57,15 @@ class VerifyResult:
     held_out: dict[str, Any] | None
 
 
+def _require_package(folder: Path) -> None:
+    if not folder.is_dir():
+        raise LabeltoolError("is not a folder", file=folder, remedy="give the folder of an exported STM32 package")
+    if not any((folder / name).exists() for name in (MANIFEST, "model")):
+        inside = sorted(one.parent.name for one in folder.glob(f"*/{MANIFEST}"))
+        remedy = f"give {folder / inside[0]}" if inside else "give a folder that `labeltool export --stm32` wrote"
+        raise LabeltoolError(f"is no STM32 package: it has no {MANIFEST}", file=folder, remedy=remedy)
+
+
 def verify(
     project: Project | None,
     *,
@@ -82,12 +91,7 @@ def verify(
         When the folder is not a package.
     """
     folder = Path(directory)
-    if not folder.is_dir():
-        raise LabeltoolError("is not a folder", file=folder, remedy="give the folder of an exported STM32 package")
-    if not any((folder / name).exists() for name in (MANIFEST, "model")):
-        inside = sorted(one.parent.name for one in folder.glob(f"*/{MANIFEST}"))
-        remedy = f"give {folder / inside[0]}" if inside else "give a folder that `labeltool export --stm32` wrote"
-        raise LabeltoolError(f"is no STM32 package: it has no {MANIFEST}", file=folder, remedy=remedy)
+    _require_package(folder)
     checks: list[Check] = []
     instructions: dict[str, InstructionCounts] = {}
     measured: tuple[Accuracy, HeldOut] | None = None
