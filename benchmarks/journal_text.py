@@ -18,6 +18,7 @@ import json
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ def run(project: Project, *arguments: str | Path) -> dict[str, float]:
 def state(project: Project) -> list[Any]:
     """Return what the commands show of a project, and what undo and redo revert and repeat."""
     with project.open_store() as store:
-        found = [clips.counts(store), label_issues(store), list(journal.rows(store)), clips.labelled(store)]
+        # A recording is known by its content: the number of its row is the project's own.
+        labelled = [replace(one, clip=replace(one.clip, recording_id=0)) for one in clips.labelled(store)]
+        found = [clips.counts(store), label_issues(store), list(journal.rows(store)), labelled]
         for who in WHO:
             for change in (journal.undo, journal.undo, journal.redo, journal.undo):
                 row = change(store, annotator=who)
