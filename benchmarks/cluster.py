@@ -13,13 +13,15 @@ Printed for each: processor seconds; the speed-up of two workers as the machine 
 time, which other load leaves alone: what one worker and this process took, over what the busier of two workers and this
 process took; the cost of one worker over the plain engine, by processor time; whether results are equal to the bit; and
 whether they are when a worker is killed by its id in the middle. Workers are started before the clock is, and have
-done the job once on four minutes: what they import and load, they have.
+done the job once on four minutes: what they import and load, they have. `two plain` is what the machine itself gives:
+how many times as fast two processes of the plain engine, each with a project of its own, do twice the work at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import multiprocessing
 import os
 import shutil
 import signal
@@ -30,6 +32,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing.managers import BarrierProxy
 from pathlib import Path
 
 import psutil
@@ -192,8 +195,37 @@ def run(job: Job, project: Project, small: Project, chosen: Engine, *, kill_afte
         return Run(wall_s, own_seconds() - here_s, spent, hashed())
 
 
+def plain_wall_s(name: str, directory: Path, small: Path, begin: BarrierProxy) -> float:
+    """Return the wall-clock seconds of a job by the plain engine, which begins when all others are ready."""
+    engine._cores = lambda: 1
+    project = projects.load(directory)
+    remove_tree(project.cache)
+    project.cache.mkdir()
+    JOBS[name](projects.load(small))
+    begin.wait()
+    began_s = time.perf_counter()
+    JOBS[name](project)
+    return time.perf_counter() - began_s
+
+
+def gain_of_two_processes(name: str, project: Project, small: Project) -> float:
+    """Return how many times as fast two processes do two jobs as one process does them, one after the other."""
+    spawn = multiprocessing.get_context("spawn")
+    pairs = [(project.directory, small.directory)]
+    pairs.append((project.directory.with_name("project-2"), small.directory.with_name("small-2")))
+    for here, there in zip(*pairs, strict=True):
+        if not there.exists():
+            shutil.copytree(here, there, ignore=shutil.ignore_patterns("cache"))
+    with spawn.Manager() as manager, spawn.Pool(2) as pool:
+        alone = pool.apply(plain_wall_s, (name, *pairs[0], manager.Barrier(1)))
+        begin = manager.Barrier(2)
+        both = pool.starmap(plain_wall_s, [(name, *pair, begin) for pair in pairs], chunksize=1)
+    return 2 * alone / max(both)
+
+
 def measure(name: str, project: Project, small: Project, rounds: int) -> None:
     job = JOBS[name]
+    machine = statistics.median(gain_of_two_processes(name, project, small) for _ in range(rounds))
     plain, one, two = [], [], []
     for _ in range(rounds):
         plain.append(run(job, project, small, LOCAL))
@@ -205,7 +237,7 @@ def measure(name: str, project: Project, small: Project, rounds: int) -> None:
     processor = statistics.median(a.busiest_s / b.busiest_s for a, b in zip(one, two, strict=True))
     cost = statistics.median(a.total_s / b.total_s for a, b in zip(one, plain, strict=True))
     print(
-        f"| {name} | {plain[0].total_s:.1f} | {one[0].total_s:.1f} | {wall:.2f} | {processor:.2f} | {cost - 1:+.1%} "
+        f"| {name} | {plain[0].total_s:.1f} | {one[0].total_s:.1f} | {wall:.2f} | {processor:.2f} | {machine:.2f} | {cost - 1:+.1%} "
         f"| {'yes' if equal else 'NO'} | {'yes' if lost.result == plain[0].result else 'NO'} |",
         flush=True,
     )
@@ -226,9 +258,9 @@ def main() -> None:
         small = make_project(folder / "small", options.esc10, options.yamnet, WARM_UP_MINUTES)
         print(f"{options.minutes} minutes, {options.rounds} rounds, load {os.getloadavg()[0]:.1f}")
         print(
-            "| job | plain, s | one worker, s | two: wall | two: processor | cost of one | equal | one killed: equal |"
+            "| job | plain, s | one worker, s | two: wall | two: processor | two plain | cost of one | equal | one killed: equal |"
         )
-        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+        print("| --- |" + " --- |" * 8)
         for name in options.only:
             measure(name, project, small, options.rounds)
     finally:
