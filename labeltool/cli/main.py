@@ -6,6 +6,7 @@ Data goes to stdout, narration, progress and errors to stderr. Exit codes: `labe
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import sys
 import traceback
@@ -118,8 +119,11 @@ def main() -> None:
         code = ExitCode.FINE
     except click.exceptions.Exit as leaving:  # --help, --version
         code = ExitCode(leaving.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show(sys.stderr)
+        code = ExitCode.WRONG_CALL
+    except click.UsageError as error:
+        _failed(_usage_line(error))
         code = ExitCode.WRONG_CALL
     except LabeltoolError as error:
         _failed(str(error))
@@ -149,6 +153,16 @@ def main() -> None:
     except Exception as error:
         code = _failed(crash_line(error, (context and context.invoked_subcommand) or "the command line"))
     sys.exit(code)
+
+
+def _usage_line(error: click.UsageError) -> str:
+    """Return one line for what Click has four for: the usage is on the page that it names."""
+    problem = " ".join(error.format_message().split()).rstrip(".")
+    problem = re.sub(
+        "a valid integer( range)?", "a whole number", re.sub("a valid float( range)?", "a number", problem)
+    )
+    command = error.ctx.command_path if error.ctx else "labeltool"
+    return f"{problem[:1].lower()}{problem[1:]} (`{command} --help` shows what there is)"
 
 
 def _failed(reason: str) -> ExitCode:
