@@ -31,6 +31,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing.managers import BarrierProxy
 from pathlib import Path
@@ -216,11 +217,11 @@ def gain_of_two_processes(name: str, project: Project, small: Project) -> float:
     for here, there in zip(*pairs, strict=True):
         if not there.exists():
             shutil.copytree(here, there, ignore=shutil.ignore_patterns("cache"))
-    with spawn.Manager() as manager, spawn.Pool(2) as pool:
-        alone = pool.apply(plain_wall_s, (name, *pairs[0], manager.Barrier(1)))
+    with spawn.Manager() as manager, ProcessPoolExecutor(2, spawn) as pool:
+        alone = pool.submit(plain_wall_s, name, *pairs[0], manager.Barrier(1)).result()
         begin = manager.Barrier(2)
-        both = pool.starmap(plain_wall_s, [(name, *pair, begin) for pair in pairs], chunksize=1)
-    return 2 * alone / max(both)
+        both = [pool.submit(plain_wall_s, name, *pair, begin) for pair in pairs]
+        return 2 * alone / max(one.result() for one in both)
 
 
 def measure(name: str, project: Project, small: Project, rounds: int) -> None:
@@ -236,9 +237,10 @@ def measure(name: str, project: Project, small: Project, rounds: int) -> None:
     wall = statistics.median(a.wall_s / b.wall_s for a, b in zip(one, two, strict=True))
     processor = statistics.median(a.busiest_s / b.busiest_s for a, b in zip(one, two, strict=True))
     cost = statistics.median(a.total_s / b.total_s for a, b in zip(one, plain, strict=True))
+    answers = ("yes" if one else "NO" for one in (equal, lost.result == plain[0].result))
     print(
-        f"| {name} | {plain[0].total_s:.1f} | {one[0].total_s:.1f} | {wall:.2f} | {processor:.2f} | {machine:.2f} | {cost - 1:+.1%} "
-        f"| {'yes' if equal else 'NO'} | {'yes' if lost.result == plain[0].result else 'NO'} |",
+        f"| {name} | {plain[0].total_s:.1f} | {one[0].total_s:.1f} | {wall:.2f} | {processor:.2f} "
+        f"| {machine:.2f} | {cost - 1:+.1%} | {' | '.join(answers)} |",
         flush=True,
     )
 
@@ -258,7 +260,8 @@ def main() -> None:
         small = make_project(folder / "small", options.esc10, options.yamnet, WARM_UP_MINUTES)
         print(f"{options.minutes} minutes, {options.rounds} rounds, load {os.getloadavg()[0]:.1f}")
         print(
-            "| job | plain, s | one worker, s | two: wall | two: processor | two plain | cost of one | equal | one killed: equal |"
+            "| job | plain, s | one worker, s | two: wall | two: processor | two plain | cost of one | equal "
+            "| one killed: equal |"
         )
         print("| --- |" + " --- |" * 8)
         for name in options.only:

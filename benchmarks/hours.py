@@ -27,8 +27,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +53,32 @@ SAMPLE_S = 0.5
 MB = 1 << 20
 BY = ("--by", "site", "--by", "hour")
 
+sounds: list[tuple[np.ndarray, str]] = []
+"""The clips of this process, `read_all_sounds`."""
+
 
 def write_hours(data: Path, folder: Path, hours: int) -> dict[str, Events]:
-    """Write recordings of an hour each and return their events, by the file's name."""
-    sounds = [
+    """Write recordings of an hour each, on all cores, and return their events, by the file's name."""
+    for site in SITES:
+        (folder / site).mkdir(parents=True)
+    with ProcessPoolExecutor(initializer=read_all_sounds, initargs=(data,)) as pool:
+        return dict(pool.map(partial(write_hour, folder), range(hours)))
+
+
+def read_all_sounds(data: Path) -> None:
+    """Read the clips of which a process makes recordings."""
+    sounds.extend(
         (np.asarray(soxr.resample(samples, CLIP_RATE, RATE), np.float32), label)
         for fold in (1, 2, 3, 4)
         for samples, label in read_sounds(data, fold)
-    ]
-    truths = {}
-    for hour in range(hours):
-        site, start = SITES[hour % len(SITES)], datetime(2024, 5, 31, 18) + timedelta(hours=hour // len(SITES))
-        path = folder / site / f"{site.upper()}_{start:%Y%m%d_%H%M%S}.flac"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        truths[path.name] = write_recording(path, sounds, HOUR_S, seed=hour, rate=RATE)
-    return truths
+    )
+
+
+def write_hour(folder: Path, hour: int) -> tuple[str, Events]:
+    """Write one recording and return its name and its events."""
+    site, start = SITES[hour % len(SITES)], datetime(2024, 5, 31, 18) + timedelta(hours=hour // len(SITES))
+    path = folder / site / f"{site.upper()}_{start:%Y%m%d_%H%M%S}.flac"
+    return path.name, write_recording(path, sounds, HOUR_S, seed=hour, rate=RATE)
 
 
 class Tree:
