@@ -277,8 +277,7 @@ def _sampler(train: TrainingData, pool: Pool, settings: TrainingSettings) -> Pat
         join(train.frames, pool.frames),
         np.concatenate([targets, pool_targets]),
         train.head,
-        # Clips of a pool without any target are never drawn.
-        draw_weights(len(train), np.any(pool_targets, axis=1).astype(np.float64)),
+        draw_weights(len(train), pool, pool_targets),
         distillation_targets,
     )
     return _SAMPLERS[type(train.frontend)](clips, settings.augmentation, np.random.default_rng(settings.seed))

@@ -131,10 +131,17 @@ def test_each_label_spreads_by_itself_against_its_absence() -> None:
 
 
 def test_a_third_of_the_patches_are_of_labelled_clips_however_large_the_pool() -> None:
-    weights = draw_weights(10, (np.arange(1000) < 600).astype(np.float64))
+    estimates = np.repeat(np.array([[0.2, 0.8], [0.0, 0.0]], np.float32), [600, 400], axis=0)
+    weights = draw_weights(10, Pool(), estimates)
     assert weights[:10].sum() / weights.sum() == pytest.approx(1 / 3)
     assert (weights[10:] > 0).sum() == 600
-    assert draw_weights(100, np.ones(10)).tolist() == [1.0] * 110
+    assert draw_weights(100, Pool(), estimates[:10]).tolist() == [1.0] * 110
+
+
+def test_clips_with_distillation_targets_are_drawn_as_far_as_their_labels_are_certain() -> None:
+    estimates = np.array([[0.25, 0.75], [0.5, 0.5], [0.0, 0.0]], np.float32)
+    pool = Pool(distillation_targets=[np.zeros((1, 4), np.float32)] * 3)
+    assert draw_weights(2, pool, estimates).tolist() == [1.0, 1.0, 0.75, 0.5, 0.0]
 
 
 @pytest.mark.parametrize("kind", ["zoo", "keras"])

@@ -14,7 +14,7 @@ import numpy as np
 from labeltool.inference.lazy_frames import pick
 from labeltool.type_aliases import Float32, Float64
 
-# Least share of the patches that are drawn from labelled clips, however large the pool is.
+# Least share of the patches that are drawn from labelled clips, however large a pool without a teacher model is.
 _LABELLED_SHARE = 1 / 3
 
 
@@ -70,10 +70,22 @@ class Pool:
         return (nothing if self.targets is None else self.targets, nothing if self.absent is None else self.absent)
 
 
-def draw_weights(n_labelled: int, pool: Float64) -> Float64:
+def draw_weights(n_labelled: int, pool: Pool, targets: Float32) -> Float64:
     """Return how often clips are drawn, `(n_labelled + pool,)`: the labelled ones' weights, then the pool's.
 
-    Labelled clips weigh one, or more where the pool would leave them less than a third of the patches.
+    A clip with distillation targets weighs the largest probability that is estimated for it, a labelled clip one: a
+    pretrained model's estimates are rarely wrong, and its targets are right whatever the label is. Without them a clip
+    with an estimate weighs one, and labelled clips one, or more where the pool would leave them less than a third of
+    the patches.
+
+    Parameters
+    ----------
+    targets : (pool, columns) float32
+        The estimates; all zero for a clip that is never drawn.
     """
-    at_least = _LABELLED_SHARE / (1 - _LABELLED_SHARE) * float(pool.sum()) / n_labelled
-    return np.concatenate([np.full(n_labelled, max(1.0, at_least)), pool])
+    certainty = targets.max(axis=1, initial=0.0).astype(np.float64)
+    if pool.distillation_targets is not None:
+        return np.concatenate([np.ones(n_labelled), certainty])
+    weights = np.sign(certainty)
+    at_least = _LABELLED_SHARE / (1 - _LABELLED_SHARE) * float(weights.sum()) / n_labelled
+    return np.concatenate([np.full(n_labelled, max(1.0, at_least)), weights])
