@@ -71,7 +71,8 @@ def standardise(features: Float32) -> Float32:
     """Give every feature mean 0 and one variance, such that a clip's expected square is 1: `(clips, features)`."""
     spread = features.std(axis=0)
     scale = np.maximum(spread, 1e-6 + 1e-3 * spread.max(initial=0.0)) * np.sqrt(features.shape[1])
-    return np.asarray((features - features.mean(axis=0)) / scale, np.float32)
+    centred = features - features.mean(axis=0)
+    return np.asarray(np.divide(centred, scale, out=np.asarray(centred, np.float32), casting="same_kind"))
 
 
 def hellinger(rows: npt.NDArray[Any], length: float, axis: int = -1) -> npt.NDArray[Any]:

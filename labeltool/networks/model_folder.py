@@ -116,16 +116,14 @@ class ModelFiles:
 
     def _groups(self, *parts: str) -> set[str]:
         """Return the groups of some parts by their names of then and of now."""
-        named = {row["group"] for row in self._seen() if row["part"] in parts}
-        return named.union(*(self.groups_now.get(group, ()) for group in named))
-
-    def _seen(self) -> list[dict[str, str]]:
-        path = self.directory / SEEN
+        path, named = self.directory / SEEN, set[str]()
         try:
-            rows = csv.DictReader(io.StringIO(read_text(path, MAX_TABLE_BYTES), newline=""))
-            return [{"group": row["group"], "part": row["part"]} for row in rows]
+            # Row by row: those of very many clips would take eight times as much as the file.
+            with io.TextIOWrapper(io.BytesIO(read_bytes(path, MAX_TABLE_BYTES)), "utf-8-sig", newline="") as file:
+                named.update(row["group"] for row in csv.DictReader(file) if row["part"] in parts)
         except (OSError, ValueError, KeyError, csv.Error) as error:
             raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is incomplete") from error
+        return named.union(*(self.groups_now.get(group, ()) for group in named))
 
 
 def read(directory: Path, groups_now: Mapping[str, Collection[str]] = MappingProxyType({})) -> ModelFiles:

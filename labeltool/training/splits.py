@@ -100,14 +100,17 @@ class _Drawing:
         shares: Sequence[float],
         trained_on: int | None,
     ) -> None:
-        sets = [sorted(set(of_item)) for of_item in labels]
-        together = Counter(_TOGETHER.join(of_item) for of_item in sets if len(of_item) > 1)
+        items = Counter((group, *sorted(set(of_item))) for group, of_item in zip(groups, labels, strict=True))
+        together: Counter[str] = Counter()
+        for (_, *of_items), count in items.items():
+            together[_TOGETHER.join(of_items)] += count * (len(of_items) > 1)
         # Of fewer a part would get none, and which one does not matter.
         often = {name for name, count in together.items() if count * min(shares) >= 1}
         self._not_labels = {_ALL, *often}
         counted: dict[str, Counter[str]] = {}
-        for group, of_item in zip(groups, sets, strict=True):
-            counted.setdefault(group, Counter()).update([*of_item, *({_TOGETHER.join(of_item)} & often), _ALL])
+        for (group, *of_items), count in items.items():
+            names = [*of_items, *({_TOGETHER.join(of_items)} & often), _ALL]
+            counted.setdefault(group, Counter()).update(dict.fromkeys(names, count))
         # In the order of their names, whatever that of the items and of a set.
         self.counts = {group: Counter(dict(sorted(counted[group].items()))) for group in sorted(counted)}
         self.parts: dict[str, int] = {}
@@ -208,7 +211,9 @@ def label_sets(present: Float32) -> list[list[str]]:
 
     Clips without a label count as one with a label of its own.
     """
-    return [[str(column) for column in np.flatnonzero(row)] or [""] for row in present]
+    rows, row = np.unique(present != 0, axis=0, return_inverse=True)
+    labels = [[str(column) for column in np.flatnonzero(one)] or [""] for one in rows]
+    return [labels[place] for place in row.reshape(-1).tolist()]
 
 
 def kept_from_pools(group: str, share: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,9 +114,11 @@ def write_model(
     training_set, held_out = prepared.training_set, sorted(prepared.held_out.tolist())
     save(directory)
     validation = set(held_out)
-    parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(training_set.clips)]
-    parts += [(clip, "pool") for clip in prepared.unlabelled.features.clips]
-    card = model_folder.write(directory, card=card, int8=int8, seen=parts, parent=parent.files if parent else None)
+    seen = chain(
+        ((clip, "validation" if i in validation else "train") for i, clip in enumerate(training_set.clips)),
+        ((clip, "pool") for clip in prepared.unlabelled.features.clips),
+    )
+    card = model_folder.write(directory, card=card, int8=int8, seen=seen, parent=parent.files if parent else None)
     if not held_out:
         return TrainedModel(card, network, prepared.left_out)
     measured = measure(
