@@ -5,21 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from labeltool.active_learning import strategies
 from labeltool.audio import descriptors
-from labeltool.inference.clip_features import compute_features, draw_clips, feature_cache_of
-from labeltool.inference.embed import ClipEmbedding
+from labeltool.inference.clip_features import compute_features, draw_clips, feature_cache_of, shuffled_indices
+from labeltool.inference.lazy_frames import pick
 from labeltool.networks.architectures import sound_frontend
 from labeltool.networks.heads import Head
 from labeltool.project import Project
 from labeltool.records import Skipped, StoredClip
 from labeltool.store import Store, clips, models, queue
-from labeltool.type_aliases import Float32, Progress
+from labeltool.type_aliases import Bools, Float32, Progress
 
 # Before the first model at most this many clips are read: the first clips to label cannot wait for a whole archive.
 _MAX_CLIPS_BEFORE_MODEL = 4096
@@ -49,44 +50,18 @@ class ClipPredictions:
     int8_probabilities: Float32 | None = None
 
 
-def clips_to_compare(all_clips: Sequence[StoredClip], unlabelled_ids: Collection[int], *, seed: int) -> set[int]:
-    """Return the ids of the clips whose embeddings order the queue: all, or a draw of many, always the same."""
-    unlabelled = [clip for clip in all_clips if clip.id in unlabelled_ids]
-    labelled = [clip for clip in all_clips if clip.id not in unlabelled_ids]
-    return {clip.id for some in (unlabelled, labelled) for clip in draw_clips(some, _MAX_COMPARED, seed=seed)}
-
-
-def order_by_model(
-    project: Project, store: Store, embeddings: Sequence[ClipEmbedding], *, head: Head, seed: int
-) -> None:
-    """Write the queue by a model's embeddings of clips, labelled ones too (`clips_to_compare`)."""
-    if not embeddings:
-        queue.replace(store, [])
-        return
-    # What the network has learned to separate, and descriptors of any sound: early on the latter guide better.
-    both = np.concatenate(
-        [
-            descriptors.standardise(np.stack([one.features for one in embeddings])),
-            descriptors.standardise(np.stack([one.descriptor for one in embeddings])),
-        ],
-        axis=1,
-    )
-    int8 = [one.int8_probabilities for one in embeddings if one.int8_probabilities is not None]
-    predictions = ClipPredictions(
-        clips=[one.clip for one in embeddings],
-        embeddings=both,
-        probabilities=np.stack([one.probabilities for one in embeddings]),
-        head=head,
-        int8_probabilities=np.stack(int8) if int8 else None,
-    )
-    order_by_predictions(project, store, predictions, seed=seed)
+def clips_to_compare(all_clips: Sequence[StoredClip], is_unlabelled: Bools, *, seed: int) -> Bools:
+    """Return whether the embedding of each clip orders the queue: of all, or of a draw of many, always the same."""
+    compared = np.zeros(len(all_clips), bool)
+    for rows in (np.flatnonzero(is_unlabelled), np.flatnonzero(~is_unlabelled)):
+        compared[rows[shuffled_indices(pick(all_clips, rows), seed=seed)[:_MAX_COMPARED]]] = True
+    return compared
 
 
 def order_by_predictions(project: Project, store: Store, predictions: ClipPredictions, *, seed: int) -> int:
     """Write the queue by predictions for clips, labelled ones too; return how many are unlabelled."""
-    unlabelled_ids = queue.unlabelled_ids(store)
-    is_unlabelled = np.array([clip.id in unlabelled_ids for clip in predictions.clips], bool)
-    unlabelled = [clip for clip in predictions.clips if clip.id in unlabelled_ids]
+    is_unlabelled = np.isin([clip.id for clip in predictions.clips], np.asarray(queue.unlabelled_ids(store)))
+    unlabelled = [*pick(predictions.clips, np.flatnonzero(is_unlabelled))]
     both = (predictions.probabilities, predictions.int8_probabilities)
     probabilities, int8_probabilities = _as_distributions(
         [None if rows is None else rows[is_unlabelled] for rows in both], predictions.head
@@ -120,10 +95,11 @@ def _as_distributions(probabilities: Sequence[Float32 | None], head: Head) -> li
 def order_by_sound(project: Project, store: Store, *, seed: int, report: Progress) -> tuple[Skipped, ...]:
     """Write the queue before there is a model, by descriptors; return the unreadable files."""
     frontend = sound_frontend(project.settings.learning)
-    unlabelled = clips.unlabelled(store)
-    unlabelled_ids = {clip.id for clip in unlabelled}
-    labelled = [clip for clip in clips.all_clips(store) if clip.id not in unlabelled_ids]
-    wanted = draw_clips(unlabelled, _MAX_CLIPS_BEFORE_MODEL, seed=seed) + labelled[:_MAX_CLIPS_BEFORE_MODEL]
+    unlabelled, every = clips.unlabelled(store), clips.all_clips(store)
+    unlabelled_ids = set(unlabelled.ids)
+    labelled = (clip for clip in every if clip.id not in unlabelled_ids)
+    wanted = draw_clips(unlabelled, _MAX_CLIPS_BEFORE_MODEL, seed=seed)
+    wanted += itertools.islice(labelled, _MAX_CLIPS_BEFORE_MODEL)
     features = compute_features(feature_cache_of(project, frontend), wanted, report=report, require_any=False)
     if not features.clips:
         return features.skipped

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,14 +12,16 @@ import numpy as np
 
 from labeltool.active_learning import candidates, pretrained_suggester, queue_order, strategies
 from labeltool.active_learning.result import SuggestResult
+from labeltool.active_learning.scored_clips import ScoredClips
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
-from labeltool.inference.embed import ClipEmbedding, FeatureExtractor
+from labeltool.inference.embed import FeatureExtractor
+from labeltool.inference.lazy_frames import pick
 from labeltool.networks import model_folder
 from labeltool.parallel import engine
 from labeltool.project import Project
 from labeltool.records import Skipped
 from labeltool.store import Store, clips, models, queue
-from labeltool.type_aliases import Float32, Progress
+from labeltool.type_aliases import Progress
 from labeltool.util.files import locks
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
@@ -94,13 +95,14 @@ def suggest_by_model(
     with_int8 = project.settings.learning.query_strategy == strategies.BY_INT8
     extractor = FeatureExtractor(files, network, with_int8=with_int8)
     all_clips, batch = clips.all_clips(store), _BATCH
-    unlabelled_ids = queue.unlabelled_ids(store)
-    compared_ids = queue_order.clips_to_compare(all_clips, unlabelled_ids, seed=files.card.seed)
+    ids, order = np.asarray(all_clips.ids), np.arange(len(all_clips))
+    is_unlabelled = np.isin(ids, np.asarray(queue.unlabelled_ids(store)))
+    is_compared = queue_order.clips_to_compare(all_clips, is_unlabelled, seed=files.card.seed)
     if limit != NO_LIMIT:
         batch = _BATCH_IN_A_BUDGET
-        random.Random(files.card.seed).shuffle(all_clips)
-        all_clips.sort(key=lambda clip: (clip.id not in unlabelled_ids, clip.id not in compared_ids))
-    scored = _ScoredClips(compared_ids)
+        random.Random(files.card.seed).shuffle(order)  # type: ignore[arg-type]
+        order = order[np.lexsort((~is_compared[order], ~is_unlabelled[order]))]
+    scored = ScoredClips(set(ids[is_compared].tolist()), cache.frontend)
     skipped: list[Skipped] = []
     longest_s, left_s = 0.0, limit.left_s
     # Dask's workers get enough at once that all have some; scores are computed as without them.
@@ -112,53 +114,25 @@ def suggest_by_model(
         if scored.ids and left_s <= longest_s:
             break
         if ahead and first % ahead == 0:
-            cache.compute(all_clips[first : first + ahead])
+            cache.compute(pick(all_clips, order[first : first + ahead]))
         features = compute_features(
             cache,
-            all_clips[first : first + batch],
+            pick(all_clips, order[first : first + batch]),
             report=_ignore,
             require_any=False,
             limit=limit if scored.ids else NO_LIMIT,
         )
         skipped += (one for one in features.skipped if one not in skipped)
-        scored.add(extractor.extract(features))
+        scored.add(extractor.extract(features), features.frames)
     outputs = models.Outputs(files.labels, files.background, files.rule.head == "sigmoid")
     models.replace_by_scores(store, model_id, outputs, scored.ids, scored.probabilities)
-    queue_order.order_by_model(project, store, scored.compared, head=files.rule.head, seed=files.card.seed)
+    compared = scored.compared(files.rule.head)
+    queue_order.order_by_predictions(project, store, compared, seed=files.card.seed)
     # The time may be up within a batch too.
-    missing, unreadable = unlabelled_ids.difference(scored.ids), {one.file for one in skipped}
-    left_out = sum(clip.id in missing and clip.path not in unreadable for clip in all_clips if limit != NO_LIMIT)
-    return SuggestResult(model_id, None, "", len(unlabelled_ids) - len(missing), tuple(skipped), left_out)
-
-
-class _ScoredClips:
-    """What is kept of the clips that a model scored: of a million, their embeddings would take gigabytes.
-
-    Attributes
-    ----------
-    ids, probabilities
-        Of all, in the order in which they were scored.
-    compared
-        The embeddings of those by which the queue is ordered, `compared_ids`.
-    """
-
-    def __init__(self, compared_ids: Collection[int]) -> None:
-        self.ids = array("q")
-        self.compared: list[ClipEmbedding] = []
-        self._rows: list[Float32] = []
-        self._compared_ids = compared_ids
-
-    def add(self, embeddings: Sequence[ClipEmbedding]) -> None:
-        """Keep what is needed of some clips."""
-        self.ids.extend(one.clip.id for one in embeddings)
-        if embeddings:
-            self._rows.append(np.stack([one.probabilities for one in embeddings]))
-        self.compared += (one for one in embeddings if one.clip.id in self._compared_ids)
-
-    @property
-    def probabilities(self) -> Float32:
-        """(clips, labels) float32."""
-        return np.concatenate(self._rows) if self._rows else np.empty((0, 0), np.float32)
+    missing = pick(all_clips, np.flatnonzero(is_unlabelled & ~np.isin(ids, np.asarray(scored.ids))))
+    unreadable = {one.file for one in skipped}
+    left_out = 0 if limit == NO_LIMIT else sum(clip.path not in unreadable for clip in missing)
+    return SuggestResult(model_id, None, "", int(is_unlabelled.sum()) - len(missing), tuple(skipped), left_out)
 
 
 def _ignore(*_: object) -> None:

@@ -8,11 +8,12 @@ Where a bound on its size is given, the shards that were not used for longest ar
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +30,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import map_shards, processes_for, worker_count
 from labeltool.records import StoredClip
-from labeltool.type_aliases import Float32, Int16
+from labeltool.type_aliases import Bools, Float32, Int16, Int64
 from labeltool.util.files.atomic_write import open_atomic, remove_tree, write_text
 from labeltool.util.files.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
 from labeltool.util.files.no_links import make_folder, open_folder
@@ -41,6 +42,10 @@ FrameFunction = Callable[[Int16], npt.NDArray[Any]]
 """Computes a frontend's frames, (frames, columns) of its `dtype`, of samples at its rate, (samples,) int16."""
 
 _CLIPS_PER_SHARD = 64
+# Of a clip's key, and where its frames are: in which shard, from which of its frames on, and how many.
+_DIGEST = np.dtype("S16")
+_PLACE = np.dtype([("shard", np.int32), ("first", np.int64), ("frames", np.int64)])
+_INDEXES_AT_ONCE = 1024
 # Frames of more bytes are mapped, not read: of an hour a training takes a second at a time. A map has a descriptor, and
 # a process may have a thousand.
 _MAX_READ = 1 << 20
@@ -50,13 +55,23 @@ _SHARE_KEPT = 0.9
 _CLIPS_WORTH_A_PROCESS = 48
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A clip's frames in a shard."""
+@dataclass(slots=True)
+class _Shard:
+    """A shard: where it is, the number of its frames, the CRC-32 of their bytes, and what was found out of it.
 
-    shard: Path
-    first: int
+    Attributes
+    ----------
+    offset
+        Of the first frame; None before the shard was checked.
+    is_gone
+        Whether it is damaged or was deleted.
+    """
+
+    path: Path
     frames: int
+    crc32: int
+    offset: int | None = None
+    is_gone: bool = False
 
 
 def padded_span(clip: StoredClip, frontend: Frontend) -> tuple[float, float]:
@@ -130,16 +145,21 @@ class FeatureCache:
         self.directory = Path(directory) / f"{frontend.fingerprint}-{COMPUTATION}"
         self._max_bytes = max_bytes
         self._bytes: int | None = None  # of all shards, as far as they are known; None before the first look
-        self._places: dict[str, _Place] = {}
-        self._contents: dict[Path, tuple[int, int]] = {}
-        self._offsets: dict[Path, int] = {}  # of the first frame, in shards that were found whole
+        # The clips' digests in their order, and the places. A million of both as objects would take 300 MB.
+        self._digests: npt.NDArray[np.bytes_] = np.empty(0, _DIGEST)
+        self._places: npt.NDArray[np.void] = np.empty(0, _PLACE)
+        self._shards: list[_Shard] = []
         self._seen: set[str] = set()
-        self._gone: set[Path] = set()  # shards that are damaged or deleted; `_places` keeps what it has of them
-        self._used: set[Path] = set()
+        self._used: set[int] = set()
         self._read_indexes()
 
     def __contains__(self, clip: StoredClip) -> bool:
-        return self._place(clip) is not None
+        return bool(self.has([clip])[0])
+
+    def has(self, clips: Sequence[StoredClip]) -> Bools:
+        """Return whether the frames of each clip are there, (clips,)."""
+        shards = self._shards_of(clips)
+        return np.isin(shards, [shard for shard in np.unique(shards) if shard >= 0 and self._is_whole(shard)])
 
     def compute(
         self,
@@ -164,8 +184,10 @@ class FeatureCache:
         dict of clip key to error
             The clips that could not be read; the others are computed all the same.
         """
-        self._read_indexes()
-        missing = list({clip.key: clip for clip in clips if clip not in self}.values())  # one computation per key
+        missing = self._missing(clips)
+        if missing:  # another process may have computed them
+            self._read_indexes()
+            missing = self._missing(clips)
         if limit == NO_LIMIT:
             missing.sort(key=lambda clip: (clip.path, clip.key))  # neighbours on disk go together
         self._use(clips)
@@ -196,47 +218,64 @@ class FeatureCache:
         LabeltoolError
             When they were not computed; when another process has deleted them since and the sound cannot be read.
         """
-        place = self._place(clip)
-        if place is None:
+        (row,) = self._rows([clip])
+        if row < 0 or not self._is_whole(self._places[row]["shard"]):
             raise LabeltoolError("the features of a clip are not in the cache", file=clip.path)
         try:
-            frames = self._read(place)
+            frames = self._read(*self._places[row])
         except FileNotFoundError:
             frames = self._frames(clip_pcm(clip, self.frontend))
         frames.flags.writeable = False
         return frames
 
-    def _read(self, place: _Place) -> Float32:
-        dtype, columns = np.dtype(self.frontend.dtype), self.frontend.columns
-        first = self._offsets[place.shard] + place.first * columns * dtype.itemsize
-        count = place.frames * columns
+    def _read(self, number: int, first: int, frames: int) -> Float32:
+        dtype, columns, shard = np.dtype(self.frontend.dtype), self.frontend.columns, self._shards[number]
+        assert shard.offset is not None, "it was checked"
+        offset, count = shard.offset + int(first) * columns * dtype.itemsize, int(frames) * columns
         if count * dtype.itemsize > _MAX_READ:
-            return np.memmap(place.shard, dtype, "r", first, (place.frames, columns))
-        return np.fromfile(place.shard, dtype, count, offset=first).reshape(place.frames, columns)
+            return np.memmap(shard.path, dtype, "r", offset, (int(frames), columns))
+        return np.fromfile(shard.path, dtype, count, offset=offset).reshape(int(frames), columns)
 
-    def _place(self, clip: StoredClip) -> _Place | None:
-        """Return where a clip's frames are; None where there are none, or their shard is damaged or was deleted.
+    def _missing(self, clips: Sequence[StoredClip]) -> list[StoredClip]:
+        """Return the clips whose frames are not there; of equal ones the last, as one computation does for them."""
+        missing = (clips[row] for row in np.flatnonzero(~self.has(clips)).tolist())
+        return list({clip.key: clip for clip in missing}.values())
 
-        A shard is checked when it is first needed: a cache of gigabytes costs only what is read of it.
+    def _rows(self, clips: Sequence[StoredClip]) -> Int64:
+        """Return the row of each clip in the index, (clips,), -1 where it has none."""
+        digests = np.fromiter((_digest(clip.key) for clip in clips), _DIGEST, len(clips))
+        rows = np.searchsorted(self._digests, digests)
+        there = np.flatnonzero(rows < len(self._digests))
+        found = np.full(len(clips), -1, np.int64)
+        there = there[self._digests[rows[there]] == digests[there]]
+        found[there] = rows[there]
+        return found
+
+    def _shards_of(self, clips: Sequence[StoredClip]) -> Int64:
+        """Return the number of each clip's shard, (clips,), -1 where it has none."""
+        rows = self._rows(clips)
+        found, shards = rows >= 0, np.full(len(rows), -1, np.int64)
+        shards[found] = self._places["shard"][rows[found]]
+        return shards
+
+    def _is_whole(self, number: int) -> bool:
+        """Return whether a shard is neither damaged nor deleted.
+
+        It is checked when it is first needed: a cache of gigabytes costs only what is read of it.
         """
-        place = self._places.get(clip.key)
-        if place is None or place.shard in self._gone:
-            return None
-        if place.shard not in self._offsets:
-            offset = _offset_if_whole(place.shard, self.frontend, *self._contents[place.shard])
-            if offset is None:
-                self._gone.add(place.shard)
-                return None
-            self._offsets[place.shard] = offset
-        return place
+        shard = self._shards[number]
+        if shard.offset is None and not shard.is_gone:
+            shard.offset = _offset_if_whole(shard.path, self.frontend, shard.frames, shard.crc32)
+            shard.is_gone = shard.offset is None
+        return not shard.is_gone
 
     def _use(self, clips: Sequence[StoredClip]) -> None:
         """Mark the shards of some clips as used now: they are the last to be deleted, and are not deleted here."""
-        used = {self._places[clip.key].shard for clip in clips if clip.key in self._places}
-        for shard in used - self._used:
+        used = set(self._shards_of(clips).tolist()) - {-1}
+        for path in (self._shards[number].path for number in used - self._used):
             # A project that is only read has no use marked.
-            with suppress(OSError, LabeltoolError), open_folder(shard.parent) as folder:
-                folder.touch(f"{shard.stem}.json")
+            with suppress(OSError, LabeltoolError), open_folder(path.parent) as folder:
+                folder.touch(f"{path.stem}.json")
         self._used = used
 
     def _evict(self) -> None:
@@ -251,17 +290,20 @@ class FeatureCache:
         if self._bytes <= self._max_bytes:
             return
         excess = self._bytes - _SHARE_KEPT * self._max_bytes
-        for _, shard, size in sorted(shards):
+        known = {shard.path: shard for shard in self._shards}
+        used = {self._shards[number].path for number in self._used}
+        for _, path, size in sorted(shards):
             if excess <= 0:
                 break
-            if shard not in self._used:
+            if path not in used:
                 with suppress(OSError, LabeltoolError):
                     # The index first: frames without an index are nobody's.
-                    remove_tree(shard.with_suffix(".json"))
-                    remove_tree(shard)
+                    remove_tree(path.with_suffix(".json"))
+                    remove_tree(path)
                     excess -= size
                     self._bytes -= size
-                    self._gone.add(shard)
+                    if path in known:
+                        known[path].is_gone = True
 
     def _make_directory(self) -> None:
         try:
@@ -277,22 +319,37 @@ class FeatureCache:
             with suppress(OSError), os.scandir(folder) as files_in:
                 new = [one.name for one in files_in if one.name.endswith(".json") and one.name not in self._seen]
             self._seen.update(new)
-            for name in sorted(new):
-                self._read_index(folder / name)
+            new.sort()
+            for first in range(0, len(new), _INDEXES_AT_ONCE):
+                self._add_places([self._read_index(folder / name) for name in new[first : first + _INDEXES_AT_ONCE]])
 
-    def _read_index(self, index: Path) -> None:
-        shard = index.with_suffix(".npy")
+    def _read_index(self, index: Path) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.void]]:
+        """Return the digest and the place of each clip in a shard; none where the index is damaged."""
+        path, number = index.with_suffix(".npy"), len(self._shards)
         try:
             content = parse_json(read_bytes(index, MAX_TABLE_BYTES))
-            places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in content["clips"]}
-            frames = sum(place.frames for place in places.values())
-            self._contents[shard] = frames, int(content["crc32"])
+            digests = np.array([_digest(str(key)) for key, _, _ in content["clips"]], _DIGEST)
+            places = np.array([(number, int(first), int(frames)) for _, first, frames in content["clips"]], _PLACE)
+            self._shards.append(_Shard(path, int(places["frames"].sum()), int(content["crc32"])))
         except UNREADABLE:
-            return
-        self._places.update(places)
+            return np.empty(0, _DIGEST), np.empty(0, _PLACE)
         if self._bytes is not None:
             with suppress(OSError):
-                self._bytes += index.lstat().st_size + shard.lstat().st_size
+                self._bytes += index.lstat().st_size + path.lstat().st_size
+        return digests, places
+
+    def _add_places(self, read: Sequence[tuple[npt.NDArray[np.bytes_], npt.NDArray[np.void]]]) -> None:
+        """Add what was read of indexes; of a clip that is in several shards, the one that was read last counts."""
+        digests, places = (np.concatenate(arrays)[::-1] for arrays in zip(*read, strict=True))
+        order = np.argsort(digests, kind="stable")
+        before = np.searchsorted(self._digests, digests[order])
+        self._digests = np.insert(self._digests, before, digests[order])
+        self._places = np.insert(self._places, before, places[order])
+
+
+def _digest(key: str) -> bytes:
+    """Return what stands for a clip's key: of a million, the keys themselves would take 130 MB."""
+    return hashlib.sha256(key.encode()).digest()[:16]
 
 
 def _offset_if_whole(shard: Path, frontend: Frontend, count: int, crc32: int) -> int | None:
@@ -345,28 +402,27 @@ def _write_shard(
 ) -> tuple[int, dict[str, LabeltoolError]]:
     """Compute some clips and write them as one shard; runs in a worker."""
     failed: dict[str, LabeltoolError] = {}
-    entries: list[tuple[str, int, int]] = []
-    blocks: list[Float32] = []
-    first = 0
+    computed: dict[str, Float32] = {}
     for clip in clips:
         if limit.has_passed:
             break
         try:
-            block = frames_of(clip_pcm(clip, frontend))
+            computed[clip.key] = frames_of(clip_pcm(clip, frontend))
         except LabeltoolError as error:
             failed[clip.key] = error
-            continue
-        entries.append((clip.key, first, len(block)))
-        blocks.append(block)
-        first += len(block)
-    if blocks:
-        frames = np.concatenate(blocks)
-        name = uuid.uuid4().hex
-        index = {"clips": entries, "crc32": zlib.crc32(frames.data)}
+    if computed:
         try:
-            with open_atomic(directory / f"{name}.npy") as file:
-                np.save(file, frames)
-            write_text(directory / f"{name}.json", json.dumps(index))
+            write_frames(directory, computed)
         except OSError as error:
             raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=directory) from error
-    return len(entries) + len(failed), failed
+    return len(computed) + len(failed), failed
+
+
+def write_frames(directory: Path, frames_of: Mapping[str, Float32]) -> None:
+    """Write the frames of some clips, by their keys, as one shard into a cache's folder, which exists."""
+    frames, name = np.concatenate([*frames_of.values()]), uuid.uuid4().hex
+    ends = np.cumsum([len(one) for one in frames_of.values()]).tolist()
+    entries = [(key, end - len(one), len(one)) for (key, one), end in zip(frames_of.items(), ends, strict=True)]
+    with open_atomic(directory / f"{name}.npy") as file:
+        np.save(file, frames)
+    write_text(directory / f"{name}.json", json.dumps({"clips": entries, "crc32": zlib.crc32(frames.data)}))

@@ -41,9 +41,7 @@ def measure(
     Where the time is up before, on some of the clips, drawn by chance; the log loss is that of all.
     """
     order = np.arange(len(clips)) if limit == NO_LIMIT else np.random.default_rng(0).permutation(len(clips))
-    predictions = predict_clips(
-        files, pick(clips, order.tolist()), names=names, report=report, network=network, limit=limit
-    )
+    predictions = predict_clips(files, pick(clips, order), names=names, report=report, network=network, limit=limit)
     loss = log_loss(predictions.rule.head, predictions.as_float.clips, present[order], absent[order]).mean()
     done = order[: len(predictions.as_int8.clips)]
     measured = metrics_of(predictions.only(np.arange(len(clips)) < len(done)), present[done], absent[done])

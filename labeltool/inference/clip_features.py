@@ -6,16 +6,18 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from labeltool.audio.feature_cache import FeatureCache, FrameFunction
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import TrunkFrontend
-from labeltool.inference.lazy_frames import LazyFrames
+from labeltool.inference.lazy_frames import LazySequence, pick
 from labeltool.networks.model_folder import INT8, ModelFiles
 from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.pretrained.trunk_frames import trunk_frames_of_model
 from labeltool.project import Project
 from labeltool.records import Skipped, StoredClip, skipped_files
-from labeltool.type_aliases import Float32, Progress
+from labeltool.type_aliases import Float32, Int64, Progress
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 
@@ -33,7 +35,7 @@ class ClipFeatures:
         Number of clips that are not among them because the time was up.
     """
 
-    clips: list[StoredClip]
+    clips: Sequence[StoredClip]
     frames: Sequence[Float32]
     skipped: tuple[Skipped, ...]
     left_out: int = 0
@@ -83,6 +85,7 @@ def compute_features(
     require_any: bool = True,
     limit: TimeLimit = NO_LIMIT,
     first: Sequence[StoredClip] = (),
+    in_turn: Sequence[StoredClip] = (),
 ) -> ClipFeatures:
     """Compute what the cache lacks and return the features of all clips that can be read.
 
@@ -94,6 +97,8 @@ def compute_features(
         No clip is begun after it.
     first
         Those of the clips that are computed in any case.
+    in_turn
+        All clips, in the order in which they are computed where the time is limited; default as they are given.
 
     Raises
     ------
@@ -101,28 +106,29 @@ def compute_features(
         The first file's error, with `require_any`.
     """
     failed = cache.compute(first) if first else {}
-    failed |= cache.compute(clips, progress=lambda done, total: report("computing features", done, total), limit=limit)
-    readable = [clip for clip in clips if clip in cache]
-    if require_any and failed and not readable:
+    failed |= cache.compute(
+        in_turn or clips, progress=lambda done, total: report("computing features", done, total), limit=limit
+    )
+    there = cache.has(clips)
+    if require_any and failed and not there.any():
         raise next(iter(failed.values()))
-    frames = LazyFrames(cache.log_mel, readable)
-    left_out = sum(clip not in cache and clip.key not in failed for clip in clips)
-    return ClipFeatures(readable, frames, skipped_files(failed.values()), left_out)
+    readable = pick(clips, np.flatnonzero(there))
+    left_out = sum(clip.key not in failed for clip in pick(clips, np.flatnonzero(~there)))
+    return ClipFeatures(readable, LazySequence(cache.log_mel, readable), skipped_files(failed.values()), left_out)
 
 
 def draw_clips(clips: Sequence[StoredClip], max_clips: int, *, seed: int) -> list[StoredClip]:
     """Draw at most `max_clips` clips, kept in their order; the same ones as far as the clips are the same."""
     if len(clips) <= max_clips:
         return list(clips)
-    drawn = set(shuffled_indices(clips, seed=seed)[:max_clips])
-    return [clip for index, clip in enumerate(clips) if index in drawn]
+    return [*pick(clips, np.sort(shuffled_indices(clips, seed=seed)[:max_clips]))]
 
 
-def shuffled_indices(clips: Sequence[StoredClip], *, seed: int) -> list[int]:
+def shuffled_indices(clips: Sequence[StoredClip], *, seed: int) -> Int64:
     """Return the indices of clips in a pseudo-random order.
 
     It depends on each clip's key alone, so that features computed for one model serve the next, however many clips were
     labelled in between.
     """
-    digests = [hashlib.sha256(f"{seed} {clip.key}".encode()).digest() for clip in clips]
-    return sorted(range(len(clips)), key=digests.__getitem__)
+    digests = (hashlib.sha256(f"{seed} {clip.key}".encode()).digest() for clip in clips)
+    return np.argsort(np.fromiter(digests, "S32", len(clips)), kind="stable")

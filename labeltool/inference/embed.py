@@ -35,15 +35,12 @@ class ClipEmbedding:
         Calibrated, by the int8 network; only where the extractor was made with it.
     features : (128,) float32
         The network's last features, projected, mean over the clip's patches.
-    descriptor : (192,) float32
-        `descriptors.describe`.
     """
 
     clip: StoredClip
     probabilities: Float32
     int8_probabilities: Float32 | None
     features: Float32
-    descriptor: Float32
 
 
 class FeatureExtractor:
@@ -77,12 +74,9 @@ class FeatureExtractor:
         if self._int8 is not None:
             int8_scores = scoring.score_clips(self._frontend, self._rule, self._int8, features.frames)
             int8_rows = [score.probabilities for score in int8_scores]
-        described = (self._frontend.describe(frames) for frames in features.frames)
         return [
-            ClipEmbedding(clip, score.probabilities, int8, patches.mean(axis=0), descriptor)
-            for clip, score, int8, patches, descriptor in zip(
-                features.clips, scores, int8_rows, by_clip, described, strict=True
-            )
+            ClipEmbedding(clip, score.probabilities, int8, patches.mean(axis=0))
+            for clip, score, int8, patches in zip(features.clips, scores, int8_rows, by_clip, strict=True)
         ]
 
 

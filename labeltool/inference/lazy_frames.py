@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar, overload
+import bisect
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar, cast, overload
 
 import numpy as np
 
-from labeltool.type_aliases import Float32
+from labeltool.type_aliases import Float32, Int64
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-class LazyFrames(Sequence[Float32], Generic[T]):
-    """A sequence of frames, (frames, columns) each, that are read anew each time.
+class LazySequence(Sequence[R], Generic[T, R]):
+    """A sequence whose elements are made anew each time that they are asked for.
 
     Parameters
     ----------
     read
-        Returns the frames of an item.
+        Returns the element of an item.
     items
-        One for each array.
+        One for each element.
     """
 
-    def __init__(self, read: Callable[[T], Float32], items: Sequence[T]) -> None:
+    def __init__(self, read: Callable[[T], R], items: Sequence[T]) -> None:
         self._read, self._items = read, items
 
     def __len__(self) -> int:
         return len(self._items)
 
-    @overload
-    def __getitem__(self, index: int) -> Float32: ...
+    def __iter__(self) -> Iterator[R]:
+        return map(self._read, self._items)
 
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Float32]: ...
+    def __getitem__(self, index: int) -> R: ...
 
-    def __getitem__(self, index: int | slice) -> Float32 | Sequence[Float32]:
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[R]: ...
+
+    def __getitem__(self, index: int | slice) -> R | Sequence[R]:
         if isinstance(index, slice):
-            return LazyFrames(self._read, self._items[index])
+            return LazySequence(self._read, self._items[index])
         return self._read(self._items[index])
 
 
-def pick(frames: Sequence[Float32], indices: Sequence[int]) -> Sequence[Float32]:
-    """Return some of the frames of clips, in the order of the indices."""
-    return LazyFrames(frames.__getitem__, indices)
+def pick(some: Sequence[R], indices: Sequence[int] | Int64) -> Sequence[R]:
+    """Return some elements, of frames say, in the order of the indices."""
+    return LazySequence(some.__getitem__, cast("Sequence[int]", indices))
 
 
 def in_one_array(frames: Sequence[Float32]) -> Float32:
@@ -57,4 +63,10 @@ def in_one_array(frames: Sequence[Float32]) -> Float32:
 
 def join(*parts: Sequence[Float32]) -> Sequence[Float32]:
     """Return the frames of several sequences, one after the other."""
-    return LazyFrames(lambda item: item[0][item[1]], [(part, index) for part in parts for index in range(len(part))])
+    ends = [*itertools.accumulate(map(len, parts))]
+
+    def frames(index: int) -> Float32:
+        part = bisect.bisect_right(ends, index)
+        return parts[part][index - ends[part]]
+
+    return LazySequence(frames, range(ends[-1]))

@@ -151,7 +151,7 @@ def _speech_model(project: Project, model: str | None) -> SpeechModel:
     return SpeechModel(Path(folder) if model else project.directory / folder)
 
 
-def _select_clips(store: Store, options: TranscribeOptions, labels: Sequence[str]) -> list[StoredClip]:
+def _select_clips(store: Store, options: TranscribeOptions, labels: Sequence[str]) -> Sequence[StoredClip]:
     if options.clips:
         by_id = {clip.id: clip for name in options.clips for clip in _named_clips(store, name)}
         return [by_id[clip_id] for clip_id in sorted(by_id)]

@@ -90,7 +90,7 @@ class SimilarResult:
 class Embedded:
     """Clips with their features, (clips, features) float32, and the files that could not be read."""
 
-    clips: list[StoredClip]
+    clips: Sequence[StoredClip]
     features: Float32
     skipped: tuple[Skipped, ...]
 

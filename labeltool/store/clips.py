@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sqlite3
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from labeltool.clip_columns import LabelledClips, StoredClips
 from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import groups, recordings
@@ -223,15 +225,15 @@ def some_clips(store: Store, clip_ids: Sequence[int]) -> list[StoredClip]:
     return [found[clip_id] for clip_id in clip_ids if clip_id in found]
 
 
-def unlabelled(store: Store) -> list[StoredClip]:
+def unlabelled(store: Store) -> StoredClips:
     """Return the unlabelled clips, in the order of their ids."""
-    return list(_clips(store, UNLABELLED))
+    return StoredClips(_clips(store, UNLABELLED))
 
 
-def unlabelled_to_train_on(store: Store) -> list[StoredClip]:
+def unlabelled_to_train_on(store: Store) -> StoredClips:
     """Return the unlabelled clips without those of the locked test set and of its groups."""
     locked = groups.locked_groups(store)
-    return [one for one in unlabelled(store) if one.group not in locked]
+    return StoredClips(one for one in _clips(store, UNLABELLED) if one.group not in locked)
 
 
 def has_unlabelled(store: Store) -> bool:
@@ -287,9 +289,9 @@ def excluded(store: Store) -> set[int]:
     return {clip_id for (clip_id,) in store.connection.execute(statement)}
 
 
-def all_clips(store: Store) -> list[StoredClip]:
+def all_clips(store: Store) -> StoredClips:
     """Return every clip, in the order of the ids; without unlabelled regions."""
-    return list(_clips(store, f"NOT {UNLABELLED_REGION}"))
+    return StoredClips(_clips(store, f"NOT {UNLABELLED_REGION}"))
 
 
 def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
@@ -299,29 +301,35 @@ def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
 
 def labelled(
     store: Store, among: Collection[int] | None = None, *, which: Literal["training", "locked", "all"] = "training"
-) -> list[LabelledClip]:
+) -> LabelledClips:
     """Return the clips that have current verdicts, all or some, in the order of the ids; none on a retired label.
 
     "training" leaves out the locked test set, from which nothing is to be learned; "locked" is that alone.
     """
-    condition, values = "1", list[str]()
-    if among is not None:
-        condition, values = "clip_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
     # One snapshot: somebody may be labelling while a worker reads.
     with store.snapshot():
-        retired = retired_names(store)
-        verdicts = _current_verdicts(store, condition, *values)
-        found = list(_clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values))
-        if which != "all":
-            locked = groups.locked_groups(store)
-            found = [one for one in found if (one.group in locked) is (which == "locked")]
-        above_and_below = hierarchy(store)
-    labelled_clips = []
-    for one in found:
-        of_clip = verdicts.pop(one.id)
-        by_label = {label: value for label, value in of_clip.items() if label is not None and label not in retired}
-        labelled_clips.append(LabelledClip(one, by_label, of_clip.get(None) is Value.ABSENT, above_and_below))
-    return labelled_clips
+        return LabelledClips(_labelled(store, among, which))
+
+
+def _labelled(
+    store: Store, among: Collection[int] | None, which: Literal["training", "locked", "all"]
+) -> Iterator[LabelledClip]:
+    retired, locked, above_and_below = retired_names(store), groups.locked_groups(store), hierarchy(store)
+    if which == "locked" and not locked:
+        return
+    condition, values = _of_clips(among)
+    verdicts = _current_verdicts(store, condition, *values)
+    for one in _clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values):
+        # Both are in the order of the ids.
+        of_clip = next(of_clip for clip_id, of_clip in verdicts if clip_id == one.id)
+        if which == "all" or (one.group in locked) is (which == "locked"):
+            by_label = {label: value for label, value in of_clip.items() if label is not None and label not in retired}
+            yield LabelledClip(one, by_label, of_clip.get(None) is Value.ABSENT, above_and_below)
+
+
+def _of_clips(among: Collection[int] | None) -> tuple[str, list[str]]:
+    """Return SQL that is true for a clip_id of some clips, all where none are given, and its parameters."""
+    return ("1", []) if among is None else ("clip_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))])
 
 
 def verdicts_on(store: Store, clip_ids: Collection[int]) -> dict[int, dict[str | None, Value]]:
@@ -329,29 +337,27 @@ def verdicts_on(store: Store, clip_ids: Collection[int]) -> dict[int, dict[str |
 
     The label None is the clip as a whole. Clips without a verdict are not in the result.
     """
-    return _current_verdicts(store, "clip_id IN (SELECT value FROM json_each(?))", json.dumps(list(clip_ids)))
+    condition, values = _of_clips(clip_ids)
+    return dict(_current_verdicts(store, condition, *values))
 
 
-def _current_verdicts(store: Store, condition: str, *values: object) -> dict[int, dict[str | None, Value]]:
-    """Return the rows of the view `current_annotations`, faster: the view groups by current names, without an index."""
+def _current_verdicts(store: Store, condition: str, *values: object) -> Iterator[tuple[int, dict[str | None, Value]]]:
+    """Yield the rows of the view `current_annotations`, faster: the view groups by current names, without an index.
+
+    By clip, in the order of the ids.
+    """
     renamed, value_of = current_names(store), {one.value: one for one in Value}
-    verdicts: dict[int, dict[str | None, Value]] = {}
-    several: set[int] = set()
     cursor = store.connection.cursor()
     cursor.row_factory = None
     # In the order of the journal: of two names that mean one label, the later verdict counts.
-    for clip_id, label, value in cursor.execute(
-        f"SELECT clip_id, label, value FROM latest_events WHERE {condition} ORDER BY journal_id", values
-    ):
-        label = sys.intern(renamed.get(label, label)) if label else None
-        if clip_id in verdicts:
-            several.add(clip_id)
-            verdicts[clip_id][label] = value_of[value]
-        else:
-            verdicts[clip_id] = {label: value_of[value]}
-    for clip_id in several:
-        verdicts[clip_id] = dict(sorted(verdicts[clip_id].items(), key=lambda one: one[0] or ""))
-    return verdicts
+    rows = cursor.execute(
+        f"SELECT clip_id, label, value FROM latest_events WHERE {condition} ORDER BY clip_id, journal_id", values
+    )
+    for clip_id, of_clip in itertools.groupby(rows, key=lambda row: int(row[0])):
+        verdicts = {
+            sys.intern(renamed.get(label, label)) if label else None: value_of[value] for _, label, value in of_clip
+        }
+        yield clip_id, dict(sorted(verdicts.items(), key=lambda one: one[0] or "")) if len(verdicts) > 1 else verdicts
 
 
 def _clips(store: Store, condition: str, *values: object, order: str = "c.id") -> Iterator[StoredClip]:

@@ -8,6 +8,7 @@ import math
 import sqlite3
 import time
 import uuid
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
@@ -293,9 +294,9 @@ def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None
 
 def replace_by_scores(store: Store, model_id: int, outputs: Outputs, clip_ids: Sequence[int], scores: Float32) -> None:
     """Replace all suggestions by a model's scores of clips, (clips, outputs); as `replace_suggestions`."""
-    order = sorted(range(len(clip_ids)), key=clip_ids.__getitem__)
+    order = array("q", sorted(range(len(clip_ids)), key=clip_ids.__getitem__))
     made = (suggestion_from_scores(clip_ids[one], model_id, outputs, scores[one].tolist()) for one in order)
-    _replace(store, [clip_ids[one] for one in order], made)
+    _replace(store, array("q", (clip_ids[one] for one in order)), made)
 
 
 def _replace(store: Store, clip_ids: Sequence[int], suggestions: Iterable[Suggestion]) -> None:

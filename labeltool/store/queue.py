@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 from labeltool.store.clips import UNLABELLED
@@ -46,6 +47,7 @@ def is_empty(store: Store) -> bool:
     return not exists
 
 
-def unlabelled_ids(store: Store) -> set[int]:
-    """Return the ids of the unlabelled clips, in the queue or not."""
-    return {clip_id for (clip_id,) in store.connection.execute(f"SELECT id FROM active_clips c WHERE {UNLABELLED}")}
+def unlabelled_ids(store: Store) -> array[int]:
+    """Return the ids of the unlabelled clips, in the queue or not, in their order; no copy for NumPy, as int64."""
+    rows = store.connection.execute(f"SELECT id FROM active_clips c WHERE {UNLABELLED} ORDER BY id")
+    return array("q", (clip_id for (clip_id,) in rows))

@@ -168,7 +168,8 @@ def _with_report(
 
 def _cross_validate(project: Project, seed: int, report: Progress, *, thresholds: bool) -> EvaluateResult:
     with project.open_store() as store:
-        labelled, unlabelled = usable_for_training(clips.labelled(store)), clips.unlabelled_to_train_on(store)
+        labelled: Sequence[LabelledClip] = usable_for_training(clips.labelled(store))
+        unlabelled = clips.unlabelled_to_train_on(store)
     require_training(project.settings.learning.architecture)
     folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     is_drawn = len(folds) < MIN_FOLDS

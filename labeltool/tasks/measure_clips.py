@@ -98,7 +98,8 @@ def held_out(
         When there is no such model, it has seen what it is to be measured on, or no clip is left.
     """
     with project.open_store() as store:
-        accepted, labelled = clips.auto_accepted(store), usable_for_training(clips.labelled(store))
+        accepted = clips.auto_accepted(store)
+        labelled: Sequence[LabelledClip] = usable_for_training(clips.labelled(store))
         of_locked = usable_for_training(clips.labelled(store, which="locked"))
         chosen = models.model(store, model_id)
         renamed, groups_now = clips.current_names(store), groups.groups_now(store)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from labeltool.clip_columns import LabelledClips
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import Store, checked, clips, groups, spans
 from labeltool.store.checked import CheckedPart
@@ -38,7 +40,7 @@ class TrainingClips:
         of the store: their ids are below zero.
     """
 
-    labelled: list[LabelledClip]
+    labelled: LabelledClips
     background: list[LabelledClip]
 
 
@@ -74,27 +76,24 @@ def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
     locked = groups.locked_groups(store)
     for part in (one for one in checked.checked_parts(store) if one.clip.group not in locked):
         parts.setdefault(part.clip.recording_id, []).append(part)
-    # Read last: a span that is labelled meanwhile is no background.
-    verdicts = {
-        id_: _ByStart(spans.verdicts(store, id_).get(id_, []))
-        for id_ in checked.recordings_with_bounds(store) | parts.keys()
-    }
-    occupied = {id_: checked.occupied(store, id_) for id_ in parts}
-    windows = [
-        window
-        for id_, of_recording in parts.items()
-        for part in of_recording
-        for window in background_windows(part, occupied[id_], min_window_s)
-    ]
+    rows: dict[int, array[int]] = {}
+    for row, clip in enumerate(labelled.clips):
+        rows.setdefault(clip.recording_id, array("q")).append(row)
+    # Recording by recording: the spans of a million clips would fit no memory.
+    for id_ in rows.keys() & (checked.recordings_with_bounds(store) | parts.keys()):
+        verdicts = _ByStart(spans.verdicts(store, id_).get(id_, []))
+        for row in rows[id_]:
+            one = labelled[row]
+            labelled.set_verdicts(row, with_overlapping_labels(one, verdicts.around(one.clip), parts.get(id_, ())))
+    windows = []
+    for id_, of_recording in parts.items():
+        # Read last: a span that is labelled meanwhile is no background.
+        occupied = checked.occupied(store, id_)
+        windows += [window for part in of_recording for window in background_windows(part, occupied, min_window_s)]
     # Parts may overlap: each window once.
     windows = list({one.clip.key: one for one in windows}.values())
     return TrainingClips(
-        [
-            with_overlapping_labels(one, verdicts[id_].around(one.clip), parts.get(id_, ())) if id_ in verdicts else one
-            for one in labelled
-            for id_ in [one.clip.recording_id]
-        ],
-        [replace(one, clip=replace(one.clip, id=-number)) for number, one in enumerate(windows, 1)],
+        labelled, [replace(one, clip=replace(one.clip, id=-number)) for number, one in enumerate(windows, 1)]
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -273,40 +272,46 @@ def _drawn(
 ) -> TrainingSet:
     """Return as many of the labelled clips as a training can draw patches of, so that the labels take turns."""
     patches = round(settings.most_patches * (settings.warm_share if warm else 1))
-    first, others = _in_turns(training_set, request.seed)
-    if len(training_set.clips) <= (most := max(patches, _LEAST_DRAWN, len(first))):
+    rows, labels = _in_turns(training_set, request.seed)
+    if len(rows) <= (most := max(patches, _LEAST_DRAWN, labels)):
         return training_set
-    text = f"trains on {most:,} of {len(training_set.clips):,} labelled clips: it draws no more patches"
+    text = f"trains on {most:,} of {len(rows):,} labelled clips: it draws no more patches"
     report("reading", 0, 0, text)
-    drawn = {clip.id for clip in [*first, *others][:most]}
-    return training_set.only([clip for clip in training_set.clips if clip.id in drawn])
+    return training_set.only(pick(training_set.clips, np.sort(rows[:most])))
 
 
 def _labelled_features(
     cache: FeatureCache, training_set: TrainingSet, request: TrainingRequest, report: Progress
 ) -> ClipFeatures:
     """Compute the features of labelled clips: of one for each label, and of as many more as the time allows."""
+    clips = training_set.clips
     if request.budget == NO_BUDGET:
-        return compute_features(cache, training_set.clips, report=report)
-    first, others = _in_turns(training_set, request.seed)
-    found = compute_features(cache, [*first, *others], report=report, limit=request.budget.features, first=first)
-    place = {clip.id: index for index, clip in enumerate(training_set.clips)}
-    order = sorted(range(len(found.clips)), key=lambda index: place[found.clips[index].id])
-    return replace(found, clips=[found.clips[i] for i in order], frames=pick(found.frames, order))
+        return compute_features(cache, clips, report=report)
+    rows, labels = _in_turns(training_set, request.seed)
+    return compute_features(
+        cache,
+        clips,
+        report=report,
+        limit=request.budget.features,
+        first=pick(clips, rows[:labels]),
+        in_turn=pick(clips, rows),
+    )
 
 
-def _in_turns(training_set: TrainingSet, seed: int) -> tuple[list[StoredClip], list[StoredClip]]:
-    """Return a clip for each label, and the others so that the labels take turns; by chance among those of a label.
+def _in_turns(training_set: TrainingSet, seed: int) -> tuple[Int64, int]:
+    """Return the places of the clips so that the labels take turns, by chance among those of a label; and of how many.
 
-    The chance depends on a clip's key alone, as in `draw_clips`: of most clips the next training has the features.
+    The first turn has a clip of each label. The chance depends on a clip's key alone, as in `draw_clips`: of most clips
+    the next training has the features.
     """
     present = training_set.present
-    label = np.where(present.any(axis=1), present.argmax(axis=1), -1)
-    turns: dict[int, list[StoredClip]] = {}
-    for index in shuffled_indices(training_set.clips, seed=seed):
-        turns.setdefault(int(label[index]), []).append(training_set.clips[index])
-    first, *others = zip_longest(*turns.values())
-    return list(first), [clip for turn in others for clip in turn if clip is not None]
+    order = shuffled_indices(training_set.clips, seed=seed)
+    label = np.where(present.any(axis=1), present.argmax(axis=1), -1)[order]
+    _, first, label = np.unique(label, return_index=True, return_inverse=True)
+    by_label = np.argsort(label, kind="stable")
+    turn = np.empty(len(order), np.int64)
+    turn[by_label] = np.arange(len(order)) - np.searchsorted(label[by_label], label[by_label])
+    return order[np.lexsort((first[label], turn))], len(first)
 
 
 def _open_teacher(project: Project, request: TrainingRequest) -> Teacher | None:

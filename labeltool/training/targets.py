@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
+from labeltool.clip_columns import LabelledClips
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import draw_clips
 from labeltool.networks.heads import Head
@@ -46,7 +48,7 @@ class TrainingSet:
         Labels that were hardly ever rejected: clips on which they were not judged count as weakly absent.
     """
 
-    clips: tuple[StoredClip, ...]
+    clips: Sequence[StoredClip]
     labels: tuple[str, ...]
     head: Head
     background: str | None
@@ -67,14 +69,15 @@ class TrainingSet:
 
     def only(self, clips: Sequence[StoredClip]) -> TrainingSet:
         """Return the training set of some of its clips, in their order."""
-        place = {clip.id: index for index, clip in enumerate(self.clips)}
-        rows = [place[clip.id] for clip in clips]
-        return replace(self, clips=tuple(clips), present=self.present[rows], absent=self.absent[rows])
+        ids, wanted = (np.fromiter((clip.id for clip in some), np.int64, len(some)) for some in (self.clips, clips))
+        order = np.argsort(ids)
+        rows = order[np.searchsorted(ids, wanted, sorter=order)]
+        return replace(self, clips=clips, present=self.present[rows], absent=self.absent[rows])
 
 
-def usable_for_training(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
+def usable_for_training(labelled: Sequence[LabelledClip]) -> LabelledClips:
     """Return the clips with a verdict to train on: a label that is present or absent, or "none of these"."""
-    return [one for one in labelled if one.present or one.none_of_these or _absent(one)]
+    return LabelledClips.of(labelled).where(lambda one: bool(one.present or one.none_of_these or _absent(one)))
 
 
 def with_labels(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
@@ -111,20 +114,22 @@ def build_training_set(
     LabeltoolError
         When there are not two classes, or no clip is in the fold.
     """
-    clips = usable_for_training(labelled)
+    clips, windows = usable_for_training(labelled), LabelledClips.of(background)
     if test_fold is not None:
         test_groups = groups_of_fold(clips, test_fold)
         if not test_groups:
             raise no_such_fold(test_fold, clips)
-        clips, background = ([one for one in some if one.clip.group not in test_groups] for some in (clips, background))
-    names = tuple(sorted({name for one in clips for name in one.present}))
+        clips, windows = (_without_groups(some, test_groups) for some in (clips, windows))
+    names = tuple(sorted({name for one, _ in clips.counted() for name in one.present}))
     # A clip without a label that is present on no other clip distinguishes nothing.
-    clips = [one for one in clips if one.present or one.none_of_these or not _absent(one).isdisjoint(names)]
-    windows = _draw_windows(clips, names, background)
-    none_of_these = any(one.none_of_these and not one.present for one in (*clips, *windows))
-    with_parent = sum(_has_parent_among(one, names) for one in clips)
+    clips = clips.where(lambda one: bool(one.present or one.none_of_these or not _absent(one).isdisjoint(names)))
+    windows = _draw_windows(clips, names, windows)
+    none_of_these = any(one.none_of_these and not one.present for one, _ in (*clips.counted(), *windows.counted()))
+    with_parent = any(_has_parent_among(one, names) for one, _ in clips.counted())
     multi_label = sum(
-        len(one.present) > 1 or not (one.present or one.none_of_these) or _has_parent_among(one, names) for one in clips
+        count
+        for one, count in clips.counted()
+        if len(one.present) > 1 or not (one.present or one.none_of_these) or _has_parent_among(one, names)
     )
     single = len(names) == 1 and not none_of_these
     singly = single or with_parent or multi_label >= _MULTI_LABEL_SHARE * len(clips)
@@ -134,20 +139,28 @@ def build_training_set(
     if not names or (len(labels) < 2 and head == "softmax"):
         raise _too_few_labels(names)
     assumed = _hardly_rejected(clips, labels) if head == "sigmoid" else ()
-    clips = [*clips, *windows]
-    present, absent = target_arrays(clips, labels, head=head, background=nothing, assumed_absent=assumed)
-    return TrainingSet(tuple(one.clip for one in clips), labels, head, nothing, present, absent, multi_label, assumed)
+    clips = LabelledClips(chain(clips, windows))
+    # Of each kind of verdicts once, then for each clip.
+    present, absent = (
+        rows[np.asarray(clips.kind)]
+        for rows in target_arrays(clips.kinds, labels, head=head, background=nothing, assumed_absent=assumed)
+    )
+    return TrainingSet(clips.clips, labels, head, nothing, present, absent, multi_label, assumed)
 
 
-def _draw_windows(
-    clips: Sequence[LabelledClip], names: Sequence[str], background: Sequence[LabelledClip]
-) -> list[LabelledClip]:
+def _without_groups(labelled: LabelledClips, groups: Collection[str]) -> LabelledClips:
+    return labelled.pick([row for row, clip in enumerate(labelled.clips) if clip.group not in groups])
+
+
+def _draw_windows(clips: LabelledClips, names: Sequence[str], background: LabelledClips) -> LabelledClips:
     """Draw as many windows of background as keep the classes balanced, always the same."""
-    counts = Counter(name for one in clips for name in one.present)
+    counts = Counter[str]()
+    for one, count in clips.counted():
+        counts.update(dict.fromkeys(one.present, count))
     most = max((counts[name] for name in names), default=0)
-    wanted = max(_MIN_WINDOWS, most - sum(one.none_of_these and not one.present for one in clips))
-    drawn = {clip.id for clip in draw_clips([one.clip for one in background], wanted, seed=0)}
-    return [one for one in background if one.clip.id in drawn]
+    nothing = sum(count for one, count in clips.counted() if one.none_of_these and not one.present)
+    drawn = {clip.id for clip in draw_clips(background.clips, max(_MIN_WINDOWS, most - nothing), seed=0)}
+    return background.pick([row for row, id_ in enumerate(background.clips.ids) if id_ in drawn])
 
 
 def _too_few_labels(names: Sequence[str]) -> LabeltoolError:
@@ -215,7 +228,8 @@ def background_name(names: Sequence[str]) -> str:
     return name
 
 
-def _hardly_rejected(clips: Sequence[LabelledClip], labels: Sequence[str]) -> tuple[str, ...]:
-    present, absent = target_arrays(clips, labels, head="sigmoid", background=None)
-    few = _MAX_PRESENT_FOR_AN_ABSENT * absent.sum(axis=0) < present.sum(axis=0)
+def _hardly_rejected(clips: LabelledClips, labels: Sequence[str]) -> tuple[str, ...]:
+    kinds, counts = zip(*clips.counted(), strict=True)
+    present, absent = target_arrays(kinds, labels, head="sigmoid", background=None)
+    few = _MAX_PRESENT_FOR_AN_ABSENT * (counts @ absent) < counts @ present
     return tuple(name for name, hardly in zip(labels, few, strict=True) if hardly)

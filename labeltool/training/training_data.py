@@ -49,7 +49,7 @@ class TrainingData:
         targets = self.distillation_targets
         return replace(
             self,
-            frames=pick(self.frames, clips.tolist()),
+            frames=pick(self.frames, clips),
             present=self.present[clips],
             absent=self.absent[clips],
             groups=[self.groups[i] for i in clips],

@@ -29,7 +29,7 @@ class Extractor:
 
     def extract(self, features: ClipFeatures) -> Sequence[ClipEmbedding]:
         some = np.ones(3, np.float32)
-        return [ClipEmbedding(clip, np.float32([0.75, 0.25]), None, some, some) for clip in features.clips]
+        return [ClipEmbedding(clip, np.float32([0.75, 0.25]), None, some) for clip in features.clips]
 
 
 @pytest.mark.parametrize(("ends_s", "expected"), [(math.inf, 5), (-math.inf, 2)])
@@ -71,13 +71,13 @@ def test_of_very_many_clips_a_draw_is_compared_and_all_get_suggestions(
     model, compared = add_model(project), list[int]()
     monkeypatch.setattr(suggest, "FeatureExtractor", Extractor)
     monkeypatch.setattr(queue_order, "_MAX_COMPARED", 2)
-    order = queue_order.order_by_model
+    order = queue_order.order_by_predictions
 
-    def count(*given: Any, **more: Any) -> None:
-        compared.append(len(given[2]))
-        order(*given, **more)
+    def count(*given: Any, **more: Any) -> int:
+        compared.append(len(given[2].clips))
+        return order(*given, **more)
 
-    monkeypatch.setattr(queue_order, "order_by_model", count)
+    monkeypatch.setattr(queue_order, "order_by_predictions", count)
     with project.open_store() as store:
         for clip in clips.all_clips(store)[:3]:
             journal.annotate(store, clip.id, "dog", annotator="ann")

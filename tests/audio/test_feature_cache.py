@@ -19,7 +19,7 @@ from labeltool.audio.feature_cache import FeatureCache, clip_pcm
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import compute_features
-from labeltool.inference.lazy_frames import LazyFrames, join, pick
+from labeltool.inference.lazy_frames import LazySequence, join, pick
 from labeltool.records import StoredClip
 from labeltool.util.time_limit import TimeLimit
 
@@ -96,7 +96,7 @@ def test_after_a_limit_no_clip_is_begun_and_those_given_first_are_there(
     assert cache.compute(clips, limit=TimeLimit(3.0, lambda: next(ticks))) == {}  # one tick before, one for each clip
     assert [one in cache for one in clips] == [True, True, False]
     found = compute_features(cache, clips, report=quiet, limit=TimeLimit(0.0, lambda: 1.0))
-    assert (found.clips, found.left_out, found.skipped) == (clips[:2], 1, ())
+    assert ([*found.clips], found.left_out, found.skipped) == (clips[:2], 1, ())
 
 
 def test_what_is_computed_in_any_case_counts_as_failed_where_it_cannot_be_read(
@@ -107,7 +107,7 @@ def test_what_is_computed_in_any_case_counts_as_failed_where_it_cannot_be_read(
     with pytest.raises(LabeltoolError, match=r"gone\.wav"):
         compute_features(cache, [gone, good], report=quiet, limit=over, first=[gone])
     found = compute_features(cache, [gone, good, left], report=quiet, limit=over, first=[gone, good])
-    assert (found.clips, found.left_out, [one.file for one in found.skipped]) == ([good], 1, [gone.path])
+    assert ([*found.clips], found.left_out, [one.file for one in found.skipped]) == ([good], 1, [gone.path])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "index", "empty"])
@@ -331,7 +331,37 @@ def test_frames_are_read_when_they_are_needed() -> None:
         read.append(number)
         return np.full((1, 1), number, np.float32)
 
-    some = join(pick(LazyFrames(frames_of, range(10)), [7, 3, 5]), [np.zeros((1, 1), np.float32)])
+    some = join(pick(LazySequence(frames_of, range(10)), [7, 3, 5]), [np.zeros((1, 1), np.float32)])
     assert (len(some), len(some[1:3]), read) == (4, 2, [])
     assert [float(one[0, 0]) for one in some[1:3]] == [3.0, 5.0]
     assert (float(some[-1][0, 0]), read) == (0.0, [3, 5])
+
+
+def test_clips_are_found_among_those_of_many_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_cache, "_INDEXES_AT_ONCE", 3)
+    clips = [clip(tmp_path / "gone.wav", number, number + 1.0) for number in range(40)]
+    frames = {one.key: np.full((1 + number % 3, 64), number, np.float32) for number, one in enumerate(clips)}
+    directory = FeatureCache(tmp_path / "cache", FRONTEND).directory
+    directory.mkdir(parents=True)
+    for first in range(0, 40, 4):
+        some = clips[first : first + 4]
+        feature_cache.write_frames(directory, {one.key: frames[one.key] for one in some})
+    cache = FeatureCache(tmp_path / "cache", FRONTEND)
+    for one in clips:
+        np.testing.assert_array_equal(cache.log_mel(one), frames[one.key])
+    unknown = replace(clips[0], start_s=0.5)
+    assert cache.has([clips[3], unknown, clips[3]]).tolist() == [True, False, True]
+    assert cache.has([]).tolist() == []
+    with pytest.raises(LabeltoolError, match="not in the cache"):
+        cache.log_mel(unknown)
+
+
+def test_of_a_clip_in_several_shards_the_last_that_was_read_counts(tmp_path: Path) -> None:
+    cache, one = FeatureCache(tmp_path / "cache", FRONTEND), clip(tmp_path / "gone.wav")
+    cache.directory.mkdir(parents=True)
+    feature_cache.write_frames(cache.directory, {one.key: np.zeros((2, 64), np.float32)})
+    assert one not in cache  # nobody looked since
+    assert cache.compute([one]) == {} and cache.log_mel(one).shape == (2, 64)
+    feature_cache.write_frames(cache.directory, {one.key: np.ones((3, 64), np.float32)})
+    cache.compute([replace(one, start_s=0.1)])  # it looks for what is missing
+    assert cache.log_mel(one).shape == (3, 64)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 import pytest
@@ -73,3 +75,25 @@ def test_the_features_of_a_trunk_count_towards_the_bound_of_the_cache(
     cache = prepare.feature_cache_for(projects.find(project.directory), request)
     assert cache.frontend == frames.frontend
     assert cache._max_bytes == 500_000_000
+
+
+def in_turns(training_set: TrainingSet, seed: int) -> tuple[list[int], int]:
+    """Return the ids as they are drawn, and how many labels there are: written out, clip by clip."""
+    turns: dict[int, list[int]] = {}
+    for clip, row in sorted(
+        zip(training_set.clips, training_set.present, strict=True),
+        key=lambda one: hashlib.sha256(f"{seed} {one[0].key}".encode()).digest(),
+    ):
+        turns.setdefault(int(row.argmax()) if row.any() else -1, []).append(clip.id)
+    return [id_ for turn in zip_longest(*turns.values()) for id_ in turn if id_ is not None], len(turns)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 17])
+def test_clips_are_drawn_by_the_hash_of_their_keys_and_the_labels_take_turns(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    clips = training_set(extra=50)
+    present = clips.present[rng.permutation(len(clips.clips))]
+    present[rng.permutation(len(present))[:20]] = 0.0  # known only for absent labels
+    clips = replace(clips, present=present)
+    rows, labels = prepare._in_turns(clips, seed)
+    assert ([clips.clips[row].id for row in rows], labels) == in_turns(clips, seed)

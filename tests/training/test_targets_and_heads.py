@@ -26,7 +26,7 @@ from labeltool.store import journal
 from labeltool.tasks import evaluate
 from labeltool.tasks import retrain as tasks_retrain
 from labeltool.training import fit
-from labeltool.training.targets import TrainingSet, build_training_set
+from labeltool.training.targets import TrainingSet, build_training_set, target_arrays
 
 
 def labelled(number: int, none_of_these: bool = False, **verdicts: Value) -> LabelledClip:
@@ -267,6 +267,32 @@ def test_a_project_with_one_label_learns_where_it_is_not(project: Project, tmp_p
     retrain(project)
     there, away = suggestions(project)
     assert there.probabilities["low"] > 0.5 > away.probabilities["low"]
+
+
+@pytest.mark.parametrize("several", [0.01, 0.3])
+@pytest.mark.parametrize("seed", range(4))
+def test_each_clip_has_the_targets_of_its_own_verdicts_in_the_order_of_the_clips(seed: int, several: float) -> None:
+    rng, names = np.random.default_rng(seed), ("cat", "dog", "owl", "rain")
+    clips = []
+    for number in range(400):
+        chosen = rng.permutation(names)[: 1 + int(rng.random() < several)].tolist()
+        values = [P if rng.random() < 0.9 else rng.choice([A, U]) for _ in chosen]
+        clips.append(labelled(number, rng.random() < 0.05, **dict(zip(chosen, values, strict=True))))
+    windows = [labelled(-number, True, **dict.fromkeys(names, A)) for number in range(1, 60)]
+    found = build_training_set(clips, windows)
+    assert found.head == ("sigmoid" if several > 0.05 else "softmax")
+    of_id = {one.clip.id: one for one in (*clips, *windows)}
+    used = [of_id[clip.id] for clip in found.clips]
+    assert [one.clip for one in used] == [*found.clips]
+    assert used == [one for one in (*clips, *windows) if one in used] and len(used) > 390
+    rows = target_arrays(
+        used, found.labels, head=found.head, background=found.background, assumed_absent=found.assumed_absent
+    )
+    np.testing.assert_array_equal(found.present, rows[0])
+    np.testing.assert_array_equal(found.absent, rows[1])
+    of_store = [one for one in used if one.clip.id >= 0]
+    several_labels = [len(one.present) > 1 or not (one.present or one.none_of_these) for one in of_store]
+    assert found.multi_label_clips == sum(several_labels)
 
 
 @pytest.mark.usefixtures("quickly", "tiny")

@@ -8,6 +8,7 @@ the wrong ones too.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,7 @@ class CrossValidated:
 class _Features:
     """Features of clips that can be read, (clips, width) float32, by what, and the key of all that changes them."""
 
-    clips: list[StoredClip]
+    clips: Sequence[StoredClip]
     rows: Float32
     by: str
     key: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.inference.lazy_frames import LazySequence
 from labeltool.training.augmentation.samplers import (
     RESPONSE_KNOTS,
     Augmentation,
@@ -26,7 +27,10 @@ class LogMelSampler:
         if not isinstance(clips.frontend, LogMelFrontend):
             raise TypeError("other frontends have samplers of their own")
         self.clips, self._frontend, self._augmentation, self._rng = clips, clips.frontend, augmentation, rng
-        probabilities = [self._start_probabilities(log_mel) for log_mel in clips.frames]
+        # Of a clip when it is drawn: those of all would grow with the clips and their seconds.
+        probabilities = LazySequence(
+            lambda clip: self._start_probabilities(clips.frames[clip]), range(len(clips.frames))
+        )
         self._mixtures = MixtureSampler(clips, probabilities, augmentation, rng)
 
     def batch(self, n: int) -> tuple[Float32, Float32]:

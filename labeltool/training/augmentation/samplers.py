@@ -236,8 +236,9 @@ class MixtureSampler:
         """Draw the first frame of a crop of each clip."""
         chances = self._rng.random(len(clips))
         drawn = [
-            min(int(np.searchsorted(self._start_probabilities[clip], chance)), len(self._start_probabilities[clip]) - 1)
+            min(int(np.searchsorted(chances_of_clip, chance)), len(chances_of_clip) - 1)
             for clip, chance in zip(clips, chances, strict=True)
+            for chances_of_clip in [self._start_probabilities[clip]]
         ]
         starts = np.array(drawn, dtype=np.int64)
         if self._start_step == 1:

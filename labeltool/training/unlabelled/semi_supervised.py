@@ -35,21 +35,24 @@ _MAX_CLIPS, _MAX_CLIPS_A_LABELLED_ONE = 500, 8
 
 def without_fold(
     unlabelled: Sequence[StoredClip], labelled: Sequence[LabelledClip], test_fold: int | None
-) -> list[StoredClip]:
+) -> Sequence[StoredClip]:
     """Return unlabelled clips less those of the test fold, and of its groups."""
     if test_fold is None:
-        return list(unlabelled)
+        return unlabelled
     excluded = groups_of_fold(labelled, test_fold) | {clip.group for clip in unlabelled if clip.fold == test_fold}
-    return [clip for clip in unlabelled if clip.group not in excluded]
+    return _without_groups(unlabelled, excluded)
 
 
 def pool_candidates(
     unlabelled: Sequence[StoredClip], validation_groups: Collection[str], share: float
-) -> list[StoredClip]:
+) -> Sequence[StoredClip]:
     """Return the clips a pool may take: no validation group, and none of the share of groups kept from pools."""
-    return [
-        clip for clip in unlabelled if clip.group not in validation_groups and not kept_from_pools(clip.group, share)
-    ]
+    kept = {group for group in {clip.group for clip in unlabelled} if kept_from_pools(group, share)}
+    return _without_groups(unlabelled, kept.union(validation_groups))
+
+
+def _without_groups(clips: Sequence[StoredClip], groups: Collection[str]) -> Sequence[StoredClip]:
+    return pick(clips, np.flatnonzero(np.fromiter((clip.group not in groups for clip in clips), bool, len(clips))))
 
 
 @dataclass(frozen=True, slots=True)

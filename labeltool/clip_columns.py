@@ -1,0 +1,151 @@
+"""Many clips in columns, a tenth as large as their records."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import overload
+
+from labeltool.records import LabelledClip, StoredClip
+
+
+class StoredClips(Sequence[StoredClip]):
+    """Clips in an order; each becomes a record when it is asked for.
+
+    Attributes
+    ----------
+    ids
+        Of the clips; as int64, it is no copy for NumPy.
+    """
+
+    def __init__(self, clips: Iterable[StoredClip] = ()) -> None:
+        self.ids, self._starts_s, self._ends_s = array("q"), array("d"), array("d")
+        # What the clips of a recording share is kept once, with a place in that list for each clip.
+        self._shared: list[tuple[int, str, str, int | None, str, str | None]] = []
+        self._place = array("i")
+        places: dict[tuple[int, str, str, int | None, str, str | None], int] = {}
+        for clip in clips:
+            shared = (clip.recording_id, clip.path, clip.sha256, clip.fold, clip.group, clip.samples_sha256)
+            self._place.append(places.setdefault(shared, len(places)))
+            self.ids.append(clip.id)
+            self._starts_s.append(clip.start_s)
+            self._ends_s.append(clip.end_s)
+        self._shared.extend(places)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> StoredClip: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[StoredClip]: ...
+
+    def __getitem__(self, index: int | slice) -> StoredClip | list[StoredClip]:
+        if isinstance(index, slice):
+            return [self[row] for row in range(*index.indices(len(self)))]
+        recording_id, path, sha256, fold, group, samples = self._shared[self._place[index]]
+        start_s, end_s = self._starts_s[index], self._ends_s[index]
+        return StoredClip(self.ids[index], recording_id, path, sha256, start_s, end_s, fold, group, samples)
+
+    def __iter__(self) -> Iterator[StoredClip]:
+        for id_, start_s, end_s, place in zip(self.ids, self._starts_s, self._ends_s, self._place, strict=True):
+            recording_id, path, sha256, fold, group, samples = self._shared[place]
+            yield StoredClip(id_, recording_id, path, sha256, start_s, end_s, fold, group, samples)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(StoredClip.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def pick(self, rows: Sequence[int]) -> StoredClips:
+        """Return some of the clips, by their places, in the order of these."""
+        picked = StoredClips()
+        picked.ids = array("q", (self.ids[row] for row in rows))
+        picked._starts_s = array("d", (self._starts_s[row] for row in rows))
+        picked._ends_s = array("d", (self._ends_s[row] for row in rows))
+        picked._place = array("i", (self._place[row] for row in rows))
+        picked._shared = self._shared
+        return picked
+
+
+class LabelledClips(Sequence[LabelledClip]):
+    """Clips with their verdicts, in an order; clips with the same verdicts share them.
+
+    Attributes
+    ----------
+    clips
+        Without their verdicts.
+    kinds
+        Of the clips with the same verdicts, one.
+    kind
+        The place in `kinds` for each clip; as int32, it is no copy for NumPy.
+    """
+
+    def __init__(self, labelled: Iterable[LabelledClip] = ()) -> None:
+        self.kinds: list[LabelledClip] = []
+        self.kind = array("i")
+        self._places: dict[object, int] = {}
+        self.clips = StoredClips(map(self._added, labelled))
+
+    @classmethod
+    def of(cls, labelled: Sequence[LabelledClip]) -> LabelledClips:
+        """Return clips in columns: themselves where they are."""
+        return labelled if isinstance(labelled, LabelledClips) else cls(labelled)
+
+    def _added(self, one: LabelledClip) -> StoredClip:
+        self.kind.append(self._kind_of(one))
+        return one.clip
+
+    def _kind_of(self, one: LabelledClip) -> int:
+        # By the order of the verdicts too: it is kept.
+        place = self._places.setdefault((*one.verdicts.items(), one.none_of_these, one.hierarchy), len(self.kinds))
+        if place == len(self.kinds):
+            self.kinds.append(one)
+        return place
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @overload
+    def __getitem__(self, index: int) -> LabelledClip: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[LabelledClip]: ...
+
+    def __getitem__(self, index: int | slice) -> LabelledClip | list[LabelledClip]:
+        if isinstance(index, slice):
+            return [self[row] for row in range(*index.indices(len(self)))]
+        of_kind = self.kinds[self.kind[index]]
+        return LabelledClip(self.clips[index], of_kind.verdicts, of_kind.none_of_these, of_kind.hierarchy)
+
+    def __iter__(self) -> Iterator[LabelledClip]:
+        for clip, kind in zip(self.clips, self.kind, strict=True):
+            of_kind = self.kinds[kind]
+            yield LabelledClip(clip, of_kind.verdicts, of_kind.none_of_these, of_kind.hierarchy)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(LabelledClip.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def set_verdicts(self, row: int, one: LabelledClip) -> None:
+        """Give the clip at a place the verdicts of another record of it."""
+        self.kind[row] = self._kind_of(one)
+
+    def pick(self, rows: Sequence[int]) -> LabelledClips:
+        """Return some of the clips, by their places, in the order of these."""
+        picked = LabelledClips()
+        picked.clips, picked.kinds, picked._places = self.clips.pick(rows), self.kinds, self._places
+        picked.kind = array("i", (self.kind[row] for row in rows))
+        return picked
+
+    def where(self, is_wanted: Callable[[LabelledClip], bool]) -> LabelledClips:
+        """Return the clips that are wanted; their verdicts alone decide."""
+        wanted = [is_wanted(one) for one in self.kinds]
+        return self.pick(array("q", (row for row, kind in enumerate(self.kind) if wanted[kind])))
+
+    def counted(self) -> list[tuple[LabelledClip, int]]:
+        """Return a clip of each kind there is, and how many there are of it."""
+        return [(self.kinds[kind], count) for kind, count in Counter(self.kind).items()]
