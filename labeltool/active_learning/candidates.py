@@ -104,14 +104,15 @@ def cross_validated(candidate: Candidate) -> Candidate:
     labelled = candidate.labelled
     if labelled is None or len(labelled.clips) < MIN_CLIPS_TO_COMPARE:
         return candidate
-    fold = _folds(labelled.groups)
+    groups = labelled.groups
+    fold = _folds(groups)
     predicted = np.zeros_like(labelled.present)
     is_predicted = np.zeros(len(fold), bool)
     for number in range(_FOLDS):
         test = fold == number
         if not test.any():
             continue
-        predict = candidate.fit_without({labelled.groups[row] for row in np.flatnonzero(test)})
+        predict = candidate.fit_without({groups[row] for row in np.flatnonzero(test)})
         if predict is not None:
             predicted[test] = _in_order_of(labelled, candidate, predict(candidate.rows[test]))
             is_predicted[test] = True

@@ -118,7 +118,8 @@ def gather_unlabelled(
     over_embeddings = behind_trunk or isinstance(cache.frontend, EmbeddingFrontend)
     if teacher is None and (behind_trunk or (training_set.head == "sigmoid" and not over_embeddings)):
         return UnlabelledData(Pool(), ClipFeatures([], [], ()), None)
-    validation_groups = {training_set.groups[i] for i in held_out}
+    groups = training_set.groups  # made anew each time
+    validation_groups = {groups[i] for i in held_out}
     candidates = pool_candidates(unlabelled, validation_groups, settings.validation_share)
     of_labelled = _MAX_CLIPS_A_LABELLED_ONE * len(training_set.clips)
     drawn = draw_clips(candidates, _MAX_CLIPS if teacher else min(_MAX_CLIPS, of_labelled), seed=settings.seed)
