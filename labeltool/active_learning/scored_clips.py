@@ -36,7 +36,7 @@ class ScoredClips:
         self._frontend = frontend
         self.ids, self._probabilities = array("q"), _Rows()
         self._compared_ids, self._compared = compared_ids, list[StoredClip]()
-        self._of_compared, self._int8, self._features, self._descriptors = (_Rows() for _ in range(4))
+        self._of_compared, self._int8, self._embeddings, self._width = _Rows(), _Rows(), _Rows(), 0
 
     @property
     def probabilities(self) -> Float32:
@@ -52,22 +52,19 @@ class ScoredClips:
                 self._compared.append(one.clip)
                 self._of_compared.add([one.probabilities])
                 self._int8.add([] if one.int8_probabilities is None else [one.int8_probabilities])
-                self._features.add([one.features])
-                self._descriptors.add([self._frontend.describe(frames[number])])
+                self._width = len(one.features)
+                self._embeddings.add([np.concatenate([one.features, self._frontend.describe(frames[number])])])
 
     def compared(self, head: Head) -> ClipPredictions:
-        """Return what the queue is ordered by.
+        """Return what the queue is ordered by, once: it is made in the place of what was kept.
 
         What the network has learned to separate, and descriptors of any sound: early on the latter guide better.
         """
-        parts = [self._features.together(), self._descriptors.together()]
-        int8 = self._int8.together()
+        embeddings, int8 = self._embeddings.together(), self._int8.together()
+        for columns in (slice(self._width), slice(self._width, None)) if self._compared else ():
+            embeddings[:, columns] = descriptors.standardise(embeddings[:, columns])
         return ClipPredictions(
-            self._compared,
-            np.concatenate([descriptors.standardise(part) if len(part) else part for part in parts], axis=1),
-            self._of_compared.together(),
-            head,
-            int8 if len(int8) else None,
+            self._compared, embeddings, self._of_compared.together(), head, int8 if len(int8) else None
         )
 
 
