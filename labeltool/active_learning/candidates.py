@@ -142,6 +142,10 @@ def compare_with_network(project: Project, candidate: Candidate, network: models
     # The loss of a sigmoid is a sum over labels: it cannot be compared with a softmax's.
     network_loss = card.log_loss if card.clip_rule.head == labelled.head else None
     if network_loss is None or test.sum() < MIN_CLIPS_TO_COMPARE:
+        if card.trunk is not None and card.trunk.without_unlabelled:
+            # Its training compared both already, on the labelled clips.
+            why = f"model {network.id} predicts labelled clips better than {card.trunk.name}'s similar clips do"
+            return Comparison(False, why, {})
         return not_comparable
     predict = candidate.fit_without(validation_groups)
     if predict is None:

@@ -24,6 +24,7 @@ from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggestion_lock
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
+from labeltool.networks.model_card import TrunkSource
 from labeltool.pretrained import registry
 from labeltool.pretrained.project_classes import LabelAgreement, agreement
 from labeltool.project import Project
@@ -104,10 +105,12 @@ def test_a_classifier_over_embeddings_suggests_labels_that_no_class_is_named_lik
         assert models.uid(store, suggester.id) == suggester.uid and not queue.is_empty(store)
 
 
-def add_network(project: Project, store: Store, *, log_loss: float, checked: range) -> int:
+def add_network(
+    project: Project, store: Store, *, log_loss: float, checked: range, trunk: TrunkSource | None = None
+) -> int:
     """Store a network that was validated on some clips; it is never run."""
     labels = tuple(LEVELS)
-    card = model_card(labels, labels_seen=12, measured=replace(metrics(labels), log_loss=log_loss))
+    card = model_card(labels, labels_seen=12, measured=replace(metrics(labels), log_loss=log_loss), trunk=trunk)
     seen = [(clip, "validation") for clip in clips.all_clips(store) if int(Path(clip.path).stem) in checked]
 
     def publish(model_id: int) -> None:
@@ -154,6 +157,11 @@ def test_a_network_suggests_once_it_does_better_on_the_same_clips(level_project:
             level_project, store, "pretrained", report=quiet, seed=0
         )
         assert isinstance(not_comparable, SuggestResult) and "too few validation clips" in not_comparable.why
+
+        trunk = TrunkSource("pretrained", "", 11, "", 256, 0.1, 0, 56, "whole", without_unlabelled=True)
+        add_network(level_project, store, log_loss=1e-9, checked=range(3), trunk=trunk)
+        compared = pretrained_suggester.suggest_by_pretrained(level_project, store, "pretrained", report=quiet, seed=0)
+        assert isinstance(compared, NotSuggested) and "better than pretrained's similar clips" in compared.why
 
 
 def test_classes_mapped_by_labels_are_validated_on_other_labels(without_embedding: Project) -> None:
