@@ -124,10 +124,18 @@ def cross_validated(candidate: Candidate) -> Candidate:
     return replace(candidate, loss=loss, accuracy=accuracy)
 
 
-def compare_with_network(project: Project, candidate: Candidate, network: models.ModelRow) -> Comparison:
+def compare_with_network(
+    project: Project, candidate: Candidate, network: models.ModelRow, *, pretrained: str
+) -> Comparison:
     """Compare a candidate with a network on the network's validation clips, fitted without them.
 
-    Where they cannot be compared, the candidate suggests.
+    Where they cannot be compared, the candidate suggests; but not where the training of a network on the layers of the
+    same pretrained model found that the model's similar clips predict labelled clips worse than the network does.
+
+    Parameters
+    ----------
+    pretrained
+        Name of the candidate's pretrained model.
     """
     not_comparable = Comparison(True, f"model {network.id} has too few validation clips to be judged by", {})
     labelled = candidate.labelled
@@ -142,9 +150,9 @@ def compare_with_network(project: Project, candidate: Candidate, network: models
     # The loss of a sigmoid is a sum over labels: it cannot be compared with a softmax's.
     network_loss = card.log_loss if card.clip_rule.head == labelled.head else None
     if network_loss is None or test.sum() < MIN_CLIPS_TO_COMPARE:
-        if card.trunk is not None and card.trunk.without_unlabelled:
-            # Its training compared both already, on the labelled clips.
-            why = f"model {network.id} predicts labelled clips better than {card.trunk.name}'s similar clips do"
+        trunk, same = card.trunk, (card.labels, card.clip_rule.head) == (labelled.labels, labelled.head)
+        if trunk and trunk.without_unlabelled and same and candidate.by_embedding and trunk.name == pretrained:
+            why = f"model {network.id} predicts labelled clips better than {pretrained}'s similar clips do"
             return Comparison(False, why, {})
         return not_comparable
     predict = candidate.fit_without(validation_groups)

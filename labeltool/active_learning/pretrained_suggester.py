@@ -103,7 +103,7 @@ def suggest_by_pretrained(
         )
     why, metrics = candidate.description, NetworkComparison()
     if network is not None:
-        comparison = candidates.compare_with_network(project, candidate, network)
+        comparison = candidates.compare_with_network(project, candidate, network, pretrained=name)
         if not comparison.is_better and not forced:
             return NotSuggested(comparison.why, is_worse=True)
         why, metrics = f"{candidate.description}; {comparison.why}", comparison.metrics

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from labeltool.audio.device import device_frontend
 from labeltool.audio.device.device_tables import device_problem
+from labeltool.audio.device.loudness_gate import gate_db
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.audio.loudness_gate import gate_db
 from labeltool.errors import LabeltoolError
 from labeltool.inference.window_scorers import patch_windows
 from labeltool.networks.model_folder import ModelFiles

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeltool.audio import loudness_gate
+from labeltool.audio.device import loudness_gate
 from labeltool.audio.frontend import Frontend, LogMelFrontend
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.audio.trunk_frontend import TrunkFrontend

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from labeltool.audio import loudness_gate
+from labeltool.audio.device import loudness_gate
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import LabeltoolError

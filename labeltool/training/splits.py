@@ -211,9 +211,13 @@ def label_sets(present: Float32) -> list[list[str]]:
 
     Clips without a label count as one with a label of its own.
     """
-    rows, row = np.unique(present != 0, axis=0, return_inverse=True)
-    labels = [[str(column) for column in np.flatnonzero(one)] or [""] for one in rows]
-    return [labels[place] for place in row.reshape(-1).tolist()]
+    made: dict[bytes, list[str]] = {}
+    found = []
+    for row, packed in zip(present, np.packbits(present != 0, axis=1), strict=True):
+        if (key := packed.tobytes()) not in made:
+            made[key] = [str(column) for column in np.flatnonzero(row)] or [""]
+        found.append(made[key])
+    return found
 
 
 def kept_from_pools(group: str, share: float) -> bool:

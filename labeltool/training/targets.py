@@ -71,7 +71,8 @@ class TrainingSet:
         """Return the training set of some of its clips, in their order."""
         ids, wanted = (np.fromiter((clip.id for clip in some), np.int64, len(some)) for some in (self.clips, clips))
         order = np.argsort(ids)
-        rows = order[np.searchsorted(ids, wanted, sorter=order)]
+        rows = order[np.searchsorted(ids, wanted, sorter=order, side="right") - 1]
+        assert np.array_equal(ids[rows], wanted), "clips of another training set"
         return replace(self, clips=clips, present=self.present[rows], absent=self.absent[rows])
 
 

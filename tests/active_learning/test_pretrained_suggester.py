@@ -6,9 +6,11 @@ import json
 import shutil
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from helpers.command_line import labeltool_here, labeltool_json
@@ -18,7 +20,7 @@ from helpers.pretrained import converted, written
 from helpers.progress import quiet
 from helpers.waits import DEADLINE_S
 from labeltool import project as projects
-from labeltool.active_learning import pretrained_suggester
+from labeltool.active_learning import candidates, pretrained_suggester
 from labeltool.active_learning.pretrained_suggester import NotSuggested
 from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggestion_lock
@@ -30,6 +32,7 @@ from labeltool.pretrained.project_classes import LabelAgreement, agreement
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models, progress, queue
+from labeltool.training.targets import build_training_set
 
 
 @pytest.fixture
@@ -158,10 +161,34 @@ def test_a_network_suggests_once_it_does_better_on_the_same_clips(level_project:
         )
         assert isinstance(not_comparable, SuggestResult) and "too few validation clips" in not_comparable.why
 
-        trunk = TrunkSource("pretrained", "", 11, "", 256, 0.1, 0, 56, "whole", without_unlabelled=True)
+
+def test_a_head_that_beats_the_similar_clips_of_its_own_pretrained_model_suggests(level_project: Project) -> None:
+    trunk = TrunkSource("pretrained", "", 11, "", 256, 0.1, 0, 56, "whole", without_unlabelled=True)
+    with level_project.open_store() as store:
+        label_clips(store, range(20))
         add_network(level_project, store, log_loss=1e-9, checked=range(3), trunk=trunk)
-        compared = pretrained_suggester.suggest_by_pretrained(level_project, store, "pretrained", report=quiet, seed=0)
-        assert isinstance(compared, NotSuggested) and "better than pretrained's similar clips" in compared.why
+        network, training_set = models.latest(store), build_training_set(clips.labelled(store))
+        assert network is not None
+        by_embedding = candidates.Candidate(
+            "a classifier over its embeddings",
+            training_set.labels,
+            None,
+            "softmax",
+            True,
+            lambda rows: rows,
+            lambda _: None,
+            training_set,
+            np.zeros((20, 2), np.float32),
+        )
+        compare = partial(candidates.compare_with_network, level_project, network=network)
+        same = compare(by_embedding, pretrained="pretrained")
+        assert not same.is_better and "better than pretrained's similar clips" in same.why
+        # Nothing was compared of another model, of classes mapped to labels, or with a label that is new since.
+        assert compare(by_embedding, pretrained="other").is_better
+        assert compare(replace(by_embedding, by_embedding=False), pretrained="pretrained").is_better
+        label_clips(store, range(20, 22), lambda _: "new")
+        newer = replace(by_embedding, labelled=build_training_set(clips.labelled(store)))
+        assert compare(newer, pretrained="pretrained").is_better
 
 
 def test_classes_mapped_by_labels_are_validated_on_other_labels(without_embedding: Project) -> None:

@@ -15,7 +15,8 @@ import soundfile
 
 from helpers.progress import quiet
 from labeltool.audio import feature_cache, files
-from labeltool.audio.feature_cache import FeatureCache, clip_pcm
+from labeltool.audio.clip_samples import clip_pcm
+from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import compute_features

@@ -12,7 +12,7 @@ import pytest
 
 from helpers.real_data import REAL_DATA
 from helpers.trunk import random_trunk
-from labeltool.audio import loudness_gate
+from labeltool.audio.device import loudness_gate
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.audio.trunk_frontend import Pools

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio.device.device_tables import FftTables, MelTables, dc_bands, device_problem, fft_tables, mel_bands
+from labeltool.audio.device.loudness_gate import gate_db
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
-from labeltool.audio.loudness_gate import gate_db
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_header, fixed_point_problem, fixed_source

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeltool.audio.feature_cache import clip_pcm
+from labeltool.audio.clip_samples import clip_pcm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel

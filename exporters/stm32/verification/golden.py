@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeltool.audio.clip_samples import clip_pcm
 from labeltool.audio.device import device_frontend
 from labeltool.audio.device.device_frontend import PatchInputs
-from labeltool.audio.feature_cache import clip_pcm
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_string
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel

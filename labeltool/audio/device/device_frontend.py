@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from labeltool.audio.device.device_math import log2, sequential_sum
 from labeltool.audio.device.device_tables import fft_tables, mel_bands
+from labeltool.audio.device.loudness_gate import peak_db
 from labeltool.audio.log_mel_frontend import LogMelFrontend
-from labeltool.audio.loudness_gate import peak_db
 from labeltool.audio.mel_filters import periodic_hann
 from labeltool.type_aliases import Float32, Int8, Int16
 

@@ -5,6 +5,8 @@ Powers add as the sounds would.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from labeltool.audio.frontend import LogMelFrontend
@@ -19,6 +21,10 @@ from labeltool.training.augmentation.samplers import (
 )
 from labeltool.type_aliases import Float32, Float64, Int64
 
+# Where clips have more frames than this, how likely each may begin a crop is computed when a clip is drawn: kept, it
+# would take more than 256 MB.
+_MOST_KEPT = (256 << 20) // 8
+
 
 class LogMelSampler:
     """`PatchSampler` for a `LogMelFrontend`."""
@@ -27,11 +33,7 @@ class LogMelSampler:
         if not isinstance(clips.frontend, LogMelFrontend):
             raise TypeError("other frontends have samplers of their own")
         self.clips, self._frontend, self._augmentation, self._rng = clips, clips.frontend, augmentation, rng
-        # Of a clip when it is drawn: those of all would grow with the clips and their seconds.
-        probabilities = LazySequence(
-            lambda clip: self._start_probabilities(clips.frames[clip]), range(len(clips.frames))
-        )
-        self._mixtures = MixtureSampler(clips, probabilities, augmentation, rng)
+        self._mixtures = MixtureSampler(clips, self._probabilities(), augmentation, rng)
 
     def batch(self, n: int) -> tuple[Float32, Float32]:
         """Draw patches, as `PatchSampler` has it."""
@@ -43,6 +45,16 @@ class LogMelSampler:
         patches = frontend.normalise(np.ascontiguousarray(frontend.log_of_power(power).transpose(0, 2, 1)))
         self._mask(patches)
         return patches, targets
+
+    def _probabilities(self) -> Sequence[Float64]:
+        """Return `_start_probabilities` of each clip."""
+        kept, total = list[Float64](), 0
+        for log_mel in self.clips.frames:
+            total += len(log_mel)
+            if total > _MOST_KEPT:
+                return LazySequence(self._start_probabilities, self.clips.frames)
+            kept.append(self._start_probabilities(log_mel))
+        return kept
 
     def _start_probabilities(self, log_mel: Float32) -> Float64:
         sums = np.concatenate([[0.0], np.cumsum(log_mel.mean(axis=1, dtype=np.float64))])

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.clip_samples import padded_span
 from labeltool.audio.descriptors import hellinger_embeddings
-from labeltool.audio.feature_cache import padded_span
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.clip_cache import STAGE, cached

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from helpers.stm32 import SANITISED, build, needs, network_of, run, write_c_sources
 from labeltool.audio.device import device_frontend
 from labeltool.audio.device.device_frontend import PatchInputs
+from labeltool.audio.device.loudness_gate import gate_db
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.audio.loudness_gate import gate_db
 from labeltool.exporters.stm32.verification.golden import in_fixed_point, in_float
 from labeltool.exporters.stm32.verification.toolchain import read_features
 

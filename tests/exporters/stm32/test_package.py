@@ -218,7 +218,7 @@ def test_a_network_that_does_not_match_its_card_is_refused(modelled: Project, in
 def test_validation_data_are_outputs_of_the_int8_network_for_unseen_clips(
     package: Path, modelled: Project, int8: bytes
 ) -> None:
-    from labeltool.audio.feature_cache import clip_pcm
+    from labeltool.audio.clip_samples import clip_pcm
     from labeltool.networks.quantization import Int8Model
     from labeltool.store import clips
 
@@ -247,7 +247,7 @@ def test_validation_data_are_outputs_of_the_int8_network_for_unseen_clips(
 
 
 def test_the_same_patches_are_there_for_the_model_for_st(package: Path, modelled: Project) -> None:
-    from labeltool.audio.feature_cache import clip_pcm
+    from labeltool.audio.clip_samples import clip_pcm
     from labeltool.exporters.stm32.st_model import frontend, patches
     from labeltool.networks.quantization import FloatOutputModel
     from labeltool.store import clips

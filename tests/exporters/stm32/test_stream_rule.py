@@ -13,9 +13,9 @@ import pytest
 from helpers.stm32 import LABELS, LOUDEST_THIRD, SANITISED, build, network_of, run, write_c_sources
 from labeltool.audio.device import device_frontend
 from labeltool.audio.device.device_tables import dc_bands
+from labeltool.audio.device.loudness_gate import gate_db
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
-from labeltool.audio.loudness_gate import gate_db
 from labeltool.exporters.stm32.verification import toolchain
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import EventFinder, Smoother, StreamEvent, StreamRule
