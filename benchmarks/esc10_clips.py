@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # records as the t
 
 from helpers.records import one_by_one, read_esc50, read_urbansound8k
 from labeltool.active_learning import strategies
+from labeltool.active_learning.pretrained_suggester import MAX_SELF_TRAINED
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import recording_of, whole_clip
@@ -106,8 +107,8 @@ def query_clips(
 ) -> Int64:
     """Return the `count` clips that a query strategy chooses, in the order in which they are labelled.
 
-    Ten at first, then batches of eight by the probabilities of a classifier over the embeddings, trained on those
-    before; no network is trained.
+    Ten at first, then batches of eight by the probabilities of the classifier over the embeddings that suggests labels
+    in a project before there is a network, trained on those before; no network is trained.
 
     Parameters
     ----------
@@ -125,7 +126,16 @@ def query_clips(
         rest = np.setdiff1d(np.arange(len(targets)), labelled)
         probabilities = None
         if len(np.unique(targets[labelled].argmax(axis=1))) > 1:
-            probabilities = train_classifier(embeddings[labelled], targets[labelled], embeddings[rest])(
+            some = np.sort(np.random.default_rng([seed, len(rest)]).permutation(rest)[:MAX_SELF_TRAINED])
+            if not linear_probe.self_training_helps(
+                embeddings[labelled],
+                targets[labelled],
+                [groups[i] for i in labelled],
+                embeddings[some],
+                [groups[i] for i in some],
+            ):
+                some = some[:0]
+            probabilities = train_classifier(embeddings[labelled], targets[labelled], embeddings[some])(
                 embeddings[rest]
             )
         pool = strategies.Pool(features[rest], [groups[i] for i in rest], features[labelled], probabilities)

@@ -37,8 +37,9 @@ from labeltool.type_aliases import Bools, Float32, Progress
 
 # Before the first network at most this many unlabelled clips are scored: suggestions cannot wait for an archive.
 _MAX_UNLABELLED = 4096
-# At most this many of them train the classifier by its own predictions (self-training).
-_MAX_SELF_TRAINED = 512
+MAX_SELF_TRAINED = 512
+"""At most this many of them train the classifier by its own predictions (self-training)."""
+
 _BATCH = 512
 # A clip with no class above zero has none of the labels: "none" gets this score, where the best possible is 1.
 _SCORE_OF_NONE = 0.05
@@ -209,6 +210,10 @@ def _by_embeddings(
 ) -> list[Candidate]:
     """Return a classifier over embeddings, or nothing where too few of the labelled clips can be read."""
     labelled, rows, pool = _embedded(scorer, training_set, unlabelled, seed)
+    if labelled.head == "softmax" and not linear_probe.self_training_helps(
+        rows, labelled.present, labelled.groups, pool.rows, pool.groups
+    ):
+        pool = _UnlabelledPool(pool.rows[:0], [])
 
     def fit_without(groups: Collection[str]) -> Classifier | None:
         kept = np.array([group not in groups for group in labelled.groups], bool)
@@ -296,7 +301,7 @@ def _embedded(
     labelled = training_set.only([clip for clip in training_set.clips if clip.key in rows])
     if not labelled.clips:
         raise next(iter(scorer.failed.values()))
-    drawn = draw_clips(unlabelled, _MAX_SELF_TRAINED, seed=seed)
+    drawn = draw_clips(unlabelled, MAX_SELF_TRAINED, seed=seed)
     pool_rows = scorer.compute(drawn, embedding=True)
     pooled = [clip for clip in drawn if clip.key in pool_rows]
     embeddings = np.stack([rows[clip.key] for clip in labelled.clips])

@@ -27,7 +27,7 @@ from labeltool.training.unlabelled.label_propagation import (
     spread_by_label,
     spread_labels,
 )
-from labeltool.training.unlabelled.linear_probe import label_by_probes, train_probe
+from labeltool.training.unlabelled.linear_probe import label_by_probes, self_training_helps, train_probe
 from labeltool.training.unlabelled.pool import Pool, draw_weights
 
 
@@ -248,6 +248,20 @@ def test_embeddings_label_the_rest_from_few_clips_and_only_with_their_labels() -
         assert (found[:, 3] == 0).all()
     assert propagate_by_embeddings(embeddings[first], targets, ["a", "b", "c"]).targets.shape == (0, 4)
     assert propagate_by_embeddings(embeddings[:1], targets[:1], ["a"]).targets.shape == (0, 4)
+
+
+def test_a_probe_trains_itself_on_a_pool_where_embeddings_separate_the_labels_and_not_where_they_do_not() -> None:
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 3, 120)
+    embeddings = (rng.exponential(1.0, (3, 64))[kind] * rng.exponential(1.0, (120, 64))).astype(np.float32)
+    labelled, pool = embeddings[:30], embeddings[30:]
+    groups, pool_groups = [f"clip-{i}" for i in range(30)], [f"pool-{i}" for i in range(90)]
+    separated, other = np.eye(3, dtype=np.float32)[kind[:30]], np.eye(3, dtype=np.float32)[rng.permutation(30) % 3]
+    assert self_training_helps(labelled, separated, groups, pool, pool_groups)
+    assert not self_training_helps(labelled, other, groups, pool, pool_groups)
+    # Too few to tell, and nothing to tell apart without the one group.
+    assert self_training_helps(labelled[:19], other[:19], groups[:19], pool, pool_groups)
+    assert self_training_helps(labelled, other, ["one"] * 30, pool, ["one"] * 90)
 
 
 def test_probes_estimate_nothing_for_a_label_that_is_never_present_or_never_absent() -> None:

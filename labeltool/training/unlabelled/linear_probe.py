@@ -7,13 +7,13 @@ of the others, and the small network trains on those: distillation (Hinton et al
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labeltool.audio.descriptors import hellinger_embeddings
-from labeltool.networks.heads import Head
+from labeltool.networks.heads import Head, log_loss
 from labeltool.type_aliases import Float32, Float64
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _REGULARISATION = 0.01
 _REGULARISATION_BY_LABEL = 0.1
 # Weight of a labelled clip during self-training, in clips of the pool.
 _LABELLED_WEIGHT = 3.0
+# Parts of the cross-validation by which self-training is judged, the clips it needs, and the least probability.
+_PARTS, _MIN_CLIPS_TO_COMPARE, _SMALLEST_PROBABILITY = 3, 20, 1e-3
 
 
 def train_probe(head: Head, labelled: Float32, present: Float32, absent: Float32, pool: Float32) -> Classifier:
@@ -36,8 +38,8 @@ def train_probe(head: Head, labelled: Float32, present: Float32, absent: Float32
 
     A logistic regression over the square roots of the embeddings, brought to one length (the Hellinger kernel, with
     which activations compare better). Under a softmax it then trains itself on the pool: on its most confident
-    predictions first, in the end on all; under a sigmoid there is one regression for each label, as in
-    `label_by_probes`.
+    predictions first, in the end on all, which `self_training_helps` judges; under a sigmoid there is one regression
+    for each label, as in `label_by_probes`.
 
     Parameters
     ----------
@@ -73,6 +75,46 @@ def train_probe(head: Head, labelled: Float32, present: Float32, absent: Float32
         return probabilities
 
     return predict
+
+
+def self_training_helps(
+    labelled: Float32, present: Float32, groups: Sequence[str], pool: Float32, pool_groups: Sequence[str]
+) -> bool:
+    """Return whether a classifier of one label a clip may train itself on a pool.
+
+    Where embeddings do not separate the labels, its confident predictions are wrong, and so is what is queried by them.
+    It may not where labelled clips, each predicted without its group, have a log loss that is lower without by more
+    than the standard error. On fewer than 20 clips either may be better by chance.
+
+    Parameters
+    ----------
+    labelled, pool : (clips, width) float32
+        Embeddings.
+    present : (labelled, labels) float32
+        Rows sum to one.
+    groups, pool_groups
+        Of the clips.
+    """
+    if len(labelled) < _MIN_CLIPS_TO_COMPARE or not len(pool):
+        return True
+    order = np.random.default_rng(0).permutation(sorted({*groups, *pool_groups}))
+    part_of = {name: number % _PARTS for number, name in enumerate(order.tolist())}
+    part, pool_part = (np.array([part_of[group] for group in some]) for some in (groups, pool_groups))
+    gains = []
+    for number in range(_PARTS):
+        train = part != number
+        # A label of no other group cannot be predicted.
+        test = ~train & (present @ present[train].sum(axis=0) > 0)
+        if not test.any() or np.count_nonzero(present[train].sum(axis=0)) < 2:
+            continue
+        losses = []
+        for rest in (pool[pool_part != number], pool[:0]):
+            predict = train_probe("softmax", labelled[train], present[train], np.zeros_like(present[train]), rest)
+            predicted = np.maximum(predict(labelled[test]), np.float32(_SMALLEST_PROBABILITY))
+            losses.append(log_loss("softmax", predicted, present[test], np.zeros_like(present[test])))
+        gains.append(losses[0] - losses[1])
+    gain = np.concatenate(gains) if gains else np.zeros(1)
+    return bool(gain.mean() <= gain.std() / np.sqrt(len(gain)))
 
 
 def _row_space(rows: Float64) -> Float64:
