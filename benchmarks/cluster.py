@@ -13,8 +13,9 @@ Printed for each: processor seconds; the speed-up of two workers as the machine 
 time, which other load leaves alone: what one worker and this process took, over what the busier of two workers and this
 process took; the cost of one worker over the plain engine, by processor time; whether results are equal to the bit; and
 whether they are when a worker is killed by its id in the middle. Workers are started before the clock is, and have
-done the job once on four minutes: what they import and load, they have. `two plain` is what the machine itself gives:
-how many times as fast two processes of the plain engine, each with a project of its own, do twice the work at once.
+done the job once on four minutes: what they import and load, they have. `two plain`, for
+comparison: how many times as fast two processes of the plain engine, each with a project of its own, do twice the work
+at once. It varies as much as the others.
 """
 
 from __future__ import annotations
@@ -196,14 +197,14 @@ def run(job: Job, project: Project, small: Project, chosen: Engine, *, kill_afte
         return Run(wall_s, own_seconds() - here_s, spent, hashed())
 
 
-def plain_wall_s(name: str, directory: Path, small: Path, begin: BarrierProxy) -> float:
+def plain_wall_s(name: str, directory: Path, small: Path, barrier: BarrierProxy) -> float:
     """Return the wall-clock seconds of a job by the plain engine, which begins when all others are ready."""
     engine._cores = lambda: 1
     project = projects.load(directory)
     remove_tree(project.cache)
     project.cache.mkdir()
     JOBS[name](projects.load(small))
-    begin.wait()
+    barrier.wait(timeout=600)  # where the other process failed, this one fails too
     began_s = time.perf_counter()
     JOBS[name](project)
     return time.perf_counter() - began_s
@@ -219,8 +220,8 @@ def gain_of_two_processes(name: str, project: Project, small: Project) -> float:
             shutil.copytree(here, there, ignore=shutil.ignore_patterns("cache"))
     with spawn.Manager() as manager, ProcessPoolExecutor(2, spawn) as pool:
         alone = pool.submit(plain_wall_s, name, *pairs[0], manager.Barrier(1)).result()
-        begin = manager.Barrier(2)
-        both = [pool.submit(plain_wall_s, name, *pair, begin) for pair in pairs]
+        barrier = manager.Barrier(2)
+        both = [pool.submit(plain_wall_s, name, *pair, barrier) for pair in pairs]
         return 2 * alone / max(one.result() for one in both)
 
 
@@ -237,10 +238,10 @@ def measure(name: str, project: Project, small: Project, rounds: int) -> None:
     wall = statistics.median(a.wall_s / b.wall_s for a, b in zip(one, two, strict=True))
     processor = statistics.median(a.busiest_s / b.busiest_s for a, b in zip(one, two, strict=True))
     cost = statistics.median(a.total_s / b.total_s for a, b in zip(one, plain, strict=True))
-    answers = ("yes" if one else "NO" for one in (equal, lost.result == plain[0].result))
+    equal_cells = ["yes" if same else "NO" for same in (equal, lost.result == plain[0].result)]
     print(
         f"| {name} | {plain[0].total_s:.1f} | {one[0].total_s:.1f} | {wall:.2f} | {processor:.2f} "
-        f"| {machine:.2f} | {cost - 1:+.1%} | {' | '.join(answers)} |",
+        f"| {machine:.2f} | {cost - 1:+.1%} | {' | '.join(equal_cells)} |",
         flush=True,
     )
 

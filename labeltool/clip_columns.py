@@ -1,7 +1,8 @@
-"""Many clips in columns, a tenth as large as their records."""
+"""Many clips in columns, a twentieth as large as their records; a record is made when it is read."""
 
 from __future__ import annotations
 
+import operator
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,12 +56,12 @@ class StoredClips(Sequence[StoredClip]):
             yield StoredClip(id_, recording_id, path, sha256, start_s, end_s, fold, group, samples)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(StoredClip.__eq__, self, other))
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
 
     __hash__ = None  # type: ignore[assignment]
 
     def pick(self, rows: Sequence[int]) -> StoredClips:
-        """Return some of the clips, by their places, in the order of these."""
+        """Return some of the clips, by their row numbers, in the order of those numbers."""
         picked = StoredClips()
         picked.ids = array("q", (self.ids[row] for row in rows))
         picked._starts_s = array("d", (self._starts_s[row] for row in rows))
@@ -126,7 +127,7 @@ class LabelledClips(Sequence[LabelledClip]):
             yield LabelledClip(clip, of_kind.verdicts, of_kind.none_of_these, of_kind.hierarchy)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(LabelledClip.__eq__, self, other))
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -135,7 +136,7 @@ class LabelledClips(Sequence[LabelledClip]):
         self.kind[row] = self._kind_of(one)
 
     def pick(self, rows: Sequence[int]) -> LabelledClips:
-        """Return some of the clips, by their places, in the order of these."""
+        """Return some of the clips, by their row numbers, in the order of those numbers."""
         picked = LabelledClips()
         picked.clips, picked.kinds, picked._places = self.clips.pick(rows), self.kinds, self._places
         picked.kind = array("i", (self.kind[row] for row in rows))

@@ -14,13 +14,13 @@ import numpy as np
 from labeltool.active_learning import strategies
 from labeltool.audio import descriptors
 from labeltool.inference.clip_features import compute_features, draw_clips, feature_cache_of, shuffled_indices
-from labeltool.inference.lazy_frames import pick
 from labeltool.networks.architectures import sound_frontend
 from labeltool.networks.heads import Head
 from labeltool.project import Project
 from labeltool.records import Skipped, StoredClip
 from labeltool.store import Store, clips, models, queue
 from labeltool.type_aliases import Bools, Float32, Progress
+from labeltool.util.lazy_frames import pick
 
 # Before the first model at most this many clips are read: the first clips to label cannot wait for a whole archive.
 _MAX_CLIPS_BEFORE_MODEL = 4096

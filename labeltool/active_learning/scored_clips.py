@@ -55,8 +55,8 @@ class ScoredClips:
                 self._width = len(one.features)
                 self._embeddings.add([np.concatenate([one.features, self._frontend.describe(frames[number])])])
 
-    def compared(self, head: Head) -> ClipPredictions:
-        """Return what the queue is ordered by, once: it is made in the place of what was kept.
+    def predictions_to_order_by(self, head: Head) -> ClipPredictions:
+        """Return what the queue is ordered by. To be called once: the embeddings are scaled in place.
 
         What the network has learned to separate, and descriptors of any sound: early on the latter guide better.
         """

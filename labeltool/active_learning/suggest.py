@@ -15,7 +15,6 @@ from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.scored_clips import ScoredClips
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.inference.embed import FeatureExtractor
-from labeltool.inference.lazy_frames import pick
 from labeltool.networks import model_folder
 from labeltool.parallel import engine
 from labeltool.project import Project
@@ -23,6 +22,7 @@ from labeltool.records import Skipped
 from labeltool.store import Store, clips, models, queue
 from labeltool.type_aliases import Progress
 from labeltool.util.files import locks
+from labeltool.util.lazy_frames import pick
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def suggest_by_model(
         scored.add(extractor.extract(features), features.frames)
     outputs = models.Outputs(files.labels, files.background, files.rule.head == "sigmoid")
     models.replace_by_scores(store, model_id, outputs, scored.ids, scored.probabilities)
-    compared = scored.compared(files.rule.head)
+    compared = scored.predictions_to_order_by(files.rule.head)
     queue_order.order_by_predictions(project, store, compared, seed=files.card.seed)
     # The time may be up within a batch too.
     missing = pick(all_clips, np.flatnonzero(is_unlabelled & ~np.isin(ids, np.asarray(scored.ids))))

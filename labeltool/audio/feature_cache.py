@@ -187,6 +187,11 @@ class FeatureCache:
         frames.flags.writeable = False
         return frames
 
+    def frame_count(self, clip: StoredClip) -> int:
+        """Return the number of a clip's frames, of which there are some; they are not read."""
+        (row,) = self._rows([clip])
+        return int(self._places[row]["frames"])
+
     def _read(self, number: int, first: int, frames: int) -> Float32:
         dtype, columns, shard = np.dtype(self.frontend.dtype), self.frontend.columns, self._shards[number]
         assert shard.offset is not None, "it was checked"

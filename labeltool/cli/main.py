@@ -123,7 +123,7 @@ def main() -> None:
         error.show(sys.stderr)
         code = ExitCode.WRONG_CALL
     except click.UsageError as error:
-        _failed(_usage_line(error))
+        _failed(_usage_line(error, context))
         code = ExitCode.WRONG_CALL
     except LabeltoolError as error:
         _failed(str(error))
@@ -155,14 +155,17 @@ def main() -> None:
     sys.exit(code)
 
 
-def _usage_line(error: click.UsageError) -> str:
+def _usage_line(error: click.UsageError, context: click.Context | None) -> str:
     """Return one line for what Click has four for: the usage is on the page that it names."""
     problem = " ".join(error.format_message().split()).rstrip(".")
     problem = re.sub(
         "a valid integer( range)?", "a whole number", re.sub("a valid float( range)?", "a number", problem)
     )
-    command = error.ctx.command_path if error.ctx else "labeltool"
-    return f"{problem[:1].lower()}{problem[1:]} (`{command} --help` shows what there is)"
+    # An option without its value has no context of its own.
+    command = (
+        error.ctx.command_path if error.ctx else f"labeltool {(context and context.invoked_subcommand) or ''}".strip()
+    )
+    return f"{problem[:1].lower()}{problem[1:]} (see `{command} --help`)"
 
 
 def _failed(reason: str) -> ExitCode:

@@ -10,12 +10,12 @@ import numpy as np
 
 from labeltool.evaluation import metrics
 from labeltool.inference import scoring
-from labeltool.inference.lazy_frames import pick
 from labeltool.networks import heads, model_folder, stream_calibration
 from labeltool.networks.heads import Head, log_loss
 from labeltool.networks.model_card import LabelMetrics, Measured, ReliabilityBin
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.type_aliases import Bools, Float32, Float64, Int64, Progress
+from labeltool.util.lazy_frames import pick
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import numpy as np
 from labeltool.audio.feature_cache import FeatureCache, FrameFunction
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import TrunkFrontend
-from labeltool.inference.lazy_frames import LazySequence, pick
 from labeltool.networks.model_folder import INT8, ModelFiles
 from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.pretrained.trunk_frames import trunk_frames_of_model
 from labeltool.project import Project
 from labeltool.records import Skipped, StoredClip, skipped_files
 from labeltool.type_aliases import Float32, Int64, Progress
+from labeltool.util.lazy_frames import LazySequence, pick
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 
@@ -114,7 +114,8 @@ def compute_features(
         raise next(iter(failed.values()))
     readable = pick(clips, np.flatnonzero(there))
     left_out = sum(clip.key not in failed for clip in pick(clips, np.flatnonzero(~there)))
-    return ClipFeatures(readable, LazySequence(cache.log_mel, readable), skipped_files(failed.values()), left_out)
+    frames = LazySequence(cache.log_mel, readable, cache.frame_count)
+    return ClipFeatures(readable, frames, skipped_files(failed.values()), left_out)
 
 
 def draw_clips(clips: Sequence[StoredClip], max_clips: int, *, seed: int) -> list[StoredClip]:

@@ -11,6 +11,7 @@ from labeltool.audio.frontend import Frontend
 from labeltool.networks import postprocessing
 from labeltool.networks.build import PATCHES_AT_ONCE
 from labeltool.type_aliases import Float32
+from labeltool.util.lazy_frames import frame_counts
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +45,7 @@ def clip_probabilities(
     patches : list of (patches, labels) float32
         One array a clip.
     """
-    counts = [len(frontend.patch_starts(len(frames))) for frames in clips]
+    counts = [len(frontend.patch_starts(count)) for count in frame_counts(clips)]
     scored = np.concatenate([score(patches) for patches in _batches(frontend, clips)])
     if not counts:
         return scored, []

@@ -22,6 +22,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks.int8_head import Int8Head, int8_head
 from labeltool.type_aliases import Float32, Int8, Int64
 from labeltool.util.extras import INSTALL_TRAIN
+from labeltool.util.lazy_frames import frame_counts
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def spread_patches(frontend: Frontend, clips: Sequence[Float32]) -> Float32:
     clips : (frames, columns) each
         Of the frontend, one array a clip.
     """
-    ends = np.cumsum([len(frontend.patch_starts(len(frames))) for frames in clips])
+    ends = np.cumsum([len(frontend.patch_starts(count)) for count in frame_counts(clips)])
     chosen = _spread(int(ends[-1]) if len(ends) else 0)
     clip_of = np.searchsorted(ends, chosen, side="right")
     cut = [np.empty((0, frontend.n_features, frontend.patch_frames), np.float32)]

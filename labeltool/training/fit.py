@@ -17,7 +17,6 @@ import numpy as np
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend, SampleFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
-from labeltool.inference.lazy_frames import join
 from labeltool.networks import build as networks
 from labeltool.networks import calibration, heads, postprocessing
 from labeltool.networks.predict import clip_probabilities, predict
@@ -35,6 +34,7 @@ from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled.distillation import DistillationTargets
 from labeltool.training.unlabelled.pool import Pool, draw_weights
 from labeltool.type_aliases import Float32, Int64
+from labeltool.util.lazy_frames import frame_counts, join
 
 if TYPE_CHECKING:
     import keras
@@ -298,13 +298,13 @@ def _schedule(start: InitialNetwork, train: TrainingData, pool: Pool, settings: 
 def _deadline(started_s: float, check: TrainingData, settings: TrainingSettings, clock: Clock) -> Deadline | None:
     if settings.budget_s is None:
         return None
-    patches_after = sum(len(check.frontend.patch_starts(len(frames))) for frames in check.frames)
+    patches_after = sum(len(check.frontend.patch_starts(count)) for count in frame_counts(check.frames))
     return Deadline(started_s + settings.budget_s, patches_after, clock)
 
 
 def _steps(labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings: TrainingSettings, warm: bool) -> int:
-    pool_frames = pool.schedule_weight * sum(len(frames) for frames in pool.frames)
-    a_round = (sum(len(frames) for frames in labelled) + pool_frames) / frontend.patch_frames
+    pool_frames = pool.schedule_weight * int(frame_counts(pool.frames).sum())
+    a_round = (int(frame_counts(labelled).sum()) + pool_frames) / frontend.patch_frames
     patches = min(max(settings.epochs * a_round, settings.least_patches), settings.most_patches)
     if warm:
         patches *= settings.warm_share

@@ -20,7 +20,6 @@ from labeltool.inference.clip_features import (
     feature_cache_of,
     shuffled_indices,
 )
-from labeltool.inference.lazy_frames import pick
 from labeltool.networks.architectures import architecture, frontend_of
 from labeltool.networks.model_card import Comparison, ModelCard
 from labeltool.networks.postprocessing import ClipRule
@@ -39,6 +38,7 @@ from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled.semi_supervised import Teacher, UnlabelledData, gather_unlabelled
 from labeltool.training.warm_start import Parent, choose_validation
 from labeltool.type_aliases import Int64, Progress
+from labeltool.util.lazy_frames import pick
 
 if TYPE_CHECKING:
     import keras

@@ -13,7 +13,6 @@ import numpy as np
 from labeltool.audio.trunk_frontend import Pools, TrunkFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import ClipFeatures
-from labeltool.inference.lazy_frames import join, pick
 from labeltool.networks import build as networks
 from labeltool.networks import dense_head, model_folder
 from labeltool.networks.calibration import choose_rule, pooling_named
@@ -36,6 +35,7 @@ from labeltool.training.unlabelled.pool import Pool
 from labeltool.training.unlabelled.semi_supervised import UnlabelledData
 from labeltool.training.write_model import Fitted, make_card, write_model
 from labeltool.type_aliases import Float32, Float64, Progress
+from labeltool.util.lazy_frames import join, pick
 
 if TYPE_CHECKING:
     import keras

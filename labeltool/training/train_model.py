@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeltool.inference.lazy_frames import join, pick
 from labeltool.networks import build as networks
 from labeltool.networks import model_folder, pretrained_weights, quantization
 from labeltool.networks.calibration import pooling_named
@@ -25,6 +24,7 @@ from labeltool.training.unlabelled.pool import Pool
 from labeltool.training.warm_start import Parent
 from labeltool.training.write_model import Fitted, make_card, write_model
 from labeltool.type_aliases import Progress
+from labeltool.util.lazy_frames import join, pick
 from labeltool.util.time_limit import TimeLimit
 
 if TYPE_CHECKING:

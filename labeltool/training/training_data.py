@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from labeltool.audio.frontend import Frontend
-from labeltool.inference.lazy_frames import pick
 from labeltool.networks.heads import Head
 from labeltool.type_aliases import Float32, Int64
+from labeltool.util.lazy_frames import pick
 
 
 @dataclass(frozen=True, slots=True)

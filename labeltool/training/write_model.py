@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from labeltool import __version__
 from labeltool.audio import files
 from labeltool.evaluation.measure import measure
-from labeltool.inference.lazy_frames import pick
 from labeltool.networks import model_folder
 from labeltool.networks.model_card import Comparison, ModelCard, SourceFile, TrunkSource
 from labeltool.networks.postprocessing import ClipRule
@@ -21,6 +20,7 @@ from labeltool.training.targets import TrainingSet
 from labeltool.training.warm_start import Parent, scratch_state
 from labeltool.type_aliases import Progress
 from labeltool.util.extras import has_tensorflow
+from labeltool.util.lazy_frames import pick
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:

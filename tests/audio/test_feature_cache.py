@@ -20,8 +20,8 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import compute_features
-from labeltool.inference.lazy_frames import LazySequence, join, pick
 from labeltool.records import StoredClip
+from labeltool.util.lazy_frames import LazySequence, join, pick
 from labeltool.util.time_limit import TimeLimit
 
 FRONTEND = LogMelFrontend()

@@ -331,6 +331,7 @@ def test_a_project_is_made_whole_or_not_at_all_on_a_small_disk(tmp_path: Path) -
         (["no-such-command"], ""),
         (["mark", "1"], "mark"),
         (["clips", "--limit", "x"], "clips"),
+        (["clips", "--limit"], "clips"),
         (["import", "audio", "--clip-seconds", "x", "."], "import audio"),
     ],
 )
@@ -338,8 +339,8 @@ def test_a_wrong_call_exits_with_2_and_one_line_that_names_the_page(
     project: Project, arguments: list[str], page: str
 ) -> None:
     done = labeltool_here(project, *arguments, check=2)
-    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1) and "valid integer" not in done.stderr
-    assert f"{page} --help` shows what there is)".lstrip() in done.stderr
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1) and "is not a valid" not in done.stderr
+    assert f"(see `{' '.join(['labeltool', *page.split()])} --help`)" in done.stderr
 
 
 def test_outside_a_project_the_error_names_the_command_that_makes_one(tmp_path: Path) -> None:

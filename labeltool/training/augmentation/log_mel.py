@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.inference.lazy_frames import LazySequence
 from labeltool.training.augmentation.samplers import (
     RESPONSE_KNOTS,
     Augmentation,
@@ -20,10 +19,11 @@ from labeltool.training.augmentation.samplers import (
     random_responses_db,
 )
 from labeltool.type_aliases import Float32, Float64, Int64
+from labeltool.util.lazy_frames import LazySequence, frame_counts
 
-# Where clips have more frames than this, how likely each may begin a crop is computed when a clip is drawn: kept, it
-# would take more than 256 MB.
-_MOST_KEPT = (256 << 20) // 8
+# Where all clips have more frames than this (64 MB), and few each, how likely each frame begins a crop is computed when
+# a clip is drawn. Of a long clip that takes longer than a training step.
+_MOST_KEPT, _SHORT = 8_000_000, 1_000
 
 
 class LogMelSampler:
@@ -48,13 +48,9 @@ class LogMelSampler:
 
     def _probabilities(self) -> Sequence[Float64]:
         """Return `_start_probabilities` of each clip."""
-        kept, total = list[Float64](), 0
-        for log_mel in self.clips.frames:
-            total += len(log_mel)
-            if total > _MOST_KEPT:
-                return LazySequence(self._start_probabilities, self.clips.frames)
-            kept.append(self._start_probabilities(log_mel))
-        return kept
+        counts = frame_counts(self.clips.frames)
+        made = LazySequence(self._start_probabilities, self.clips.frames)
+        return made if counts.sum() > _MOST_KEPT and counts.mean() < _SHORT else [*made]
 
     def _start_probabilities(self, log_mel: Float32) -> Float64:
         sums = np.concatenate([[0.0], np.cumsum(log_mel.mean(axis=1, dtype=np.float64))])

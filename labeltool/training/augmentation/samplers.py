@@ -19,6 +19,7 @@ from labeltool.audio.frontend import Frontend, mean_powers
 from labeltool.networks.heads import Head, mixture_targets
 from labeltool.training.unlabelled.distillation import DistillationTargets
 from labeltool.type_aliases import Float32, Float64, Int64
+from labeltool.util.lazy_frames import frame_counts
 
 # Least share of a mixture's amplitude under a sigmoid: a label must be audible to be a target.
 _AUDIBLE_SHARE = np.float32(0.2)
@@ -99,7 +100,7 @@ class SampledClips:
     distillation_targets: DistillationTargets | None = None
 
     def __post_init__(self) -> None:
-        if min(len(frames) for frames in self.frames) < self.frontend.patch_frames:
+        if frame_counts(self.frames).min() < self.frontend.patch_frames:
             raise ValueError("a clip is shorter than a patch")
 
     @property
@@ -165,7 +166,7 @@ class MixtureSampler:
     ) -> None:
         self._clips, self._augmentation, self._rng = clips, augmentation, rng
         self._start_probabilities, self._start_step = start_probabilities, start_step
-        self.length = np.array([len(frames) for frames in clips.frames])
+        self.length = frame_counts(clips.frames)
         self.first = np.concatenate([[0], np.cumsum(self.length)[:-1]])
         weights = np.ones(len(clips.targets)) if clips.weights is None else clips.weights
         self._clip_probabilities = _balanced(clips.targets, weights)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeltool.inference.lazy_frames import in_one_array
 from labeltool.training.augmentation.samplers import (
     RESPONSE_KNOTS,
     Augmentation,
@@ -15,6 +14,7 @@ from labeltool.training.augmentation.samplers import (
     zero_frames,
 )
 from labeltool.type_aliases import Float32, Int64
+from labeltool.util.lazy_frames import in_one_array
 
 # Samples between two starts whose loudness is computed; a crop begins anywhere between them.
 _START_STEP = 160

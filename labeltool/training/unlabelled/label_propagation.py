@@ -27,13 +27,13 @@ import numpy as np
 from labeltool.audio import descriptors
 from labeltool.audio.descriptors import hellinger_embeddings
 from labeltool.audio.frontend import Frontend
-from labeltool.inference.lazy_frames import join, pick
 from labeltool.networks import build as networks
 from labeltool.training import fit
 from labeltool.training.loop import OnProgress
 from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled.pool import Pool
 from labeltool.type_aliases import Bools, Float32, Float64, Int64
+from labeltool.util.lazy_frames import join, pick
 
 if TYPE_CHECKING:
     import keras

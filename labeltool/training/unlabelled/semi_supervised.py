@@ -16,13 +16,13 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import EmbeddingFrontend
 from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.inference.clip_features import ClipFeatures, compute_features, draw_clips
-from labeltool.inference.lazy_frames import pick
 from labeltool.records import LabelledClip, StoredClip, skipped_files
 from labeltool.training.fit import TrainingSettings
 from labeltool.training.splits import groups_of_fold, kept_from_pools
 from labeltool.training.targets import TrainingSet
 from labeltool.training.unlabelled.pool import Pool
 from labeltool.type_aliases import Float32, Int64, Progress
+from labeltool.util.lazy_frames import pick
 from labeltool.util.time_limit import NO_LIMIT, TimeIsUp, TimeLimit
 
 if TYPE_CHECKING:
