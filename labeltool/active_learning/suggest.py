@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -99,8 +98,7 @@ def suggest_by_model(
     is_unlabelled = np.isin(ids, np.asarray(queue.unlabelled_ids(store)))
     is_compared = queue_order.clips_to_compare(all_clips, is_unlabelled, seed=files.card.seed)
     if limit != NO_LIMIT:
-        batch = _BATCH_IN_A_BUDGET
-        random.Random(files.card.seed).shuffle(order)  # type: ignore[arg-type]
+        batch, order = _BATCH_IN_A_BUDGET, np.random.default_rng(files.card.seed).permutation(len(all_clips))
         order = order[np.lexsort((~is_compared[order], ~is_unlabelled[order]))]
     scored = ScoredClips(set(ids[is_compared].tolist()), cache.frontend)
     skipped: list[Skipped] = []

@@ -104,7 +104,7 @@ class FeatureCache:
         self.directory = Path(directory) / f"{frontend.fingerprint}-{COMPUTATION}"
         self._max_bytes = max_bytes
         self._bytes: int | None = None  # of all shards, as far as they are known; None before the first look
-        # The clips' digests in their order, and the places. A million of both as objects would take 300 MB.
+        # The clips' digests in their order, and the places. A million of both as objects would take 262 MB.
         self._digests: npt.NDArray[np.bytes_] = np.empty(0, _DIGEST)
         self._places: npt.NDArray[np.void] = np.empty(0, _PLACE)
         self._shards: list[_Shard] = []

@@ -118,7 +118,7 @@ class ModelFiles:
         """Return the groups of some parts by their names of then and of now."""
         path, named = self.directory / SEEN, set[str]()
         try:
-            # Row by row: those of very many clips would take eight times as much as the file.
+            # Row by row: a list of all rows would grow with the clips.
             with io.TextIOWrapper(io.BytesIO(read_bytes(path, MAX_TABLE_BYTES)), "utf-8-sig", newline="") as file:
                 named.update(row["group"] for row in csv.DictReader(file) if row["part"] in parts)
         except (OSError, ValueError, KeyError, csv.Error) as error:

@@ -79,7 +79,7 @@ def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
     rows: dict[int, array[int]] = {}
     for row, clip in enumerate(labelled.clips):
         rows.setdefault(clip.recording_id, array("q")).append(row)
-    # Recording by recording: the spans of a million clips would fit no memory.
+    # Recording by recording: the spans of one are in memory at a time.
     for id_ in rows.keys() & (checked.recordings_with_bounds(store) | parts.keys()):
         verdicts = _ByStart(spans.verdicts(store, id_).get(id_, []))
         for row in rows[id_]:

@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from labeltool.audio.feature_cache import FeatureCache, clip_pcm
+from labeltool.audio.clip_samples import clip_pcm
+from labeltool.audio.feature_cache import FeatureCache
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
