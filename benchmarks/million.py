@@ -179,7 +179,7 @@ def make_up_features(folder: Path) -> None:
         level = np.float32(rng.normal(0.0, 0.3))
         write_frames(
             cache.directory,
-            {clip.key: level + one for clip, one in zip(every[first : first + 64], noise, strict=False)},
+            {clip.key: level + one for clip, one in zip(every[first : first + len(noise)], noise, strict=False)},
         )
 
 
