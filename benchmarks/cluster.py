@@ -3,7 +3,8 @@
     python benchmarks/cluster.py ESC10 YAMNET.tflite [--minutes 60] [--rounds 2] [--only features ...]
 
 The clips of folds 1 to 4 are joined to recordings of a minute. Each round runs, one after the other so that the load of
-the machine is the same for all, by the plain engine in one process, by one Dask worker and by two:
+the machine is the same for all, by the plain engine in one process, by one Dask worker and by two, the next round the
+other way round:
 
 - features: log-mels of every five seconds, 64 clips a shard;
 - detect: YAMNet on one recording of all minutes;
@@ -11,7 +12,8 @@ the machine is the same for all, by the plain engine in one process, by one Dask
 
 Printed for each: processor seconds; the speed-up of two workers as the machine let it be (wall clock) and by processor
 time, which other load leaves alone: what one worker and this process took, over what the busier of two workers and this
-process took; the cost of one worker over the plain engine, by processor time; whether results are equal to the bit; and
+process took; the cost of one worker over the plain engine, by processor time, with the least and the most of the
+rounds: single rounds differ by as much as it is, so take ten; whether results are equal to the bit; and
 whether they are when a worker is killed by its id in the middle. Workers are started before the clock is, and have
 done the job once on four minutes: what they import and load, they have. `two plain`, for
 comparison: how many times as fast two processes of the plain engine, each with a project of its own, do twice the work
@@ -228,20 +230,23 @@ def gain_of_two_processes(name: str, project: Project, small: Project) -> float:
 def measure(name: str, project: Project, small: Project, rounds: int) -> None:
     job = JOBS[name]
     machine = statistics.median(gain_of_two_processes(name, project, small) for _ in range(rounds))
-    plain, one, two = [], [], []
-    for _ in range(rounds):
-        plain.append(run(job, project, small, LOCAL))
-        one.append(run(job, project, small, Engine(workers=1)))
-        two.append(run(job, project, small, Engine(workers=2)))
+    engines = {"plain": LOCAL, "one": Engine(workers=1), "two": Engine(workers=2)}
+    runs: dict[str, list[Run]] = {name: [] for name in engines}
+    for number in range(rounds):
+        # In turn the other way round: the clock of the processor changes in the course of a round.
+        for kind in list(engines)[:: -1 if number % 2 else 1]:
+            runs[kind].append(run(job, project, small, engines[kind]))
+    plain, one, two = runs.values()
     lost = run(job, project, small, Engine(workers=2), kill_after_s=0.4 * min(each.wall_s for each in two))
     equal = len({each.result for each in (*plain, *one, *two)}) == 1
     wall = statistics.median(a.wall_s / b.wall_s for a, b in zip(one, two, strict=True))
     processor = statistics.median(a.busiest_s / b.busiest_s for a, b in zip(one, two, strict=True))
-    cost = statistics.median(a.total_s / b.total_s for a, b in zip(one, plain, strict=True))
+    costs = [a.total_s / b.total_s - 1 for a, b in zip(one, plain, strict=True)]
     equal_cells = ["yes" if same else "NO" for same in (equal, lost.result == plain[0].result)]
     print(
         f"| {name} | {plain[0].total_s:.1f} | {one[0].total_s:.1f} | {wall:.2f} | {processor:.2f} "
-        f"| {machine:.2f} | {cost - 1:+.1%} | {' | '.join(equal_cells)} |",
+        f"| {machine:.2f} | {statistics.median(costs):+.1%} ({min(costs):+.1%} to {max(costs):+.1%}) "
+        f"| {' | '.join(equal_cells)} |",
         flush=True,
     )
 
