@@ -147,6 +147,10 @@ class Frontend(Protocol):
         """Return the first frame of each whole patch in a number of frames."""
         return np.arange(0, max(0, frames - self.patch_frames + 1), self.patch_hop, dtype=np.int64)
 
+    def patch_counts(self, frames: Int64) -> Int64:
+        """Return the number of whole patches in each number of frames."""
+        return np.maximum(0, (frames - self.patch_frames) // self.patch_hop + 1)
+
     def patches(self, frames: Float32) -> Float32:
         """Cut frames into what the network takes.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,6 @@ from labeltool.audio.frontend import Frontend
 from labeltool.networks import postprocessing
 from labeltool.networks.build import PATCHES_AT_ONCE
 from labeltool.type_aliases import Float32
-from labeltool.util.lazy_frames import frame_counts
 
 if TYPE_CHECKING:
     import keras
@@ -45,19 +44,25 @@ def clip_probabilities(
     patches : list of (patches, labels) float32
         One array a clip.
     """
-    counts = [len(frontend.patch_starts(count)) for count in frame_counts(clips)]
-    scored = np.concatenate([score(patches) for patches in _batches(frontend, clips)])
-    if not counts:
+    loudness_db = []
+
+    def patches_of_each() -> Iterator[Float32]:
+        for frames in clips:  # once: those of a cache are read for it
+            loudness_db.append(frontend.loudness_db(frames))
+            yield frontend.patches(frames)
+
+    scored = np.concatenate([score(patches) for patches in _batches(frontend, patches_of_each())])
+    if not loudness_db:
         return scored, []
-    by_clip = np.split(scored, np.cumsum(counts)[:-1])
+    by_clip = np.split(scored, np.cumsum([len(levels) for levels in loudness_db])[:-1])
     rows = [
-        postprocessing.clip_scores(probabilities, frontend.loudness_db(frames), rule)
-        for probabilities, frames in zip(by_clip, clips, strict=True)
+        postprocessing.clip_scores(probabilities, levels, rule)
+        for probabilities, levels in zip(by_clip, loudness_db, strict=True)
     ]
     return np.stack(rows), list(by_clip)
 
 
-def _batches(frontend: Frontend, clips: Sequence[Float32]) -> Iterator[Float32]:
+def _batches(frontend: Frontend, patches_of_each: Iterable[Float32]) -> Iterator[Float32]:
     """Yield the patches of all clips, a bounded number at a time: of thousands of clips they would take gigabytes.
 
     But for the last, a multiple of the patches that are scored at once: what a network returns for one may depend, in
@@ -65,9 +70,9 @@ def _batches(frontend: Frontend, clips: Sequence[Float32]) -> Iterator[Float32]:
     """
     waiting = [np.empty((0, frontend.n_features, frontend.patch_frames), np.float32)]
     count, is_any = 0, False
-    for frames in clips:
-        waiting.append(frontend.patches(frames))
-        count += len(waiting[-1])
+    for of_clip in patches_of_each:
+        waiting.append(of_clip)
+        count += len(of_clip)
         if count >= PATCHES_AT_ONCE:
             patches, whole = np.concatenate(waiting), count - count % PATCHES_AT_ONCE
             yield patches[:whole]

@@ -43,7 +43,7 @@ def spread_patches(frontend: Frontend, clips: Sequence[Float32]) -> Float32:
     clips : (frames, columns) each
         Of the frontend, one array a clip.
     """
-    ends = np.cumsum([len(frontend.patch_starts(count)) for count in frame_counts(clips)])
+    ends = np.cumsum(frontend.patch_counts(frame_counts(clips)))
     chosen = _spread(int(ends[-1]) if len(ends) else 0)
     clip_of = np.searchsorted(ends, chosen, side="right")
     cut = [np.empty((0, frontend.n_features, frontend.patch_frames), np.float32)]

@@ -298,8 +298,7 @@ def _schedule(start: InitialNetwork, train: TrainingData, pool: Pool, settings: 
 def _deadline(started_s: float, check: TrainingData, settings: TrainingSettings, clock: Clock) -> Deadline | None:
     if settings.budget_s is None:
         return None
-    patches_after = sum(len(check.frontend.patch_starts(count)) for count in frame_counts(check.frames))
-    return Deadline(started_s + settings.budget_s, patches_after, clock)
+    return Deadline(started_s + settings.budget_s, check.patch_count, clock)
 
 
 def _steps(labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings: TrainingSettings, warm: bool) -> int:

@@ -144,7 +144,7 @@ def _seconds_after_training(request: TrainingRequest, prepared: Prepared, report
         data.frontend,
         len(data.label_names),
         data.head,
-        patches_to_check=sum(len(data.frontend.patch_starts(len(data.frames[i]))) for i in prepared.held_out),
+        patches_to_check=data.only(prepared.held_out).patch_count,
         seed=request.seed,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from labeltool.audio.frontend import Frontend
 from labeltool.networks.heads import Head
 from labeltool.type_aliases import Float32, Int64
-from labeltool.util.lazy_frames import pick
+from labeltool.util.lazy_frames import frame_counts, pick
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ class TrainingData:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def patch_count(self) -> int:
+        """Number of patches of all clips."""
+        return int(self.frontend.patch_counts(frame_counts(self.frames)).sum())
 
     def only(self, clips: Int64) -> TrainingData:
         """Return the data of some of the clips, given by index, in that order."""
