@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 # A training may use this many labelled clips however short it is: their features serve the next ones, and a tenth of
 # them validates.
 _LEAST_DRAWN = 20_000
+# Their accuracy is known to 0.6 points; all of them are scored several times.
+_MOST_VALIDATION_CLIPS = 10_000
 # Sample rate of a bare model file that does not give one.
 _TEACHER_RATE_HZ = 16_000
 
@@ -241,8 +243,8 @@ def prepare(
     features = _labelled_features(cache, training_set, request, report)
     training_set = training_set.only(features.clips)
     if request.validation_groups is None:
-        share, seed = settings.validation_share, settings.seed
-        held_out = choose_validation(training_set, parent, share=share, seed=seed, accepted=request.accepted)
+        share = _share_to_validate(len(training_set.clips), settings)
+        held_out = choose_validation(training_set, parent, share=share, seed=settings.seed, accepted=request.accepted)
     else:
         held_out = np.array(
             [i for i, group in enumerate(training_set.groups) if group in request.validation_groups], np.int64
@@ -278,6 +280,10 @@ def _drawn(
     text = f"trains on {most:,} of {len(rows):,} labelled clips: it draws no more patches"
     report("reading", 0, 0, text)
     return training_set.only(pick(training_set.clips, np.sort(rows[:most])))
+
+
+def _share_to_validate(clips: int, settings: TrainingSettings) -> float:
+    return min(settings.validation_share, _MOST_VALIDATION_CLIPS / max(1, clips))
 
 
 def _labelled_features(

@@ -97,3 +97,9 @@ def test_clips_are_drawn_by_the_hash_of_their_keys_and_the_labels_take_turns(see
     clips = replace(clips, present=present)
     rows, labels = prepare._in_turns(clips, seed)
     assert ([clips.clips[row].id for row in rows], labels) == in_turns(clips, seed)
+
+
+def test_of_very_many_clips_a_bounded_number_validates() -> None:
+    settings = settings_for("miniresnet")
+    for clips, held_out in ((0, 0), (300, 30), (100_000, 10_000), (320_000, 10_000)):
+        assert round(prepare._share_to_validate(clips, settings) * clips) == held_out
