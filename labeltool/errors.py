@@ -37,12 +37,7 @@ class LabeltoolError(Exception):
     exit_code = ExitCode.FAILED
 
     def __init__(
-        self,
-        reason: str,
-        *,
-        remedy: str = "",
-        file: str | Path | None = None,
-        line: int | None = None,
+        self, reason: str, *, remedy: str = "", file: str | Path | None = None, line: int | None = None
     ) -> None:
         self.reason = reason
         self.remedy = remedy

@@ -104,10 +104,7 @@ class LabelApp(SimilarApp, ExportApp):
             live=live,
             reader=StoreThread(project, "labeltool-reader", self.stop_for),
             trainer=Trainer(
-                project,
-                in_turn(self, self.take_training),
-                task=RETRAIN,
-                arch=project.settings.learning.architecture,
+                project, in_turn(self, self.take_training), task=RETRAIN, arch=project.settings.learning.architecture
             ),
             suggester=Trainer(project, in_turn(self, self.take_suggestions), task=RENEW),
             fetcher=self.make_fetcher(project),

@@ -32,12 +32,7 @@ _BATCH, _BATCH_IN_A_BUDGET = 512, 32
 
 
 def suggest(
-    project: Project,
-    *,
-    report: Progress,
-    model_id: int | None = None,
-    pretrained: str | None = None,
-    seed: int = 0,
+    project: Project, *, report: Progress, model_id: int | None = None, pretrained: str | None = None, seed: int = 0
 ) -> SuggestResult:
     """Suggest labels for every clip and order the queue; a task of the worker.
 

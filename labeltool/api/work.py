@@ -120,12 +120,7 @@ class Work(OfProject):
         return imported
 
     def retrain(
-        self,
-        *,
-        arch: str | None = None,
-        progress: Progress = _no_progress,
-        in_process: bool = False,
-        **options: Any,
+        self, *, arch: str | None = None, progress: Progress = _no_progress, in_process: bool = False, **options: Any
     ) -> RetrainResult:
         """Train a model on the labels, then suggest labels with it.
 

@@ -92,12 +92,7 @@ class FeatureCache:
     """
 
     def __init__(
-        self,
-        directory: Path,
-        frontend: Frontend,
-        frames: FrameFunction | None = None,
-        *,
-        max_bytes: int | None = None,
+        self, directory: Path, frontend: Frontend, frames: FrameFunction | None = None, *, max_bytes: int | None = None
     ) -> None:
         self.frontend = frontend
         self._frames = frames or frontend.compute_frames

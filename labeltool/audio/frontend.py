@@ -19,14 +19,7 @@ from labeltool.audio.log_mel_frontend import LogMelFrontend
 from labeltool.audio.sample_frontend import SampleFrontend
 from labeltool.errors import LabeltoolError
 
-__all__ = [
-    "EmbeddingFrontend",
-    "Frontend",
-    "LogMelFrontend",
-    "SampleFrontend",
-    "frontend_from_dict",
-    "mean_powers",
-]
+__all__ = ["EmbeddingFrontend", "Frontend", "LogMelFrontend", "SampleFrontend", "frontend_from_dict", "mean_powers"]
 
 _Rate = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Width = Annotated[int, Meta(ge=0, le=1 << 16)]

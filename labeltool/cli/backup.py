@@ -133,11 +133,7 @@ def import_(source: Path, as_json: bool) -> None:
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.store.text_journal.reading import import_journal
 
-    with (
-        current_project().open_store() as store,
-        _opened(source) as file,
-        ProgressDisplay() as progress,
-    ):
+    with current_project().open_store() as store, _opened(source) as file, ProgressDisplay() as progress:
         imported = import_journal(store, file, str(source), report=lambda number: progress("reading", number, 0))
     if as_json:
         emit(imported)

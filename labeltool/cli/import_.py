@@ -87,11 +87,7 @@ def format_command(one: Format) -> click.Command:
     """Return the command that imports a format, with the argument and the options of its entry in the registry."""
 
     def run(
-        sources: tuple[Path, ...] | Path,
-        as_json: bool,
-        group_by: str | None,
-        dry_run: bool = False,
-        **options: Any,
+        sources: tuple[Path, ...] | Path, as_json: bool, group_by: str | None, dry_run: bool = False, **options: Any
     ) -> None:
         sources = sources if isinstance(sources, tuple) else (sources,)
         try:

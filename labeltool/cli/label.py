@@ -36,10 +36,7 @@ _HOST = "127.0.0.1"
 )
 @click.option("--port", metavar="N", type=Whole(1, 65535), help="With --serve.  [default: a free port]")
 @click.option(
-    "--sessions",
-    metavar="N",
-    type=Whole(min=1),
-    help=f"With --serve: pages open at once.  [default: {_SESSIONS}]",
+    "--sessions", metavar="N", type=Whole(min=1), help=f"With --serve: pages open at once.  [default: {_SESSIONS}]"
 )
 @click.option("--recording", metavar="FILE", help="Open a whole recording of the project and mark regions in it.")
 @click.option(

@@ -71,12 +71,7 @@ class MeasuredOnAll(Measured):
 
 
 def measure_on_all(
-    predictions: Predictions,
-    present: Float32,
-    absent: Float32,
-    *,
-    unseen_labels: Sequence[str] = (),
-    unseen: Bools,
+    predictions: Predictions, present: Float32, absent: Float32, *, unseen_labels: Sequence[str] = (), unseen: Bools
 ) -> MeasuredOnAll:
     """Measure predictions on clips some of which have labels that are no output.
 

@@ -101,12 +101,7 @@ class FileClassifier(Protocol):
 
 
 def classify(
-    project: Project | None,
-    *,
-    report: Progress,
-    files: list[str],
-    model: str | None = None,
-    top: int = 3,
+    project: Project | None, *, report: Progress, files: list[str], model: str | None = None, top: int = 3
 ) -> ClassifyResult:
     """Classify sound files; a task of the worker.
 

@@ -90,11 +90,7 @@ class TranscribeResult:
 
 
 def transcribe(
-    project: Project,
-    *,
-    report: Progress,
-    model: str | None,
-    options: TranscribeOptions = TranscribeOptions(),
+    project: Project, *, report: Progress, model: str | None, options: TranscribeOptions = TranscribeOptions()
 ) -> TranscribeResult:
     """Transcribe clips; a task of the worker.
 

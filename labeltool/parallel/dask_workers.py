@@ -142,11 +142,7 @@ class DaskWorkers:
         return max(1, self._count)
 
     def map(
-        self,
-        function: Callable[[T], R],
-        items: Iterable[T],
-        report: Progress | None,
-        name_of: Callable[[T], str],
+        self, function: Callable[[T], R], items: Iterable[T], report: Progress | None, name_of: Callable[[T], str]
     ) -> Iterator[R]:
         """Yield results as they come; see `engine.map_in_processes`."""
         run = _Run(self, function, items)

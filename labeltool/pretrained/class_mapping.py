@@ -89,11 +89,7 @@ def map_labels(
 
 
 def propose_mapping(
-    classes: Sequence[str],
-    labels: Sequence[str],
-    *,
-    scores: Float32 | None = None,
-    present: Bools | None = None,
+    classes: Sequence[str], labels: Sequence[str], *, scores: Float32 | None = None, present: Bools | None = None
 ) -> list[LabelMapping]:
     """Map labels to classes by name and by annotations, whatever the file has; parameters as of `map_labels`."""
     annotated = classes_by_annotations(scores, present) if scores is not None and present is not None else {}

@@ -182,9 +182,7 @@ def _input_shape(
         raise LabeltoolError(f"takes {[*shape]}, not samples", file=path)
     if not above and window is None:
         raise LabeltoolError(
-            "takes any number of samples",
-            file=path,
-            remedy="`labeltool model add --window SAMPLES` gives the number",
+            "takes any number of samples", file=path, remedy="`labeltool model add --window SAMPLES` gives the number"
         )
     length = above[0] if above else int(window or 0)
     place = shape.index(length) if above else len(shape) - 1 - shape[::-1].index(-1)

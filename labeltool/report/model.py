@@ -20,13 +20,7 @@ from labeltool.evaluation.thresholds import ScoredClips, threshold_table
 from labeltool.networks.heads import DEFAULT_THRESHOLD, decide
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
-from labeltool.report.contents import (
-    ClassFigures,
-    CrossValidation,
-    ModelPart,
-    Precision,
-    SavedThreshold,
-)
+from labeltool.report.contents import ClassFigures, CrossValidation, ModelPart, Precision, SavedThreshold
 from labeltool.store import Store
 from labeltool.store.detections.operating_points import OperatingPoint, operating_points
 from labeltool.tasks.measure_clips import HeldOut, OnClips

@@ -84,11 +84,7 @@ def feature_source(project: Project, store: Store) -> FeatureSource:
     if newest is not None:
         # Without TensorFlow the int8 network computes them.
         return FeatureSource("model", str(newest.id), newest.uid + ("" if has_tensorflow() else " int8"))
-    return FeatureSource(
-        "sound",
-        "",
-        sound_frontend(project.settings.learning).fingerprint,
-    )
+    return FeatureSource("sound", "", sound_frontend(project.settings.learning).fingerprint)
 
 
 def count_unindexed(project: Project, store: Store, source: FeatureSource) -> int:

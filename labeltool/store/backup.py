@@ -21,13 +21,7 @@ from labeltool.store.database_files import (
     require_plain_files,
     written_whole,
 )
-from labeltool.store.opening import (
-    checked_version,
-    connect_read_only,
-    connect_to_file,
-    labeltool_errors,
-    write_copy,
-)
+from labeltool.store.opening import checked_version, connect_read_only, connect_to_file, labeltool_errors, write_copy
 from labeltool.util.files.no_links import make_folder
 
 BACKUP_FOLDER = "backups"
@@ -195,11 +189,7 @@ def restore(database: Path, backup: Path) -> Path | None:
             raise LabeltoolError("is the database itself", file=backup, remedy="name a backup")
     if database.is_symlink() or (database.exists() and not database.is_file()):
         raise LabeltoolError("is a link or no file; it is not replaced", file=database, remedy="remove it")
-    with (
-        labeltool_errors(database),
-        ExitStack() as undo,
-        written_whole(database, _mode(database, source)) as partial,
-    ):
+    with labeltool_errors(database), ExitStack() as undo, written_whole(database, _mode(database, source)) as partial:
         # Without a -wal nobody has it open; it may be on a disk that cannot be written.
         alone = not any(companion(source, suffix).exists() for suffix in COMPANIONS)
         with labeltool_errors(backup), closing(connect_read_only(source, alone=alone)) as connection:

@@ -219,12 +219,7 @@ def model(store: Store, model_id: int | None = None) -> ModelRow:
 
 
 def add(
-    store: Store,
-    model: NewModel,
-    *,
-    parent_id: int | None,
-    journal_mark: str,
-    publish: Callable[[int], None],
+    store: Store, model: NewModel, *, parent_id: int | None, journal_mark: str, publish: Callable[[int], None]
 ) -> int:
     """Store a model and return its id.
 

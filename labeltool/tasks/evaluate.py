@@ -26,10 +26,7 @@ from labeltool.tasks.measure_clips import OnClips, held_out, measure_on
 from labeltool.tasks.split_project import read_units
 from labeltool.training.data_split import MIN_FOLDS, folds_of
 from labeltool.training.prepare import feature_cache_for, make_request
-from labeltool.training.targets import (
-    build_training_set,
-    usable_for_training,
-)
+from labeltool.training.targets import build_training_set, usable_for_training
 from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.type_aliases import Progress

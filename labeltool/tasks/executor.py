@@ -56,13 +56,7 @@ class Executor(Protocol):
     """Starts tasks."""
 
     def start(
-        self,
-        project: Project | None,
-        task: Task[R],
-        *,
-        niceness: int = 0,
-        engine: Engine = LOCAL,
-        **options: Any,
+        self, project: Project | None, task: Task[R], *, niceness: int = 0, engine: Engine = LOCAL, **options: Any
     ) -> Job[R]:
         """Start a task.
 

@@ -46,13 +46,7 @@ class LocalProcesses:
     """An `Executor`: one child process for each task."""
 
     def start(
-        self,
-        project: Project | None,
-        task: Task[R],
-        *,
-        niceness: int = 0,
-        engine: Engine = LOCAL,
-        **options: Any,
+        self, project: Project | None, task: Task[R], *, niceness: int = 0, engine: Engine = LOCAL, **options: Any
     ) -> ProcessJob[R]:
         """Start a task; see `Executor.start`."""
         if project is not None:

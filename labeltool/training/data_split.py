@@ -104,11 +104,7 @@ def official_parts(clips: Sequence[LabelledClip], test_fold: int | None, *, has_
 
 
 def folds_of(
-    clips: Sequence[LabelledClip],
-    count: int,
-    *,
-    seed: int = 0,
-    unit_of: Mapping[str, str] = MappingProxyType({}),
+    clips: Sequence[LabelledClip], count: int, *, seed: int = 0, unit_of: Mapping[str, str] = MappingProxyType({})
 ) -> dict[int, int]:
     """Divide labelled clips into folds, 1 to `count`, for a cross-validation; official folds stay.
 

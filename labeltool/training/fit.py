@@ -254,8 +254,7 @@ def _refuse_single_label(train: TrainingData) -> None:
     if train.head == "sigmoid":
         if not (present & (train.absent.sum(axis=0) > 0)).any():
             raise LabeltoolError(
-                "every label is on every clip: there is nothing to distinguish",
-                remedy="reject labels on some clips",
+                "every label is on every clip: there is nothing to distinguish", remedy="reject labels on some clips"
             )
         return
     names = [name for name, some in zip(train.label_names, present, strict=True) if some]
@@ -269,9 +268,7 @@ def _sampler(train: TrainingData, pool: Pool, settings: TrainingSettings) -> Pat
     pool_targets = np.concatenate(pool.label_targets(len(train.label_names)), axis=1)[:, : targets.shape[1]]
     distillation_targets = None
     if train.distillation_targets is not None:
-        distillation_targets = DistillationTargets.of(
-            [*train.distillation_targets, *(pool.distillation_targets or ())],
-        )
+        distillation_targets = DistillationTargets.of([*train.distillation_targets, *(pool.distillation_targets or ())])
     clips = SampledClips(
         train.frontend,
         join(train.frames, pool.frames),

@@ -94,11 +94,7 @@ class _Drawing:
     """
 
     def __init__(
-        self,
-        groups: Sequence[str],
-        labels: Sequence[Collection[str]],
-        shares: Sequence[float],
-        trained_on: int | None,
+        self, groups: Sequence[str], labels: Sequence[Collection[str]], shares: Sequence[float], trained_on: int | None
     ) -> None:
         items = Counter((group, *sorted(set(of_item))) for group, of_item in zip(groups, labels, strict=True))
         together: Counter[str] = Counter()

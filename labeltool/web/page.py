@@ -186,13 +186,7 @@ class _Page:
             yield file, in_one_line(request.query.get("name", "")[:_MAX_NAME])
 
     async def _work(
-        self,
-        request: web.Request,
-        task: Task[R],
-        done: Callable[[R], None],
-        file: Path,
-        called: str,
-        **options: Any,
+        self, request: web.Request, task: Task[R], done: Callable[[R], None], file: Path, called: str, **options: Any
     ) -> web.StreamResponse:
         """Do a task when it is its turn; answer by one JSON object a line: where it is, then what it has found."""
         answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})

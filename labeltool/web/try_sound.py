@@ -217,12 +217,7 @@ def _neighbours(
     found = nearest_labelled(project, sound, _NEIGHBOURS, Path(options.folder))
     neighbours = tuple(
         Neighbour(
-            one.clip.id,
-            Path(one.clip.path).name,
-            one.clip.start_s,
-            one.clip.end_s,
-            one.present,
-            round(distance, 3),
+            one.clip.id, Path(one.clip.path).name, one.clip.start_s, one.clip.end_s, one.present, round(distance, 3)
         )
         for one, distance in found.clips
     )

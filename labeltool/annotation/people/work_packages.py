@@ -60,12 +60,7 @@ def shared_out(unlabelled: Sequence[StoredClip], packages: int, overlap: float) 
 
 
 def write_packages(
-    project: Project,
-    packages: int,
-    folder: Path,
-    *,
-    overlap: float,
-    report: Callable[[int], None] = lambda _: None,
+    project: Project, packages: int, folder: Path, *, overlap: float, report: Callable[[int], None] = lambda _: None
 ) -> list[WorkPackage]:
     """Write projects that share a project's sounds and have its labels and their part of its unlabelled clips.
 

@@ -128,9 +128,7 @@ def missing_library(url: str, error: ImportError) -> LabeltoolError:
     extras = {"gs": "gcsfs", "sftp": "paramiko"}
     needed = extras.get(url.partition(":")[0], "'labeltool[remote]'")
     return LabeltoolError(
-        f"cannot be read without {error.name or 'fsspec'}",
-        file=url,
-        remedy=f"`pip install {needed}`",
+        f"cannot be read without {error.name or 'fsspec'}", file=url, remedy=f"`pip install {needed}`"
     )
 
 

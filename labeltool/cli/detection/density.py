@@ -42,12 +42,7 @@ _COLUMNS = (
 )
 @project_options
 def density(
-    model: str | None,
-    by: tuple[By, ...],
-    labels: tuple[str, ...],
-    as_csv: bool,
-    picture: Path | None,
-    as_json: bool,
+    model: str | None, by: tuple[By, ...], labels: tuple[str, ...], as_csv: bool, picture: Path | None, as_json: bool
 ) -> None:
     """Show how often labels were detected, by hour, day or site.
 

@@ -77,12 +77,7 @@ class _Failures:
 @engine_options
 @project_option
 def watch(
-    directory: Path,
-    model: str | None,
-    thresholds: dict[str | None, float],
-    interval: float,
-    settle: float,
-    once: bool,
+    directory: Path, model: str | None, thresholds: dict[str | None, float], interval: float, settle: float, once: bool
 ) -> None:
     """Import and search recordings as they arrive in a folder.
 

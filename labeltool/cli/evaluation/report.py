@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labeltool.cli.common import (
-    Whole,
-    current_project,
-    emit,
-    engine_options,
-    narrate,
-    project_options,
-    run_task,
-)
+from labeltool.cli.common import Whole, current_project, emit, engine_options, narrate, project_options, run_task
 from labeltool.report import ERRORS
 from labeltool.util.counted import counted
 

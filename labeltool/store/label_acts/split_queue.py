@@ -45,10 +45,7 @@ def splits(store: Store) -> list[Split]:
         last[renamed.get(label, label)] = (row_id, split_names(note))
     return [
         Split(
-            row_id,
-            label,
-            tuple(dict.fromkeys(renamed.get(name, name) for name in names)),
-            _left(store, label, row_id),
+            row_id, label, tuple(dict.fromkeys(renamed.get(name, name) for name in names)), _left(store, label, row_id)
         )
         for label, (row_id, names) in last.items()
         if label in in_use

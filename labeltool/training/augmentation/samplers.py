@@ -179,10 +179,7 @@ class MixtureSampler:
         self._queue: list[int] = []
 
     def draw(
-        self,
-        n: int,
-        crops_of: Callable[[Int64, Int64], Float32],
-        mix: Callable[[Float32, Float32, Float32], Float32],
+        self, n: int, crops_of: Callable[[Int64, Int64], Float32], mix: Callable[[Float32, Float32, Float32], Float32]
     ) -> tuple[Float32, Float32]:
         """Draw crops, a share of them mixed with a second one.
 
