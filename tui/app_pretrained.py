@@ -25,13 +25,7 @@ _OFFERED = "pretrained_offered"
 
 
 class PretrainedApp(TrainingApp):
-    """Fetches a pretrained model.
-
-    Attributes
-    ----------
-    offers_pretrained
-        Whether the first start in a project says that there is a model to fetch.
-    """
+    """Fetches a pretrained model; `offers_pretrained`: the first start in a project says that there is one to fetch."""
 
     offers_pretrained = False
 

@@ -31,13 +31,7 @@ same as a table, with the SHA-256 of each recording's file.
 
 
 def write(source: Source, rows: pd.DataFrame, directory: Path) -> None:
-    """Write the attributions of all recordings of some rows, as a page and as a table.
-
-    Parameters
-    ----------
-    rows
-        With `recording_id`, `path`, `recording_sha256`, `group` and `licence`: what was written.
-    """
+    """Write the attributions of the recordings of `rows` as a page and a table, by path, hash, group and licence."""
     recordings = rows.drop_duplicates("recording_sha256").sort_values(["path", "recording_sha256"])
     columns = groups.own_columns(source.store)
     own = {number: {name.lower(): value for name, value in of_one.items()} for number, of_one in columns.items()}

@@ -106,13 +106,7 @@ class DataSet:
 
 
 def write(source: Source, data: DataSet, layout: str, directory: Path) -> None:
-    """Write the card, `README.md`.
-
-    Parameters
-    ----------
-    layout
-        A last section, in Markdown: the files, and their columns.
-    """
+    """Write the card, `README.md`; `layout`, its last section, describes the files and their columns in Markdown."""
     clips = data.clips
     label_table = summary.labels_by_part(source.annotations, clips, data.parts)
     verdicts = all_verdicts(source.store, source.as_of)

@@ -107,13 +107,7 @@ class LiveClassifier:
             self.remove(key)
 
     def weights(self, residuals: Float64) -> Float64:
-        """Return the weight of each labelled clip in predictions.
-
-        Parameters
-        ----------
-        residuals : (labelled clips, labels)
-            Of the labelled clips: their targets less their prior.
-        """
+        """Return the weight of each labelled clip in predictions, by its targets less its prior, (clips, labels)."""
         return np.asarray(self.inverse @ residuals)
 
     def predict(self, rows: Float32, prior: Float64, weights: Float64) -> Float64:

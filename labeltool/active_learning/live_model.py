@@ -60,13 +60,7 @@ class LivePredictions:
 
 @dataclass(slots=True)
 class LiveModel:
-    """The labelled clips and what is predicted from them.
-
-    Attributes
-    ----------
-    classifier
-        Its keys are the ids of clips.
-    """
+    """The labelled clips, by their ids, and what is predicted from them."""
 
     classifier: LiveClassifier = field(default_factory=LiveClassifier)
     _answers: dict[int, LabelledClip] = field(default_factory=dict)

@@ -17,13 +17,7 @@ MAX_EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class LabelOverview:
-    """A label of the project.
-
-    Attributes
-    ----------
-    split
-        What it is split into, while clips are left.
-    """
+    """A label of the project; `split` is what it is split into, while clips are left."""
 
     name: str
     clips: int

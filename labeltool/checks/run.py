@@ -23,13 +23,7 @@ class NotChecked:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What `check` returns.
-
-    Attributes
-    ----------
-    findings
-        By kind in that order, then the worst first: by severity, then by score.
-    """
+    """What `check` returns; `findings` by kind in that order, then the worst first: by severity, then by score."""
 
     checked: tuple[str, ...]
     findings: tuple[Finding, ...]

@@ -75,13 +75,7 @@ class Probabilities:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a model predicts for some clips, by both precisions.
-
-    Attributes
-    ----------
-    labels
-        Its labels by their names of now, each once.
-    """
+    """What a model predicts for some clips, by both precisions, for labels by their names of now, each once."""
 
     labels: tuple[str, ...]
     rule: ClipRule
@@ -153,13 +147,7 @@ def predict_clips(
 
 
 def metrics_of(predictions: Predictions, present: Float32, absent: Float32) -> Measured:
-    """Measure predictions.
-
-    Parameters
-    ----------
-    present, absent : (clips, labels) float32
-        Masses as in `labeltool.networks.heads`, a column for each label of the predictions.
-    """
+    """Measure predictions against the masses of `labeltool.networks.heads`, (clips, labels) float32 each."""
     rule, as_float, as_int8 = predictions.rule, predictions.as_float, predictions.as_int8
     threshold = rule.threshold if rule.head == "sigmoid" else heads.DEFAULT_THRESHOLD
     clip_of_patch = as_float.clip_of_patch

@@ -80,13 +80,7 @@ OnWindow = Callable[[float, float, npt.NDArray[Any]], None]
 
 
 class FileClassifier(Protocol):
-    """A loaded model that classifies files.
-
-    Attributes
-    ----------
-    labels
-        The labels of its scores by their current names, the background among them.
-    """
+    """A loaded model that classifies files, by labels with their current names, the background among them."""
 
     labels: Sequence[str]
 

@@ -85,13 +85,7 @@ def version_of(file: str) -> FileVersion | None:
 
 
 class EventFiles:
-    """The Parquet files of a folder; without pyarrow there are none, and none is written.
-
-    Parameters
-    ----------
-    folder
-        None: nothing is kept.
-    """
+    """The Parquet files of a folder; without one, or without pyarrow, there are none and none is written."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder if is_available() else None

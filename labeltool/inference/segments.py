@@ -82,12 +82,9 @@ def cut_segments(scan: Scan) -> Segments:
 
 
 def span_features(scan: Scan, spans: Sequence[tuple[float, float]]) -> Float32:
-    """Return one embedding for each of some spans (start and end, seconds) of a scanned recording.
+    """Return an embedding for each span (start and end, seconds) of a scanned recording, (spans, 2 * width) float32.
 
-    Returns
-    -------
-    (spans, 2 * width) float32
-        Mean and maximum over the windows inside the span; over the nearest one where none is.
+    It has mean and maximum over the windows inside the span; over the nearest one where none is.
     """
     windows = scan.windows
     hop_s, window_s = windows.hop / windows.rate_hz, windows.window / windows.rate_hz

@@ -144,13 +144,7 @@ class QuantisedDense:
 
 @dataclass(frozen=True, slots=True)
 class QuantisedHead:
-    """The layers of a `DenseHead` as int8; its output are probabilities of scale 1/256 and zero point -128.
-
-    Attributes
-    ----------
-    layers
-        With a ReLU after all but the last.
-    """
+    """The layers of a `DenseHead` as int8, with a ReLU after all but the last; output: scale 1/256, zero point -128."""
 
     layers: tuple[QuantisedDense, ...]
     activation: heads.Head

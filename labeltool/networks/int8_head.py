@@ -79,13 +79,7 @@ class Sigmoid:
 
 @dataclass(frozen=True, slots=True)
 class Int8Head:
-    """The layers of a network from its first dense one to its output.
-
-    Attributes
-    ----------
-    tensor
-        The tensor that the first of them reads, by its number in the file.
-    """
+    """The layers of a network from its first dense one, which reads the tensor of a number, to its output."""
 
     tensor: int
     layers: tuple[Dense | Softmax | Sigmoid, ...]

@@ -36,13 +36,7 @@ _LEAST_REPRESENTATIVE_PATCHES = 64
 
 
 def spread_patches(frontend: Frontend, clips: Sequence[Float32]) -> Float32:
-    """Return the patches of clips that `to_int8` uses of all of them; the others are not made.
-
-    Parameters
-    ----------
-    clips : (frames, columns) each
-        Of the frontend, one array a clip.
-    """
+    """Return the patches that `to_int8` uses of clips, (frames, columns) each; the others are not made."""
     ends = np.cumsum(frontend.patch_counts(frame_counts(clips)))
     chosen = _spread(int(ends[-1]) if len(ends) else 0)
     clip_of = np.searchsorted(ends, chosen, side="right")
@@ -285,10 +279,7 @@ def _reference_interpreter(tflite: bytes) -> Any:
 def optimised_interpreter(tflite: bytes, *, keep_tensors: bool = False) -> Any:
     """Return an interpreter with the optimised kernels, which round sums of a dense layer or a mean otherwise.
 
-    Parameters
-    ----------
-    keep_tensors
-        Whether tensors inside the network can be read after a run.
+    `keep_tensors` makes tensors inside the network readable after a run.
     """
     from ai_edge_litert.interpreter import OpResolverType
 

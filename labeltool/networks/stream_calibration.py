@@ -119,10 +119,7 @@ def choose_thresholds(scores: Float32, present: Float32, absent: Float32, head: 
 def peaks(smoothed: Float32, head: Head) -> Float32:
     """Return the largest probability at which an event of each label could begin, (labels,).
 
-    Parameters
-    ----------
-    smoothed : (patches, labels) float32
-        By `stream_rule.Smoother`, of patches above the gate.
+    `smoothed` comes from `stream_rule.Smoother`, (patches, labels) float32, of patches above the gate.
     """
     if head == "softmax":
         smoothed = np.where(smoothed == smoothed.max(axis=1, keepdims=True), smoothed, np.float32(0))

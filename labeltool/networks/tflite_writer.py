@@ -74,13 +74,7 @@ class TFLiteWriter:
         axis: int = 0,
         zero_point: int = 0,
     ) -> int:
-        """Add a constant, int8 or int32.
-
-        Parameters
-        ----------
-        scales
-            One, or one for each entry along `axis`; none for numbers that stand for themselves.
-        """
+        """Add a constant, int8 or int32, with one scale, one for each entry along `axis`, or none for plain numbers."""
         buffer = self._schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
         self._model.buffers.append(buffer)

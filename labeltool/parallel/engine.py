@@ -59,13 +59,7 @@ _dask: DaskWorkers | None = None
 
 @contextmanager
 def using(engine: Engine, shared: Path | None = None) -> Iterator[None]:
-    """Work on items by an engine in this process.
-
-    Parameters
-    ----------
-    shared
-        A folder that every worker must reach by this path: what they write goes there.
-    """
+    """Work on items by an engine in this process; workers write into `shared`, which each must reach by this path."""
     global _engine, _shared, _dask
     before = _engine, _shared, _dask
     _engine, _shared, _dask = engine, shared, None

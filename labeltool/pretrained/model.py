@@ -101,12 +101,9 @@ class PretrainedModel:
         return self._scores_of(self._run(pcm))
 
     def describe(self, pcm: Int16) -> ClipDescription:
-        """Compute the embedding and the class scores of a clip together: each window runs through the network once.
+        """Compute embedding and class scores of a clip together: each window runs through the network once.
 
-        Parameters
-        ----------
-        pcm : (samples,) int16
-            Mono, at the model's rate; padded with silence to a window.
+        `pcm` is mono int16 at the model's rate; silence pads it to a window.
         """
         window = self.card.window
         padded = np.pad(pcm, (0, max(0, window - len(pcm))))

@@ -227,12 +227,7 @@ def _try(path: Path, card: PretrainedCard, activation: Activation | None) -> Pre
 
 
 def _activation(scores: Float32) -> Activation:
-    """Return the activation that makes probabilities of a network's outputs.
-
-    Parameters
-    ----------
-    scores : (sounds, classes) float32
-    """
+    """Return the activation that makes probabilities of a network's outputs, (sounds, classes) float32."""
     if scores.min() >= 0.0 and scores.max() <= 1.0 + 1e-5:
         return "none"
     # Logarithms of a softmax: their own softmax gives it back.

@@ -60,12 +60,7 @@ class ClassScorer:
 
 @dataclass(frozen=True, slots=True)
 class ScoredClips:
-    """Annotated clips and a model's class scores of them.
-
-    Attributes
-    ----------
-    scores : (clips, classes) float32
-    """
+    """Annotated clips and a model's class scores of them, (clips, classes) float32."""
 
     labelled: tuple[LabelledClip, ...]
     scores: Float32
@@ -132,13 +127,7 @@ class MappedLabel:
 
 @dataclass(frozen=True, slots=True)
 class MapResult:
-    """The mapping of a model's classes to the project's labels.
-
-    Attributes
-    ----------
-    file, written
-        The mapping's file, and whether anything was written to it.
-    """
+    """The mapping of a model's classes to labels, its file, and whether anything was written to that."""
 
     pretrained: str
     file: str

@@ -63,13 +63,7 @@ class TrunkLayer:
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """The first layers of a pretrained model.
-
-    Attributes
-    ----------
-    input
-        What the codes of the log-mels stand for that the first layer takes.
-    """
+    """The first layers of a pretrained model; `input` is what the codes of log-mels stand for that they take."""
 
     name: str
     path: Path

@@ -32,12 +32,9 @@ _POOLS: Mapping[Pools, tuple[tuple[bool, _Pool], ...]] = {
 
 
 def feature_network(trunk: Trunk, *, middle: bool) -> bytes:
-    """Return the network from the codes of a patch of log-mels to those of its features.
+    """Return the network from the codes of a patch of log-mels to those of its features, as a TensorFlow Lite file.
 
-    Returns
-    -------
-    bytes
-        A TensorFlow Lite file: (1, mels, frames, 1) int8 in, (1, features) int8 out: the codes of a `TrunkFrontend`.
+    (1, mels, frames, 1) int8 in, (1, features) int8 out: the codes of a `TrunkFrontend`.
     """
     writer = TFLiteWriter()
     given, maps = _write_layers(writer, trunk)

@@ -105,13 +105,7 @@ def default_cluster_count(store: Store) -> int:
 def similar_clips(
     project: Project, store: Store, source: FeatureSource, clip: StoredClip, count: int
 ) -> SimilarClips | None:
-    """Return the clips nearest to one, itself first; None while it is not in the index.
-
-    Parameters
-    ----------
-    count
-        Number of clips at most, the clip itself among them.
-    """
+    """Return at most `count` clips nearest to one, itself first; None while it is not in the index."""
     index = NeighbourIndex.open(kept(source.folder(project)))
     row = index.row_of(clip) if index is not None else None
     if index is None or row is None:

@@ -24,13 +24,7 @@ LABEL_ORDER = f"created_at, COALESCE(NULLIF(instr('{LABEL_KEYS}', hotkey), 0), 9
 
 @dataclass(frozen=True, slots=True)
 class ProjectLabel:
-    """A label of the project.
-
-    Attributes
-    ----------
-    key, colour, definition
-        Empty where it has none.
-    """
+    """A label of the project; key, colour and definition are empty where it has none."""
 
     name: str
     key: str = ""

@@ -221,13 +221,7 @@ def model(store: Store, model_id: int | None = None) -> ModelRow:
 def add(
     store: Store, model: NewModel, *, parent_id: int | None, journal_mark: str, publish: Callable[[int], None]
 ) -> int:
-    """Store a model and return its id.
-
-    Parameters
-    ----------
-    publish
-        Puts the model's files in their place, given the id; when it fails, nothing is stored.
-    """
+    """Store a model and return its id; nothing is stored where `publish`, which puts its files in place, fails."""
     with store.transaction() as connection:
         cursor = connection.execute(
             "INSERT INTO models (uid, parent_id, architecture, labels_seen, journal_mark, clip_accuracy, "

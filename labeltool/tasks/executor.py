@@ -56,7 +56,13 @@ class Executor(Protocol):
     """Starts tasks."""
 
     def start(
-        self, project: Project | None, task: Task[R], *, niceness: int = 0, engine: Engine = LOCAL, **options: Any
+        self,
+        project: Project | None,
+        task: Task[R],
+        *,
+        niceness: int = 0,
+        engine: Engine = LOCAL,
+        **options: Any,
     ) -> Job[R]:
         """Start a task.
 

@@ -15,13 +15,7 @@ from labeltool.util.files.atomic_write import NewFolder
 
 
 def publish_model(store: Store, new: NewFolder, card: ModelCard, journal_mark: str, report: Progress) -> int:
-    """Store a model and name its folder by its id, which is returned.
-
-    Parameters
-    ----------
-    journal_mark
-        The newest journal row that it was trained on.
-    """
+    """Store a model, trained up to the row `journal_mark`; name its folder by its id, which is returned."""
     model = models.NewModel(
         card.architecture, card.to_json(), card.labels_seen, card.clip_accuracy, card.int8_clip_accuracy
     )

@@ -107,13 +107,7 @@ class HeadData:
 
 
 def fit_head(data: HeadData, settings: HeadSettings, *, seed: int = 0) -> DenseHead:
-    """Train a head.
-
-    Returns
-    -------
-    DenseHead
-        The same for the same data, settings and seed.
-    """
+    """Train a head; the same data, settings and seed give the same one."""
     from threadpoolctl import threadpool_limits
 
     # The order of sums, and so the last bit, depends on the number of threads.

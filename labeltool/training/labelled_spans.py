@@ -66,10 +66,7 @@ def labels_above(store: Store, highest_hz: float) -> dict[str, float]:
 def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
     """Read the labelled clips and the background of checked recordings, nothing of the locked test set.
 
-    Parameters
-    ----------
-    min_window_s
-        Shortest window of background, seconds: of a shorter one a network would get what is around it too.
+    Shorter windows of background than `min_window_s` would give a network what is around them too.
     """
     labelled = clips.labelled(store)
     parts: dict[int, list[CheckedPart]] = {}

@@ -61,13 +61,7 @@ OnProgress = Callable[[TrainingProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When `fit` must have ended.
-
-    Attributes
-    ----------
-    patches_after
-        Patches that are still to be scored after the training.
-    """
+    """When `fit` must have ended, with `patches_after` still to be scored then."""
 
     at_s: float
     patches_after: int

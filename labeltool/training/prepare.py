@@ -231,13 +231,7 @@ def prepare(
     unlabelled: Sequence[StoredClip],
     report: Progress,
 ) -> Prepared:
-    """Compute features, choose validation clips and gather unlabelled clips with a teacher's targets.
-
-    Parameters
-    ----------
-    cache
-        Of what the network is trained on.
-    """
+    """Compute features into `cache`, choose validation clips and gather unlabelled clips with a teacher's targets."""
     training_set = _drawn(training_set, request, settings, report, warm=parent is not None)
     report("computing features", 0, 0)
     features = _labelled_features(cache, training_set, request, report)

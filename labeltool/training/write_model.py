@@ -29,13 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A network that was fitted, as its card describes it.
-
-    Attributes
-    ----------
-    losses
-        Step and mean training loss.
-    """
+    """A network that was fitted, as its card describes it; `losses` are steps and mean training losses."""
 
     parameters: int
     macc: int

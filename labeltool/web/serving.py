@@ -34,12 +34,9 @@ def listen(host: str, port: int | None) -> socket.socket:
 async def until_signalled(
     app: web.Application, server_socket: socket.socket, *, ends_with_client: bool = False
 ) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP; then end what runs, within two seconds.
+    """Serve until SIGINT, SIGTERM or SIGHUP, then end what runs within two seconds.
 
-    Parameters
-    ----------
-    ends_with_client
-        Whether a request is cancelled when its client has gone.
+    `ends_with_client`: a request is cancelled when its client has gone.
     """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=ends_with_client)
     await runner.setup()

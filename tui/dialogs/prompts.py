@@ -67,13 +67,7 @@ class Confirm(Box[bool | None]):
 
 
 class TextPrompt(Box[str | None]):
-    """Returns the line of text on Enter, None on Escape.
-
-    Parameters
-    ----------
-    selected
-        Whether what is typed replaces it.
-    """
+    """Returns the line of text on Enter, None on Escape; what is typed replaces a `selected` text."""
 
     SUBTITLE = "Enter accepts   Esc cancels"
 

@@ -177,13 +177,7 @@ class Player:
         """Prepare a sound that is likely to be loaded next: a sound card needs no preparation, a page does."""
 
     def put(self, sound: Int16 | Source, *, play: bool) -> None:
-        """Load a sound in place of the last one, at its start.
-
-        Parameters
-        ----------
-        sound : (n,) int16, or a source of samples
-            Mono, at `PLAYBACK_RATE_HZ`.
-        """
+        """Load a sound in place of the last one, at its start: a source, or mono int16 at `PLAYBACK_RATE_HZ`."""
         with self._lock:
             self._sound = _InMemory(sound) if isinstance(sound, np.ndarray) else sound
             self._first, self._last = 0, len(sound)

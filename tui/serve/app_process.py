@@ -23,13 +23,7 @@ _QUIT_S = 1.2
 
 
 class AppProcess(AppService):
-    """The app of one page. It ends with the page, and the page with it.
-
-    Attributes
-    ----------
-    sound
-        What the page plays; None before the start.
-    """
+    """The app of one page. It ends with the page, and the page with it; `sound` is None before the start."""
 
     sound: SoundChannel | None = None
     _sound_task: asyncio.Task[None] | None = None

@@ -76,13 +76,7 @@ class Painting:
 
 
 class TimeTrack(Painted):
-    """Shows a sound over time, with a playhead over it; it has no padding.
-
-    Attributes
-    ----------
-    shows_whole
-        Whether it always shows the whole recording, and no part can be selected in it.
-    """
+    """Shows a sound over time, with a playhead, without padding; `shows_whole`: all of it, no part can be selected."""
 
     shows_whole: ClassVar[bool] = False
 

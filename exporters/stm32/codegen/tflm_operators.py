@@ -20,13 +20,7 @@ _HEADER = """\
 
 
 def tflm_operators_h(operators: Iterable[str]) -> str:
-    """Return the text of `tflm_operators.h`.
-
-    Parameters
-    ----------
-    operators
-        Different names as TFLite writes them (`CONV_2D`).
-    """
+    """Return the text of `tflm_operators.h` for different operators, named as TFLite does (`CONV_2D`)."""
     calls = [f"(resolver).{_method(name)}() == kTfLiteOk" for name in operators]
     return _HEADER.format(count=len(calls), calls=" && \\\n     ".join(calls))
 

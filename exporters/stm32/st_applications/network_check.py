@@ -46,13 +46,7 @@ _CORE_VERSION = """\
 
 
 def network_check(application: Application, inputs: int, labels: int) -> str:
-    """Return the check, to be compiled with the application.
-
-    Parameters
-    ----------
-    inputs, labels
-        Values of the model's input and output.
-    """
+    """Return the check, to be compiled with the application, for the numbers of the model's input and output values."""
     legacy = application.api == "legacy"
     return _CHECK.format(
         inputs=inputs,

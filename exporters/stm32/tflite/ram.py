@@ -50,13 +50,7 @@ def ram_figures(tflite: bytes) -> RamFigures:
 
 
 def tflm_arena(tflite: bytes) -> MeasuredArena | None:
-    """Measure TensorFlow Lite Micro's arena on this machine.
-
-    Returns
-    -------
-    MeasuredArena or None
-        None where the package tflite-micro is not installed or cannot run the model.
-    """
+    """Measure TensorFlow Lite Micro's arena here; None where tflite-micro is missing or cannot run the model."""
     if find_spec("tflite_micro") is None:
         return None
     result = subprocess.run([sys.executable, "-c", _PROGRAM], input=tflite, capture_output=True, check=False)

@@ -29,13 +29,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network with one input and one output.
-
-    Attributes
-    ----------
-    macc
-        Multiply-accumulates of one run: convolutions and dense layers.
-    """
+    """A network with one input and one output; `macc`: multiply-accumulates of one run (convolutions, dense layers)."""
 
     input: Tensor
     output: Tensor

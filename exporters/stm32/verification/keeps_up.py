@@ -48,13 +48,7 @@ TARGETS = (
 
 @dataclass(frozen=True, slots=True)
 class TargetFigures:
-    """What a core needs for a continuous stream.
-
-    Attributes
-    ----------
-    patch_hop_s
-        Seconds from one patch to the next: in them, the front end's new frames and the network must be computed.
-    """
+    """What a core needs for a continuous stream: a new patch and the network's output every `patch_hop_s` seconds."""
 
     target: Target
     fixed_point: bool

@@ -35,13 +35,7 @@ class WorkPackage:
 
 
 def shared_out(unlabelled: Sequence[StoredClip], packages: int, overlap: float) -> list[set[int]]:
-    """Return the ids of the clips of each package: groups stay whole where they are not too large.
-
-    Parameters
-    ----------
-    overlap
-        The share of the clips, 0 to 1, that are in two packages.
-    """
+    """Return the ids of the clips of each package, a share `overlap` of them in two; groups stay whole if they fit."""
     by_group: dict[str, list[StoredClip]] = {}
     for clip in sorted(unlabelled, key=lambda one: (one.sha256, one.start_s, one.end_s)):
         by_group.setdefault(clip.group, []).append(clip)

@@ -22,13 +22,7 @@ _AT_ONCE = 1_000_000
 
 
 class Coincidences:
-    """The peaks of all recordings.
-
-    Parameters
-    ----------
-    peaks : list of (n,) int64
-        Of each recording, as `landmarks.landmarks` returns them.
-    """
+    """The peaks of all recordings, (n,) int64 each, as `landmarks.landmarks` returns them."""
 
     def __init__(self, peaks: Sequence[Int64]) -> None:
         self._peaks = np.concatenate([one + (place << _FRAME_BITS) for place, one in enumerate(peaks)])

@@ -123,13 +123,7 @@ def parts_of(files: Sequence[Path]) -> Iterator[list[Path]]:
 def detect_in_parts(
     project: Project | None, files: Sequence[Path], model: str | None, options: Mapping[str, Any]
 ) -> Iterator[DetectResult]:
-    """Detect events in recordings and yield the result of each part.
-
-    Parameters
-    ----------
-    options
-        As JSON values, see `DetectOptions`.
-    """
+    """Detect events in recordings and yield each part's result; `options` are `DetectOptions` as JSON values."""
     from labeltool.tasks.registry import DETECT
 
     for part in parts_of(files):

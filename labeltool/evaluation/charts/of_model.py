@@ -17,13 +17,7 @@ _CELL = 24  # pixels
 
 
 def learning_curve(models: Iterable[tuple[int, int, Sequence[float | None]]]) -> Spec:
-    """Return accuracy by labelled clips.
-
-    Parameters
-    ----------
-    models
-        Of each its id, the labelled clips it was trained on, and its accuracy as `CURVES` names it.
-    """
+    """Return accuracy by labelled clips, of models by id, number of clips, and the accuracies that `CURVES` names."""
     values = [
         {"clips": labels_seen, "share": share, "kind": name, "text": f"model {model}: {name} {share:.1%}"}
         for model, labels_seen, shares in models
@@ -68,13 +62,7 @@ def loss_curve(losses: Iterable[Sequence[float]]) -> Spec:
 
 
 def shares_by_label(rows: Iterable[tuple[str, Sequence[Share | None]]], kinds: Sequence[str], title: str) -> Spec:
-    """Return two shares of each label, such as precision and recall, with their intervals.
-
-    Parameters
-    ----------
-    rows
-        Of each label its short name, each another one, and its shares, as `kinds` names them.
-    """
+    """Return two shares of each label, such as precision and recall, with their intervals, named by `kinds`."""
     values = [
         {**_share(share), "label": label, "kind": kind}
         for label, of_label in rows
@@ -106,13 +94,7 @@ def shares_by_label(rows: Iterable[tuple[str, Sequence[Share | None]]], kinds: S
 
 
 def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], labels: Sequence[str], unseen: Collection[str]) -> Spec:
-    """Return confusion matrices side by side; rows are the true labels.
-
-    Parameters
-    ----------
-    matrices
-        For "float" and "int8", (labels, labels).
-    """
+    """Return confusion matrices, (labels, labels), for "float" and "int8" side by side; rows are the true labels."""
     names = [name + ", not trained" * (label in unseen) for label, name in short_names(labels).items()]
     values = [
         {"form": form, "true": names[row], "predicted": names[column], "count": count, "share": count / sum(counts)}

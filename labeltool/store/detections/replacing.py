@@ -17,13 +17,7 @@ from labeltool.util.time_grid import MICROSECONDS, span_us
 
 @dataclass(frozen=True, slots=True)
 class DetectionScan:
-    """How a recording was searched for events.
-
-    Attributes
-    ----------
-    is_device
-        Whether as the device does; its scores are others.
-    """
+    """How a recording was searched for events; `is_device`: as the device does, with other scores."""
 
     is_device: bool
     thresholds: Mapping[str, float]

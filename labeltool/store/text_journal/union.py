@@ -34,13 +34,7 @@ from labeltool.util.urls import as_url, is_there, is_url
 
 
 class Union:
-    """Adds lines inside a transaction.
-
-    Parameters
-    ----------
-    sounds_in
-        The folder that relative paths of the lines are in; None: the project's own.
-    """
+    """Adds lines inside a transaction; relative paths are in the folder `sounds_in`, None: the project's own."""
 
     def __init__(
         self, store: Store, connection: sqlite3.Connection, result: JournalImport, sounds_in: Path | None

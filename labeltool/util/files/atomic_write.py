@@ -106,13 +106,7 @@ def open_empty(path: Path) -> BinaryIO:
 
 
 class NewFolder:
-    """A folder that is being written; made by `new_folder`.
-
-    Attributes
-    ----------
-    path
-        Where it is until it is published. Nobody else may write into it.
-    """
+    """A folder that is being written at `path`, by its maker alone, until it is published; made by `new_folder`."""
 
     def __init__(self, parent: Path, name: str, descriptor: int) -> None:
         self.path = parent / name

@@ -36,13 +36,7 @@ def thumbnail(clip: StoredClip) -> Levels:
 
 
 def strips(levels: Levels | None, *, dark: bool, ink: bool, colour_map: ColourMap = ColourMap.TEAL) -> list[list[Part]]:
-    """Return the parts of each line of a thumbnail; blank if there is none.
-
-    Parameters
-    ----------
-    ink
-        Whether the terminal has no colours.
-    """
+    """Return the parts of each line of a thumbnail, blank without one; `ink`: the terminal has no colours."""
     if levels is None:
         return [[(" " * COLUMNS, "")]] * LINES
     pairs = levels.reshape(LINES, 2, COLUMNS)
