@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from labeltool.clip_columns import LabelledClips, StoredClips
+from labeltool.clip_arrays import LabelledClips, StoredClips
 from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import groups, recordings

@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from labeltool.clip_columns import LabelledClips
+from labeltool.clip_arrays import LabelledClips
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import Store, checked, clips, groups, spans
 from labeltool.store.checked import CheckedPart

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from labeltool.clip_columns import LabelledClips
+from labeltool.clip_arrays import LabelledClips
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import draw_clips
 from labeltool.networks.heads import Head
@@ -143,8 +143,8 @@ def build_training_set(
     clips = LabelledClips(chain(clips, windows))
     # Of each kind of verdicts once, then for each clip.
     present, absent = (
-        rows[np.asarray(clips.kind)]
-        for rows in target_arrays(clips.kinds, labels, head=head, background=nothing, assumed_absent=assumed)
+        rows[np.asarray(clips.distinct_row)]
+        for rows in target_arrays(clips.distinct, labels, head=head, background=nothing, assumed_absent=assumed)
     )
     return TrainingSet(clips.clips, labels, head, nothing, present, absent, multi_label, assumed)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from helpers.tones import A, P, U
-from labeltool.clip_columns import LabelledClips, StoredClips
+from labeltool.clip_arrays import LabelledClips, StoredClips
 from labeltool.hierarchy import Hierarchy
 from labeltool.records import LabelledClip, StoredClip
 
@@ -59,7 +59,7 @@ def test_labelled_clips_come_back_as_they_were_verdict_by_verdict() -> None:
     clips = LabelledClips(records)
     assert clips == records and pickle.loads(pickle.dumps(clips)) == records
     assert [[*one.verdicts] for one in clips] == [[*one.verdicts] for one in records]  # in their order
-    assert len(clips.kinds) == 10
+    assert len(clips.distinct) == 10
     assert clips[3:9] == records[3:9] and clips.pick([9, 3]) == [records[9], records[3]]
     assert LabelledClips.of(clips) is clips and LabelledClips.of(records) == records
 

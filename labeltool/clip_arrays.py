@@ -78,15 +78,15 @@ class LabelledClips(Sequence[LabelledClip]):
     ----------
     clips
         Without their verdicts.
-    kinds
+    distinct
         Of the clips with the same verdicts, one.
-    kind
-        The place in `kinds` for each clip; as int32, it is no copy for NumPy.
+    distinct_row
+        The place in `distinct` for each clip; as int32, it is no copy for NumPy.
     """
 
     def __init__(self, labelled: Iterable[LabelledClip] = ()) -> None:
-        self.kinds: list[LabelledClip] = []
-        self.kind = array("i")
+        self.distinct: list[LabelledClip] = []
+        self.distinct_row = array("i")
         self._places: dict[object, int] = {}
         self.clips = StoredClips(map(self._added, labelled))
 
@@ -96,18 +96,18 @@ class LabelledClips(Sequence[LabelledClip]):
         return labelled if isinstance(labelled, LabelledClips) else cls(labelled)
 
     def _added(self, one: LabelledClip) -> StoredClip:
-        self.kind.append(self._kind_of(one))
+        self.distinct_row.append(self._distinct_row_of(one))
         return one.clip
 
-    def _kind_of(self, one: LabelledClip) -> int:
+    def _distinct_row_of(self, one: LabelledClip) -> int:
         # By the order of the verdicts too: it is kept.
-        place = self._places.setdefault((*one.verdicts.items(), one.none_of_these, one.hierarchy), len(self.kinds))
-        if place == len(self.kinds):
-            self.kinds.append(one)
+        place = self._places.setdefault((*one.verdicts.items(), one.none_of_these, one.hierarchy), len(self.distinct))
+        if place == len(self.distinct):
+            self.distinct.append(one)
         return place
 
     def __len__(self) -> int:
-        return len(self.kind)
+        return len(self.distinct_row)
 
     @overload
     def __getitem__(self, index: int) -> LabelledClip: ...
@@ -118,13 +118,13 @@ class LabelledClips(Sequence[LabelledClip]):
     def __getitem__(self, index: int | slice) -> LabelledClip | list[LabelledClip]:
         if isinstance(index, slice):
             return [self[row] for row in range(*index.indices(len(self)))]
-        of_kind = self.kinds[self.kind[index]]
-        return LabelledClip(self.clips[index], of_kind.verdicts, of_kind.none_of_these, of_kind.hierarchy)
+        same = self.distinct[self.distinct_row[index]]
+        return LabelledClip(self.clips[index], same.verdicts, same.none_of_these, same.hierarchy)
 
     def __iter__(self) -> Iterator[LabelledClip]:
-        for clip, kind in zip(self.clips, self.kind, strict=True):
-            of_kind = self.kinds[kind]
-            yield LabelledClip(clip, of_kind.verdicts, of_kind.none_of_these, of_kind.hierarchy)
+        for clip, row in zip(self.clips, self.distinct_row, strict=True):
+            same = self.distinct[row]
+            yield LabelledClip(clip, same.verdicts, same.none_of_these, same.hierarchy)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
@@ -133,20 +133,20 @@ class LabelledClips(Sequence[LabelledClip]):
 
     def set_verdicts(self, row: int, one: LabelledClip) -> None:
         """Give the clip at a place the verdicts of another record of it."""
-        self.kind[row] = self._kind_of(one)
+        self.distinct_row[row] = self._distinct_row_of(one)
 
     def pick(self, rows: Sequence[int]) -> LabelledClips:
         """Return some of the clips, by their row numbers, in the order of those numbers."""
         picked = LabelledClips()
-        picked.clips, picked.kinds, picked._places = self.clips.pick(rows), self.kinds, self._places
-        picked.kind = array("i", (self.kind[row] for row in rows))
+        picked.clips, picked.distinct, picked._places = self.clips.pick(rows), self.distinct, self._places
+        picked.distinct_row = array("i", (self.distinct_row[row] for row in rows))
         return picked
 
     def where(self, is_wanted: Callable[[LabelledClip], bool]) -> LabelledClips:
         """Return the clips that are wanted; their verdicts alone decide."""
-        wanted = [is_wanted(one) for one in self.kinds]
-        return self.pick(array("q", (row for row, kind in enumerate(self.kind) if wanted[kind])))
+        wanted = [is_wanted(one) for one in self.distinct]
+        return self.pick(array("q", (row for row, place in enumerate(self.distinct_row) if wanted[place])))
 
     def counted(self) -> list[tuple[LabelledClip, int]]:
-        """Return a clip of each kind there is, and how many there are of it."""
-        return [(self.kinds[kind], count) for kind, count in Counter(self.kind).items()]
+        """Return one clip of those with the same verdicts, and their number."""
+        return [(self.distinct[place], count) for place, count in Counter(self.distinct_row).items()]
