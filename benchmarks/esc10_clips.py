@@ -127,7 +127,7 @@ def query_clips(
         probabilities = None
         if len(np.unique(targets[labelled].argmax(axis=1))) > 1:
             some = np.sort(np.random.default_rng([seed, len(rest)]).permutation(rest)[:MAX_SELF_TRAINED])
-            if not linear_probe.self_training_helps(
+            if not linear_probe.may_train_itself(
                 embeddings[labelled],
                 targets[labelled],
                 [groups[i] for i in labelled],

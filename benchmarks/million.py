@@ -80,7 +80,7 @@ COMMANDS = (
     ("retrain --budget", "retrain --budget 120 --json", ""),
     ("suggest", "suggest", "linear"),
 )
-OF_FEATURES = {"made-up features", "retrain --budget", "suggest"}
+NEED_FEATURES = {"made-up features", "retrain --budget", "suggest"}
 NOT_MEASURED = {"plant", "made-up features"}
 
 
@@ -214,7 +214,7 @@ def measure(folder: Path, clips: int, only: list[str]) -> dict[str, Taken]:
     for name in ("project", "other"):
         measured(command_line("init", folder / name))
     for name, command, _ in COMMANDS:
-        needed = name.startswith(("import", "plant")) or (name in NOT_MEASURED and not OF_FEATURES.isdisjoint(only))
+        needed = name.startswith(("import", "plant")) or (name in NOT_MEASURED and not NEED_FEATURES.isdisjoint(only))
         if only and name not in only and not needed:
             continue
         if name in STEPS:

@@ -210,7 +210,7 @@ def _by_embeddings(
 ) -> list[Candidate]:
     """Return a classifier over embeddings, or nothing where too few of the labelled clips can be read."""
     labelled, rows, pool = _embedded(scorer, training_set, unlabelled, seed)
-    if labelled.head == "softmax" and not linear_probe.self_training_helps(
+    if labelled.head == "softmax" and not linear_probe.may_train_itself(
         rows, labelled.present, labelled.groups, pool.rows, pool.groups
     ):
         pool = _UnlabelledPool(pool.rows[:0], [])

@@ -85,7 +85,7 @@ def compute_features(
     require_any: bool = True,
     limit: TimeLimit = NO_LIMIT,
     first: Sequence[StoredClip] = (),
-    in_turn: Sequence[StoredClip] = (),
+    compute_order: Sequence[StoredClip] = (),
 ) -> ClipFeatures:
     """Compute what the cache lacks and return the features of all clips that can be read.
 
@@ -97,7 +97,7 @@ def compute_features(
         No clip is begun after it.
     first
         Those of the clips that are computed in any case.
-    in_turn
+    compute_order
         All clips, in the order in which they are computed where the time is limited; default as they are given.
 
     Raises
@@ -107,7 +107,7 @@ def compute_features(
     """
     failed = cache.compute(first) if first else {}
     failed |= cache.compute(
-        in_turn or clips, progress=lambda done, total: report("computing features", done, total), limit=limit
+        compute_order or clips, progress=lambda done, total: report("computing features", done, total), limit=limit
     )
     there = cache.has(clips)
     if require_any and failed and not there.any():

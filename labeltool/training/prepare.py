@@ -294,7 +294,7 @@ def _labelled_features(
         report=report,
         limit=request.budget.features,
         first=pick(clips, rows[:labels]),
-        in_turn=pick(clips, rows),
+        compute_order=pick(clips, rows),
     )
 
 

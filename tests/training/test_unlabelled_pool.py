@@ -27,7 +27,7 @@ from labeltool.training.unlabelled.label_propagation import (
     spread_by_label,
     spread_labels,
 )
-from labeltool.training.unlabelled.linear_probe import label_by_probes, self_training_helps, train_probe
+from labeltool.training.unlabelled.linear_probe import label_by_probes, may_train_itself, train_probe
 from labeltool.training.unlabelled.pool import Pool, draw_weights
 
 
@@ -257,11 +257,11 @@ def test_a_probe_trains_itself_on_a_pool_where_embeddings_separate_the_labels_an
     labelled, pool = embeddings[:30], embeddings[30:]
     groups, pool_groups = [f"clip-{i}" for i in range(30)], [f"pool-{i}" for i in range(90)]
     separated, other = np.eye(3, dtype=np.float32)[kind[:30]], np.eye(3, dtype=np.float32)[rng.permutation(30) % 3]
-    assert self_training_helps(labelled, separated, groups, pool, pool_groups)
-    assert not self_training_helps(labelled, other, groups, pool, pool_groups)
+    assert may_train_itself(labelled, separated, groups, pool, pool_groups)
+    assert not may_train_itself(labelled, other, groups, pool, pool_groups)
     # Too few to tell, and nothing to tell apart without the one group.
-    assert self_training_helps(labelled[:19], other[:19], groups[:19], pool, pool_groups)
-    assert self_training_helps(labelled, other, ["one"] * 30, pool, ["one"] * 90)
+    assert may_train_itself(labelled[:19], other[:19], groups[:19], pool, pool_groups)
+    assert may_train_itself(labelled, other, ["one"] * 30, pool, ["one"] * 90)
 
 
 def test_probes_estimate_nothing_for_a_label_that_is_never_present_or_never_absent() -> None:

@@ -38,7 +38,7 @@ def train_probe(head: Head, labelled: Float32, present: Float32, absent: Float32
 
     A logistic regression over the square roots of the embeddings, brought to one length (the Hellinger kernel, with
     which activations compare better). Under a softmax it then trains itself on the pool: on its most confident
-    predictions first, in the end on all, which `self_training_helps` judges; under a sigmoid there is one regression
+    predictions first, in the end on all, which `may_train_itself` judges; under a sigmoid there is one regression
     for each label, as in `label_by_probes`.
 
     Parameters
@@ -77,7 +77,7 @@ def train_probe(head: Head, labelled: Float32, present: Float32, absent: Float32
     return predict
 
 
-def self_training_helps(
+def may_train_itself(
     labelled: Float32, present: Float32, groups: Sequence[str], pool: Float32, pool_groups: Sequence[str]
 ) -> bool:
     """Return whether a classifier of one label a clip may train itself on a pool.
