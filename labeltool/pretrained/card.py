@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from msgspec import convert
 
@@ -26,8 +26,6 @@ _ADD_AGAIN = "`labeltool model remove`, then add it again"
 
 Activation = Literal["none", "sigmoid", "softmax"]
 """What makes probabilities of the scores: nothing where they are probabilities."""
-
-ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,11 @@ from labeltool.networks.architectures import architecture
 from labeltool.networks.device_targets import with_patch_length
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import PretrainedCard, read_card
-from labeltool.pretrained.model import PretrainedModel
+from labeltool.pretrained.model import opened_model
 from labeltool.project import Project
 from labeltool.type_aliases import Float32, Int16
 
 _FULL_SCALE = 32768.0
-_opened: dict[tuple[Path, str], PretrainedModel] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class EmbeddingFrames:
             samples = pcm[number * hop : number * hop + window]
             if samples.any():
                 frame[0] = np.sqrt(np.square(samples / _FULL_SCALE).mean())
-                frame[1:] = _opened_model(self.path, self.card).embed_window(samples)
+                frame[1:] = opened_model(self.path, self.card, True).embed_window(samples)
         return frames
 
 
@@ -128,7 +127,7 @@ def embedding_frontend(arch: str, patch_s: float | None, path: Path, card: Pretr
     """
     frontend = architecture(arch).frontend
     assert isinstance(frontend, EmbeddingFrontend), "an architecture that takes embeddings"
-    width = len(_opened_model(path, card).embed_window(np.zeros(card.window, np.int16)))
+    width = len(opened_model(path, card, True).embed_window(np.zeros(card.window, np.int16)))
     frontend = replace(
         frontend,
         sample_rate_hz=card.rate_hz,
@@ -138,12 +137,3 @@ def embedding_frontend(arch: str, patch_s: float | None, path: Path, card: Pretr
         pretrained=card.fingerprint,
     )
     return with_patch_length(frontend, patch_s)
-
-
-def _opened_model(path: Path, card: PretrainedCard) -> PretrainedModel:
-    """Return a pretrained model, loaded once; one is kept at a time."""
-    key = (path, card.fingerprint)
-    if key not in _opened:
-        _opened.clear()
-        _opened[key] = PretrainedModel(path, card, embedding=True)
-    return _opened[key]

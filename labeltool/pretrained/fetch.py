@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from labeltool.audio.files import content_hash
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import download, registry
 from labeltool.pretrained.registry import AddResult
@@ -42,7 +42,7 @@ def file_beside(project: Project, model: download.PublishedModel) -> Path | None
     for folder in _folders(project):
         with suppress(OSError):
             for path in sorted(folder.glob(f"*{Path(model.file).suffix}")):
-                if path.stat().st_size == model.bytes and _sha256(path) == model.sha256:
+                if path.stat().st_size == model.bytes and content_hash(path) == model.sha256:
                     return path
     return None
 
@@ -55,8 +55,3 @@ def _folders(project: Project) -> Iterator[Path]:
         )
         folders = {Path(store.absolute_path(path)).parent for (path,) in rows}
     yield from sorted(folders)[:_MAX_FOLDERS]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -70,7 +70,7 @@ class PretrainedModel:
             self._network = runtime.open_network(path, card.shape, inner)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _sent, (self._path, self.card, self._embedding is not None)
+        return opened_model, (self._path, self.card, self._embedding is not None)
 
     @property
     def fingerprint(self) -> str:
@@ -205,8 +205,8 @@ class PretrainedModel:
 _opened: dict[tuple[Path, str, bool], PretrainedModel] = {}
 
 
-def _sent(path: Path, card: PretrainedCard, embedding: bool) -> PretrainedModel:
-    """Return a model that was sent to this process; it is loaded once, and one is kept at a time."""
+def opened_model(path: Path, card: PretrainedCard, embedding: bool) -> PretrainedModel:
+    """Return a model, which may have been sent to this process; it is loaded once, and one is kept at a time."""
     key = (path, card.fingerprint, embedding)
     if key not in _opened:
         _opened.clear()
