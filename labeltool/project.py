@@ -21,7 +21,7 @@ from labeltool.store.opening import labeltool_errors
 from labeltool.util.files.atomic_write import open_empty, write_bytes, write_text
 from labeltool.util.files.no_links import make_folder, refuse_links
 from labeltool.util.files.project_names import DATABASE_FILE, SETTINGS_FILE
-from labeltool.util.files.writable import writable_folder
+from labeltool.util.files.writable import writable_folder, writing_to
 from labeltool.util.user_state import read_user_state
 
 # Databases of which this process tried to write today's backup.
@@ -278,10 +278,8 @@ def write_setting(project: Project, table: str, name: str, value: object) -> Set
     cast(MutableMapping[str, object], document[table])[name] = value
     text = tomlkit.dumps(document)
     settings = parse_settings(text, path)
-    try:
+    with writing_to(path):
         write_bytes(path, text.encode(), durable=True)
-    except OSError as error:
-        raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
     return settings
 
 

@@ -35,7 +35,7 @@ from labeltool.util.files.atomic_write import open_atomic, remove_tree, write_te
 from labeltool.util.files.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
 from labeltool.util.files.no_links import make_folder, open_folder
 from labeltool.util.files.npz import UNREADABLE
-from labeltool.util.files.writable import both
+from labeltool.util.files.writable import both, writing_to
 from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 FrameFunction = Callable[[Int16], npt.NDArray[Any]]
@@ -147,7 +147,8 @@ class FeatureCache:
         self._use(clips)
         if not missing or limit.has_passed:
             return {}
-        self._make_directory()
+        with writing_to(self.directory, "the cache"):
+            make_folder(self.directory)
         processes = processes_for(len(missing), at_least=_CLIPS_WORTH_A_PROCESS) or workers
         size = min(_CLIPS_PER_SHARD, -(-len(missing) // (processes or worker_count())))
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
@@ -264,12 +265,6 @@ class FeatureCache:
                     if path in known:
                         known[path].is_gone = True
 
-    def _make_directory(self) -> None:
-        try:
-            make_folder(self.directory)
-        except OSError as error:
-            raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=self.directory) from error
-
     def _read_indexes(self) -> None:
         """Read the indexes of new shards; a damaged one is checked once."""
         for folder in both(self.directory):
@@ -370,10 +365,8 @@ def _write_shard(
         except LabeltoolError as error:
             failed[clip.key] = error
     if computed:
-        try:
+        with writing_to(directory, "the cache"):
             write_frames(directory, computed)
-        except OSError as error:
-            raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=directory) from error
     return len(computed) + len(failed), failed
 
 

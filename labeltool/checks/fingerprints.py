@@ -28,7 +28,7 @@ from labeltool.util.connected import Connected
 from labeltool.util.files.atomic_write import write_bytes
 from labeltool.util.files.bounded_read import MAX_TABLE_BYTES, read_bytes
 from labeltool.util.files.no_links import make_folder
-from labeltool.util.files.writable import kept
+from labeltool.util.files.writable import kept, writing_to
 
 # Raised whenever landmarks, candidates or their confirmation are computed in another way.
 _VERSION = 3
@@ -220,8 +220,6 @@ def _read(folder: Path) -> _Kept:
 
 
 def _write(folder: Path, content: _Kept) -> None:
-    try:
+    with writing_to(folder, "the cache"):
         make_folder(folder)
         write_bytes(folder / _FILE, msgspec.msgpack.encode(content))
-    except OSError as error:
-        raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=folder) from error

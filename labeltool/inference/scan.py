@@ -29,7 +29,7 @@ from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.type_aliases import Float32
 from labeltool.util.files.atomic_write import open_atomic, remove_tree
 from labeltool.util.files.no_links import make_folder, open_folder
-from labeltool.util.files.writable import kept
+from labeltool.util.files.writable import kept, writing_to
 
 Block = tuple[int, int]
 """The number of the first window, and the number of windows."""
@@ -135,20 +135,15 @@ class Scan:
         np.save(saved, scores.astype(np.float16))
         plain = saved.getbuffer()
         packed = zlib.compress(plain, level=1)
-        try:
-            with open_atomic(self._file(block)) as file:
-                file.write(packed if 2 * len(packed) < len(plain) else plain)
-        except OSError as error:
-            raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
+        with writing_to(self.folder, "scores"), open_atomic(self._file(block)) as file:
+            file.write(packed if 2 * len(packed) < len(plain) else plain)
 
     def _make_folder(self) -> None:
         """Make the folder and mark it as used now."""
-        try:
+        with writing_to(self.folder, "scores"):
             make_folder(self.folder)
             with open_folder(self.folder.parent) as parent:
                 parent.touch(self.folder.name)
-        except OSError as error:
-            raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 
     def _file(self, block: Block) -> Path:
         return self.folder / f"{block[0]:08}.npy"

@@ -9,8 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.errors import in_one_line
 from labeltool.util.files.atomic_write import write_text
+from labeltool.util.files.writable import writing_to
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -64,8 +65,6 @@ def write_page(path: Path, text: str) -> Path:
         When it cannot be written.
     """
     where = path.parent.resolve() / path.name
-    try:
+    with writing_to(path):
         write_text(where, text)
-    except OSError as error:
-        raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
     return where

@@ -19,6 +19,7 @@ from labeltool.records import label_name
 from labeltool.type_aliases import Bools, Float32, Int64
 from labeltool.util.files.atomic_write import write_text
 from labeltool.util.files.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
+from labeltool.util.files.writable import writing_to
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -245,10 +246,8 @@ def _edit(folder: Path, change: Callable[[TOMLDocument], None]) -> None:
     text = read_text(path, MAX_TOML_BYTES) if path.exists() else _PREAMBLE
     document = tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")
     change(document)
-    try:
+    with writing_to(path):
         write_text(path, tomlkit.dumps(document))
-    except OSError as error:
-        raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
 
 
 def _rarely_detected(scores: Float32 | None, present: Bools | None, label: int, classes: Sequence[int]) -> bool:

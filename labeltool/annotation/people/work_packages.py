@@ -17,6 +17,7 @@ from labeltool.store import Store, clips
 from labeltool.store.text_journal.lines import ClipLine, Line, RecordingLine, export_lines
 from labeltool.store.text_journal.reading import import_journal
 from labeltool.util.files.atomic_write import new_folder, write_text
+from labeltool.util.files.writable import writing_to
 
 # A group with more than this part of a package is shared out in runs of clips: else one recording would be one's work.
 _PARTS_OF_A_PACKAGE = 4
@@ -86,17 +87,14 @@ def write_packages(
             )
         shares = shared_out(unlabelled, packages, overlap)
         written = []
-        try:
-            with new_folder(folder.parent) as new:
-                for place, share in enumerate(shares):
-                    report(place + 1)
-                    name = f"{folder.name}-{place + 1}"
-                    others = set().union(*(one for other, one in enumerate(shares) if other != place))
-                    _write_package(project, store, new.path / name, unlabelled, share)
-                    written.append(WorkPackage(str(folder / name), len(share), len(share & others)))
-                new.publish(folder.name)
-        except OSError as error:
-            raise LabeltoolError(f"cannot be written: {error.strerror or error}", file=folder) from error
+        with writing_to(folder), new_folder(folder.parent) as new:
+            for place, share in enumerate(shares):
+                report(place + 1)
+                name = f"{folder.name}-{place + 1}"
+                others = set().union(*(one for other, one in enumerate(shares) if other != place))
+                _write_package(project, store, new.path / name, unlabelled, share)
+                written.append(WorkPackage(str(folder / name), len(share), len(share & others)))
+            new.publish(folder.name)
     return written
 
 

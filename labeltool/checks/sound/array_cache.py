@@ -28,7 +28,7 @@ from labeltool.type_aliases import Progress
 from labeltool.util.files.atomic_write import open_atomic, remove_tree
 from labeltool.util.files.no_links import make_folder
 from labeltool.util.files.npz import UNREADABLE, open_npz
-from labeltool.util.files.writable import both
+from labeltool.util.files.writable import both, writing_to
 from labeltool.util.urls import is_there
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -94,10 +94,8 @@ class ArrayCache:
     def _computed(self, missing: Sequence[_Source]) -> Iterator[tuple[dict[str, Arrays], dict[str, LabeltoolError]]]:
         if not missing:
             return
-        try:
+        with writing_to(self.directory, "the cache"):
             make_folder(self.directory)
-        except OSError as error:
-            raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=self.directory) from error
         processes = processes_for(len(missing), at_least=_WORTH_A_PROCESS)
         # Enough shards that every process has some, and that the progress is seen.
         size = min(_PER_SHARD, max(16, -(-len(missing) // (8 * (processes or worker_count())))))
@@ -149,11 +147,8 @@ def _write_shard(
         parts = [arrays[name] for arrays in done.values()]
         content[name] = np.concatenate(parts)
         content[f"{name}.lengths"] = np.array([len(part) for part in parts])
-    try:
-        with open_atomic(directory / f"{uuid.uuid4().hex}.npz") as file:
-            np.savez(file, **content)  # type: ignore[arg-type]
-    except OSError as error:
-        raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=directory) from error
+    with writing_to(directory, "the cache"), open_atomic(directory / f"{uuid.uuid4().hex}.npz") as file:
+        np.savez(file, **content)  # type: ignore[arg-type]
     return done, failed
 
 

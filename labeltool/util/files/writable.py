@@ -12,9 +12,11 @@ import os
 import shutil
 import tempfile
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from labeltool.errors import LabeltoolError
 from labeltool.util.files.atomic_write import new_folder
 
 FULL = "the disk is full"
@@ -38,6 +40,16 @@ atexit.register(_temporary.close)
 def why_not(error: OSError) -> str:
     """Return why something cannot be written, in a few words; "" where the error is of another kind."""
     return _WHY.get(error.errno or 0, "")
+
+
+@contextmanager
+def writing_to(place: Path, what: str = "") -> Iterator[None]:
+    """Raise the system's errors of writing as a `LabeltoolError` with the place, what is written there, and why not."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{what} cannot be written: {error.strerror or error}".lstrip()
+        raise LabeltoolError(reason, file=place) from error
 
 
 def why_not_writable(*paths: Path) -> str:
