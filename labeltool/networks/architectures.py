@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend, SampleFrontend
@@ -71,32 +72,6 @@ def _residual_block(x: Any, filters: int, stride: int, name: str) -> Any:
     return layers.ReLU(name=f"{name}_out")(x)
 
 
-def _miniresnet_body(x: Any, stacks: int) -> Any:
-    import keras
-
-    layers = keras.layers
-    x = layers.ZeroPadding2D(3, name="stem_pad")(x)
-    x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
-    x = layers.BatchNormalization(name="stem_norm")(x)
-    x = layers.ReLU(name="stem_relu")(x)
-    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-    x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
-    for stack in range(stacks):
-        filters = 64 * 2**stack
-        x = _residual_block(x, filters, 1, f"stack{stack + 1}_block1")
-        x = _residual_block(x, filters, 2, f"stack{stack + 1}_block2")
-    return x
-
-
-def _miniresnet(stacks: int) -> Callable[[Any], Any]:
-    def backbone(x: Any) -> Any:
-        import keras
-
-        return keras.layers.Flatten(name="features")(_miniresnet_body(x, stacks))
-
-    return backbone
-
-
 def _norm_relu(x: Any, name: str) -> Any:
     import keras
 
@@ -125,22 +100,23 @@ def _preactivated_block(x: Any, filters: int, stride: int, name: str) -> Any:
     return layers.Add(name=f"{name}_out")([shortcut, y])
 
 
-def _miniresnetv2(stacks: int) -> Callable[[Any], Any]:
-    def backbone(x: Any) -> Any:
-        import keras
+def _miniresnet(x: Any, stacks: int, *, v2: bool = False) -> Any:
+    import keras
 
-        layers = keras.layers
-        x = layers.ZeroPadding2D(3, name="stem_pad")(x)
-        x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
-        x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-        x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
-        for stack in range(stacks):
-            filters = 64 * 2**stack
-            x = _preactivated_block(x, filters, 1, f"stack{stack + 1}_block1")
-            x = _preactivated_block(x, filters, 2, f"stack{stack + 1}_block2")
-        return layers.Flatten(name="features")(_norm_relu(x, "out"))
-
-    return backbone
+    layers = keras.layers
+    block = _preactivated_block if v2 else _residual_block
+    x = layers.ZeroPadding2D(3, name="stem_pad")(x)
+    x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
+    if not v2:
+        x = layers.BatchNormalization(name="stem_norm")(x)
+        x = layers.ReLU(name="stem_relu")(x)
+    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+    for stack in range(stacks):
+        filters = 64 * 2**stack
+        x = block(x, filters, 1, f"stack{stack + 1}_block1")
+        x = block(x, filters, 2, f"stack{stack + 1}_block2")
+    return layers.Flatten(name="features")(_norm_relu(x, "out") if v2 else x)
 
 
 # Filters and stride of the separable layers after the first, plain convolution.
@@ -278,10 +254,10 @@ _EMBEDDING_TRAINING: Mapping[str, Any] = {"epochs": 20, "most_patches": 80_000, 
 ARCHITECTURES: Mapping[str, Architecture] = {
     spec.name: spec
     for spec in (
-        Architecture("miniresnet", _miniresnet(1), 131_338, 14.5, _V1 + ", 1 stack"),
-        Architecture("miniresnet2", _miniresnet(2), 463_882, 26.0, _V1 + ", 2 stacks"),
-        Architecture("miniresnetv2", _miniresnetv2(1), 126_410, 15.0, _V2 + ", 1 stack"),
-        Architecture("miniresnetv2_2", _miniresnetv2(2), 440_906, 27.0, _V2 + ", 2 stacks"),
+        Architecture("miniresnet", partial(_miniresnet, stacks=1), 131_338, 14.5, _V1 + ", 1 stack"),
+        Architecture("miniresnet2", partial(_miniresnet, stacks=2), 463_882, 26.0, _V1 + ", 2 stacks"),
+        Architecture("miniresnetv2", partial(_miniresnet, stacks=1, v2=True), 126_410, 15.0, _V2 + ", 1 stack"),
+        Architecture("miniresnetv2_2", partial(_miniresnet, stacks=2, v2=True), 440_906, 27.0, _V2 + ", 2 stacks"),
         Architecture(
             "yamnet256",
             _yamnet256,
