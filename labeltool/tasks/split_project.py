@@ -1,10 +1,16 @@
-"""How a project's data set is split: what stays together beside groups, and which clips are in which part."""
+"""How a project's data set is split: what stays together beside groups, and which clips are in which part.
+
+What a recorder made at one site within a night is no independent sample of it: neighbours in time share weather, the
+same animals, the recorder's own noise. A split that parts them measures how well it is remembered (Roberts et al. 2017,
+"Cross-validation strategies for data with temporal, spatial, hierarchical, or phylogenetic structure").
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 from labeltool.checks.fingerprints import find_pairs
@@ -12,9 +18,8 @@ from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import LabelledClip
 from labeltool.store import Store, groups, recordings
-from labeltool.training import data_split, time_blocks
+from labeltool.training import data_split
 from labeltool.training.splits import Part
-from labeltool.training.time_blocks import BLOCK_HOURS
 from labeltool.type_aliases import Progress
 from labeltool.util.counted import counted
 from labeltool.util.recorded_at import RecordedAt, recorded_at
@@ -31,7 +36,8 @@ class SplitOptions:
     folds
         Divide into as many folds instead; None: into three parts.
     block_hours
-        Recordings of a site within a block of as many hours, counted from noon, stay together; 0: none do by time.
+        Recordings of a site within a block of as many hours, counted from noon, stay together; 0: none do by time. 24:
+        a night with the day halves around it.
     force
         Accept official folds that part what belongs together: it is moved whole.
     """
@@ -39,7 +45,7 @@ class SplitOptions:
     shares: tuple[int, int, int] | None = None
     folds: int | None = None
     seed: int = 0
-    block_hours: float = BLOCK_HOURS
+    block_hours: float = 24
     lock: bool = False
     force: bool = False
 
@@ -255,9 +261,26 @@ def _time_blocks(
     blocks = {one.block(block_hours) for one in used.values()}
     if len(blocks) == len(used):
         return None
-    gap_s = time_blocks.smallest_gap_s([*used.values()], [side_of[number] for number in used])
+    gap_s = smallest_gap_s([*used.values()], [side_of[number] for number in used])
     return TimeBlocks(len(used), len({one.site for one in used.values()}), len(blocks), block_hours, gap_s)
 
 
 def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
+
+
+def smallest_gap_s(times: Sequence[RecordedAt], parts: Sequence[object]) -> float | None:
+    """Return the shortest time between recordings of one site that are in different parts, seconds.
+
+    None where no site has two parts; 0 where recordings touch or overlap.
+    """
+    by_site: dict[str, list[tuple[datetime, float, int]]] = {}
+    for place, one in enumerate(times):
+        by_site.setdefault(one.site, []).append((one.start, one.duration_s, place))
+    gaps = [
+        max(0.0, (later[0] - earlier[0]).total_seconds() - earlier[1])
+        for of_site in by_site.values()
+        for earlier, later in itertools.pairwise(sorted(of_site))
+        if parts[earlier[2]] != parts[later[2]]
+    ]
+    return min(gaps, default=None)

@@ -1,9 +1,12 @@
-"""The part of a package for ST's applications, without ST's tools: its models and tables made again and compared."""
+"""The part of a package for ST's applications: models and tables made again and compared, and ST's own tool on them."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
@@ -14,6 +17,7 @@ from labeltool.exporters.stm32.st_model.frontend import logarithm_of
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL, st_model
 from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL, onnx_model
 from labeltool.exporters.stm32.verification.checks import Check, Package
+from labeltool.exporters.stm32.verification.tools import run_tool
 from labeltool.networks.model_folder import INT8
 
 
@@ -61,3 +65,45 @@ def _check_application(package: Package, application: Application) -> Check:
         if re.findall(rf"^#define {macro} +(.*)$", text, re.MULTILINE) != [value]:
             return Check(name, "failed", f"{macro} is not {value} in {CONFIG_HEADER}")
     return Check(name, "passed", f"{len(macros)} macros")
+
+
+def stedgeai_checks(package: Path, tool: Path | None) -> Iterator[Check]:
+    """Run the commands of each application's folder as its README gives them, in a copy of the package.
+
+    Parameters
+    ----------
+    package
+        The folder of the package; nothing is written to it.
+    tool
+        The program `stedgeai`; None: it is not there, and no check is run.
+
+    Yields
+    ------
+    Check
+        For each command, with the last line that speaks of an error where it failed.
+    """
+    made = [one for one in APPLICATIONS.values() if (package / FOLDER / one.name).is_dir()]
+    for application in made:
+        with tempfile.TemporaryDirectory(prefix="labeltool-stedgeai-") as copy:
+            yield from _commands_of(application, package, Path(copy), tool)
+
+
+def _commands_of(application: Application, package: Path, copy: Path, tool: Path | None) -> Iterator[Check]:
+    not_run = "" if tool else "name ST's tool with --stedgeai PATH"
+    if not (package / "model" / application.model).is_file():
+        not_run = f"model/{application.model} is not in the package"
+    if not not_run:
+        for part in ("model", "validation"):
+            shutil.copytree(package / part, copy / part)
+        (copy / FOLDER / application.name).mkdir(parents=True)
+    for step, arguments in application.commands().items():
+        name = f"{application.name}: stedgeai {step}"
+        if tool is None or not_run:
+            yield Check(name, "not run", not_run)
+        else:
+            yield _run(name, [str(tool), *arguments], copy / FOLDER / application.name)
+
+
+def _run(name: str, command: list[str], folder: Path) -> Check:
+    result = run_tool(command, folder=folder)
+    return Check(name, "passed", " ".join(command[1:])) if result.passed else Check(name, "failed", result.reason)

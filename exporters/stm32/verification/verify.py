@@ -26,9 +26,8 @@ from labeltool.exporters.stm32.verification.checks import (
     read_package,
 )
 from labeltool.exporters.stm32.verification.results_json import accuracy_json
-from labeltool.exporters.stm32.verification.st_checks import st_checks
+from labeltool.exporters.stm32.verification.st_checks import st_checks, stedgeai_checks
 from labeltool.exporters.stm32.verification.st_sources import check_st_sources
-from labeltool.exporters.stm32.verification.stedgeai import stedgeai_checks
 from labeltool.exporters.stm32.verification.stream_checks import check_builds, stream_checks
 from labeltool.exporters.stm32.verification.toolchain import InstructionCounts, Toolchain
 from labeltool.networks import model_folder

@@ -29,7 +29,7 @@ from labeltool.exporters.stm32.codegen.st_mel_tables import sparse_filters
 from labeltool.exporters.stm32.st_applications.applications import APPLICATIONS, choose
 from labeltool.exporters.stm32.st_applications.folder import application_files
 from labeltool.exporters.stm32.st_applications.user_config import yaml_string
-from labeltool.exporters.stm32.verification.stedgeai import stedgeai_checks
+from labeltool.exporters.stm32.verification.st_checks import stedgeai_checks
 from labeltool.networks.device_targets import DEVICE_TARGETS, microphone_bytes
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import ClipRule

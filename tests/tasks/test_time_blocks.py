@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from labeltool.training.time_blocks import smallest_gap_s
+from labeltool.tasks.split_project import smallest_gap_s
 from labeltool.util.recorded_at import RecordedAt
 
 
