@@ -175,7 +175,7 @@ def _by_shared_stems(places: Mapping[str, Place], labels: Mapping[str, frozenset
     for numbers in (_ALL_NUMBERS, _LAST_NUMBER):
         # Without a letter, what is shared is a year or a day, and says nothing of a place.
         found = {
-            sha256: _by_stem(numbers if _has_letter(numbers, place) else _NOTHING, place)
+            sha256: _by_stem(numbers if any(map(str.isalpha, numbers.sub("", place.path.stem))) else _NOTHING, place)
             for sha256, place in places.items()
         }
         sizes = Counter(one.group for one in found.values())
@@ -200,10 +200,6 @@ def _repeats_labels(found: Mapping[str, Named], labels: Mapping[str, frozenset[s
 def _in_folder(name: str, folder: Path) -> str:
     """Return a name that is the same for one folder only, and shows nothing of where it is."""
     return f"{name}#{hashlib.sha256(nfc(str(folder)).encode(errors='surrogateescape')).hexdigest()[:8]}"
-
-
-def _has_letter(numbers: re.Pattern[str], place: Place) -> bool:
-    return any(map(str.isalpha, numbers.sub("", place.path.stem)))
 
 
 def _by_stem(numbers: re.Pattern[str], place: Place) -> Named:

@@ -192,8 +192,6 @@ class TableProfile:
         Also `folder`, before the name of the sound; `offset_s`, the start in the sound, where `start_s` is in a list
         of several; `time_format`, "decimal" where times are as a clock shows them; `selection` and
         `view`, where a selection has a row for each view.
-    required
-        What each row must have; the table has their columns.
     folds
         Number of official folds.
     fold_in_name
@@ -219,7 +217,6 @@ class TableProfile:
     header: tuple[str, ...]
     importer: str = "table"
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    required: tuple[str, ...] = ()
     folds: int | None = None
     fold_in_name: str | None = None
     group_prefix: str = ""
@@ -247,7 +244,6 @@ ESC50 = TableProfile(
     ("filename", "category", "fold"),
     "esc50",
     {"recording": ("filename",), "fold": ("fold",), "label": ("category",), "group": ("src_file",)},
-    ("fold", "group", "label"),
     folds=5,
     fold_in_name=r"([0-9]{1,4})-",
     group_prefix="freesound:",
@@ -260,7 +256,6 @@ URBANSOUND8K = TableProfile(
     "urbansound8k",
     # `class_name` in copies made for code where `class` is a reserved word.
     {"recording": ("slice_file_name",), "group": ("fsID",), "fold": ("fold",), "label": ("class", "class_name")},
-    ("fold", "group", "label"),
     folds=10,
     group_prefix="freesound:",
     licence="CC BY-NC 3.0",

@@ -239,7 +239,10 @@ def group(names: tuple[str, ...], group_name: str | None, by: str | None, annota
             sizes = groups.group_sizes(store)
         else:
             chosen = _recordings(store, names, failed)
-            wanted = _names_by(store, chosen, by) if by is not None else _one_group(chosen, group_name or "")
+            if by is not None:
+                wanted = _names_by(store, chosen, by)
+            else:
+                wanted = dict.fromkeys(chosen, groups.checked_group(group_name or ""))
             changed = groups.set_groups(store, wanted, annotator=project.annotator(annotator))
             sizes = groups.group_sizes(store)
     if group_name is None and by is None:
@@ -279,12 +282,6 @@ def _recordings(store: Store, names: tuple[str, ...], failed: list[Skipped]) -> 
         except LabeltoolError as error:
             failed.append(Skipped.of(error, name))
     return found
-
-
-def _one_group(chosen: dict[int, tuple[StoredRecording, str]], name: str) -> dict[int, str]:
-    from labeltool.store.groups import checked_group
-
-    return dict.fromkeys(chosen, checked_group(name))
 
 
 def _names_by(store: Store, chosen: dict[int, tuple[StoredRecording, str]], by: str) -> dict[int, str]:

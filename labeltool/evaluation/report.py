@@ -201,7 +201,8 @@ def _write_files(folder: Path, text: str, result: MeasuredOnAll) -> None:
     (folder / REPORT).write_text(text, encoding="utf-8", newline="\n", errors="backslashreplace")
     _write_confusion(folder / "confusion.csv", result.labels, result.confusion)
     _write_confusion(folder / "confusion_int8.csv", result.labels, result.int8_confusion)
-    _write_labels(folder / "labels.csv", result.by_label)
+    columns = [field.name for field in fields(LabelMetrics)]
+    _write_rows(folder / "labels.csv", columns, [astuple(one) for one in result.by_label])
 
 
 def _charts(
@@ -232,10 +233,6 @@ def _charts(
 
 def _write_confusion(path: Path, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
     _write_rows(path, ("true / predicted", *labels), [(label, *row) for label, row in zip(labels, counts, strict=True)])
-
-
-def _write_labels(path: Path, by_label: Sequence[LabelMetrics]) -> None:
-    _write_rows(path, [field.name for field in fields(LabelMetrics)], [astuple(one) for one in by_label])
 
 
 def _write_rows(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -107,24 +107,20 @@ class Scan:
     def scores(self) -> Iterator[Float32]:
         """Yield the scores of each block, (windows, labels) float32, in order."""
         for block in self.windows.blocks():
-            scores = self._read(block)
-            if scores is None:
-                raise self._damaged(block)
-            yield scores.astype(np.float32)
+            yield self._scored(block).astype(np.float32)
 
     def rows(self, first: int, count: int) -> Float32:
         """Return the scores of some windows, (count, labels) float32, from as many blocks as they lie in."""
         per_block, last = self.windows.per_block, first + count
         parts = []
         for block in self.windows.blocks()[first // per_block : -(-last // per_block)]:
-            scores = self._read(block)
-            if scores is None:
-                raise self._damaged(block)
-            parts.append(scores[max(0, first - block[0]) : last - block[0]].astype(np.float32))
+            parts.append(self._scored(block)[max(0, first - block[0]) : last - block[0]].astype(np.float32))
         return np.concatenate(parts)
 
-    def _damaged(self, block: Block) -> LabeltoolError:
-        return LabeltoolError("was damaged while it was read", file=self._file(block), remedy="run it again")
+    def _scored(self, block: Block) -> Float32:
+        if (scores := self._read(block)) is None:
+            raise LabeltoolError("was damaged while it was read", file=self._file(block), remedy="run it again")
+        return scores
 
     def write(self, block: Block, scores: Float32) -> None:
         """Write a block's scores as float16, whole or not at all; compressed where that saves half of the space.

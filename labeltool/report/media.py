@@ -37,7 +37,8 @@ def clip_media(clip: StoredClip, *, with_sound: bool) -> Media:
     try:
         mono, rate_hz = _read(clip, MAX_CLIP_S)
         shown_s = len(mono) / rate_hz
-        return Media(_picture(mono, rate_hz), _mp3(mono, rate_hz) if with_sound else None, _top_hz(rate_hz), shown_s)
+        sound = _mp3(mono, rate_hz) if with_sound else None
+        return Media(_picture(mono, rate_hz), sound, min(rate_hz / 2, TOP_HZ), shown_s)
     except LabeltoolError as error:
         return Media(problem=str(error))
 
@@ -58,10 +59,6 @@ def _read(clip: StoredClip, max_s: float) -> tuple[Float32, int]:
     if not len(mono):
         raise LabeltoolError("ends before this clip begins", file=clip.path, remedy="was it cut or replaced?")
     return mono, rate_hz
-
-
-def _top_hz(rate_hz: int) -> float:
-    return min(rate_hz / 2, TOP_HZ)
 
 
 def _picture(mono: Float32, rate_hz: int) -> bytes:

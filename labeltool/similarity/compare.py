@@ -16,10 +16,11 @@ import numpy as np
 
 from labeltool.annotation import listing
 from labeltool.audio.descriptors import hellinger_embeddings
+from labeltool.audio.feature_cache import FeatureCache
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import charts
 from labeltool.evaluation.charts import of_clips
-from labeltool.inference.clip_features import compute_features, feature_cache_of, feature_cache_of_model
+from labeltool.inference.clip_features import ClipFeatures, compute_features, feature_cache_of, feature_cache_of_model
 from labeltool.inference.embed import FeatureExtractor
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import sound_frontend
@@ -223,8 +224,13 @@ def embedder(project: Project, source: FeatureSource, embeddings: Path | None = 
     if source.kind == "pretrained":
         return _pretrained_embedder(project, source.name, embeddings or project.cache / "teacher")
     if source.kind == "model":
-        return _model_embedder(project, source.name)
-    return _descriptor_embedder(project)
+        files = model_folder.read(project.models / source.name)
+        extractor = FeatureExtractor(files)
+        cache = feature_cache_of_model(project, files)
+        return _cached_embedder(cache, lambda found: [one.features for one in extractor.extract(found)])
+    frontend = sound_frontend(project.settings.learning)
+    cache = feature_cache_of(project, frontend)
+    return _cached_embedder(cache, lambda found: [frontend.describe(frames) for frames in found.frames])
 
 
 def _pretrained_embedder(project: Project, name: str, folder: Path) -> Embedder:
@@ -241,27 +247,10 @@ def _pretrained_embedder(project: Project, name: str, folder: Path) -> Embedder:
     return embed
 
 
-def _model_embedder(project: Project, name: str) -> Embedder:
-    files = model_folder.read(project.models / name)
-    extractor = FeatureExtractor(files)
-    cache = feature_cache_of_model(project, files)
-
+def _cached_embedder(cache: FeatureCache, rows_of: Callable[[ClipFeatures], Sequence[Float32]]) -> Embedder:
     def embed(wanted: Sequence[StoredClip]) -> Embedded:
-        features = compute_features(cache, wanted, report=_ignore, require_any=False)
-        rows = [one.features for one in extractor.extract(features)]
-        return Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
-
-    return embed
-
-
-def _descriptor_embedder(project: Project) -> Embedder:
-    frontend = sound_frontend(project.settings.learning)
-    cache = feature_cache_of(project, frontend)
-
-    def embed(wanted: Sequence[StoredClip]) -> Embedded:
-        features = compute_features(cache, wanted, report=_ignore, require_any=False)
-        rows = [frontend.describe(frames) for frames in features.frames]
-        return Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
+        found = compute_features(cache, wanted, report=_ignore, require_any=False)
+        return Embedded(found.clips, np.asarray(rows_of(found), np.float32), found.skipped)
 
     return embed
 

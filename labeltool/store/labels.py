@@ -209,7 +209,8 @@ def ensure_label(
         if known is not None and known["hotkey"] in free and key not in free:
             look = known["hotkey"], known["colour"]
         else:
-            look = _look(key if key in free else next(iter(free), None))
+            key = key if key in free else next(iter(free), "")
+            look = (key, colour_of_key(key)) if key else (None, None)
     connection.execute(
         "INSERT INTO labels (name, created_at, hotkey, colour) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE "
         "SET hotkey = excluded.hotkey, colour = excluded.colour, retired_at = NULL",
@@ -220,11 +221,6 @@ def ensure_label(
 def colour_of_key(key: str) -> str:
     """Return the colour that a new label with a key gets; "" for none."""
     return COLOURS[LABEL_KEYS.index(key) % len(COLOURS)] if key else ""
-
-
-def _look(key: str | None) -> tuple[str | None, str | None]:
-    """Return the key and the colour of a new label."""
-    return (key, colour_of_key(key)) if key else (None, None)
 
 
 def newest_id(connection: sqlite3.Connection) -> int:

@@ -1,7 +1,7 @@
 """Training a network: arrays in, network out; no store, no files, no screen.
 
 Fixed schedule, averaged weights, no choice among checkpoints: validation clips only choose the temperature, the pooling
-and thresholds, and measure the accuracy, so that number stays honest. Test clips have no part in any of it.
+and thresholds, so that the accuracy that they measure stays honest. Test clips have no part in any of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend, SampleFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.evaluation import metrics
 from labeltool.networks import build as networks
 from labeltool.networks import calibration, heads, postprocessing
 from labeltool.networks.predict import clip_probabilities, predict
@@ -156,9 +155,6 @@ class FitResult:
         How they become events in a stream, the thresholds chosen on the validation clips.
     validation
         Indices of the validation clips; empty when there were too few to spare any.
-    validation_accuracy
-        Of those, by clip, the share of the checked labels that were predicted right (under a softmax: how often the
-        first label is present); None without validation clips.
     seconds
         Wall-clock time.
     """
@@ -167,7 +163,6 @@ class FitResult:
     rule: postprocessing.ClipRule
     stream_rule: StreamRule
     validation: Int64
-    validation_accuracy: float | None
     history: tuple[TrainingProgress, ...]
     patches: int
     seconds: float
@@ -218,9 +213,9 @@ def fit(
     expected = expected_temperature(train, pool)
     schedule = _schedule(start, train, pool, settings)
     steps = run_schedule(model, sampler, schedule, _deadline(started_s, check, settings, clock), report, clock=clock)
-    rule, stream_rule, accuracy = choose_rules(partial(predict, model), check, settings, expected)
+    rule, stream_rule = _choose_rules(partial(predict, model), check, settings, expected)
     patches, seconds = steps * settings.batch, clock() - started_s
-    return FitResult(model, rule, stream_rule, held_out, accuracy, tuple(history), patches, seconds)
+    return FitResult(model, rule, stream_rule, held_out, tuple(history), patches, seconds)
 
 
 def split_validation(present: Float32, groups: Sequence[str], settings: TrainingSettings) -> Int64:
@@ -307,35 +302,19 @@ def _steps(labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings
     return max(1, round(patches / settings.batch))
 
 
-def choose_rules(
+def _choose_rules(
     score: Callable[[Float32], Float32], check: TrainingData, settings: TrainingSettings, expected: float
-) -> tuple[postprocessing.ClipRule, StreamRule, float | None]:
-    """Choose the pooling rule and the stream rule on validation clips.
+) -> tuple[postprocessing.ClipRule, StreamRule]:
+    """Choose the pooling rule and the stream rule on validation clips; without any they are the defaults.
 
-    Parameters
-    ----------
-    score
-        The network: patches of the clips' frontend to probabilities.
-    check
-        The validation clips; where there are none, the rules are the defaults.
-    expected
-        The temperature before any of them (`expected_temperature`).
-
-    Returns
-    -------
-    ClipRule
-    StreamRule
-    float or None
-        The accuracy by clip.
+    `score` is the network, from patches to probabilities, `expected` the temperature before any of them.
     """
     head, pooling, frontend = check.head, settings.pooling, check.frontend
     first = pooling or postprocessing.POOLINGS[0]
     rule = postprocessing.ClipRule(settings.loudness_exponent, expected, head, pooling=first)
     if not len(check):
-        return rule, StreamRule(), None
+        return rule, StreamRule()
     _, by_clip = clip_probabilities(score, frontend, check.frames, rule)
     loudness_db = [frontend.loudness_db(frames) for frames in check.frames]
-    rule, scores = calibration.choose_rule(by_clip, loudness_db, check.present, check.absent, rule, pooling=pooling)
-    accuracy = metrics.correct_share(scores, check.present, check.absent, head).mean()
-    stream_rule = choose_stream_rule(frontend, check.frames, by_clip, check.present, check.absent, rule)
-    return rule, stream_rule, float(accuracy)
+    rule, _ = calibration.choose_rule(by_clip, loudness_db, check.present, check.absent, rule, pooling=pooling)
+    return rule, choose_stream_rule(frontend, check.frames, by_clip, check.present, check.absent, rule)

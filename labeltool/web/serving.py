@@ -24,7 +24,7 @@ def listen(host: str, port: int | None) -> socket.socket:
         When the address or the port cannot be used.
     """
     try:
-        return socket.create_server((host, port or 0), family=_family(host))
+        return socket.create_server((host, port or 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]  # Python adds the address
         what = f"port {port} of {host}" if port else f"the address {host}"
@@ -50,7 +50,3 @@ async def until_signalled(
     await ended.wait()
     lifetime.leave_within(_LEAVE_S, ExitCode.FINE)
     await runner.cleanup()
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -5,7 +5,6 @@ Strings are YAML's double-quoted ones in plain ASCII, everything else escaped: a
 
 from __future__ import annotations
 
-from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.st_applications.applications import Application
 from labeltool.exporters.stm32.st_model.frontend import logarithm_of
@@ -123,7 +122,7 @@ def user_config(application: Application, model_id: int, model: ModelFiles) -> s
         rate=frontend.sample_rate_hz,
         columns=frontend.patch_frames,
         mels=frontend.n_mels,
-        overlap=_overlap(frontend),
+        overlap=round(1 - frontend.patch_hop / frontend.patch_frames, 2),
         n_fft=frontend.n_fft,
         window=frontend.frame_samples,
         power={"power": 2.0, "magnitude": 1.0}[frontend.spectrum],
@@ -151,7 +150,3 @@ def _escaped(code: int) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def _overlap(frontend: LogMelFrontend) -> float:
-    return round(1 - frontend.patch_hop / frontend.patch_frames, 2)

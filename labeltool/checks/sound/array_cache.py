@@ -23,7 +23,6 @@ from labeltool.parallel.dask_workers import KilledWorkers
 from labeltool.parallel.engine import map_shards, processes_for, worker_count
 from labeltool.records import Skipped, skipped_files
 from labeltool.store import Store, recordings
-from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
 from labeltool.util.files.atomic_write import open_atomic, remove_tree
 from labeltool.util.files.no_links import make_folder
@@ -79,7 +78,8 @@ class ArrayCache:
         stored = recordings.all_recordings(store)
         keys = {one.id: one.samples_sha256 or sha256 for one, sha256 in stored}
         self._read(set(keys.values()))
-        missing = {keys[one.id]: _source(keys[one.id], one, sha256) for one, sha256 in stored}
+        sources = (_Source(keys[one.id], one.path, sha256, one.samples_sha256) for one, sha256 in stored)
+        missing = {source.key: source for source in sources}
         failed = gone(source.path for key, source in missing.items() if key in self._by_key)
         missing = {key: source for key, source in missing.items() if key not in self._by_key}
         done, total = 0, len(missing)
@@ -117,10 +117,6 @@ class ArrayCache:
 def gone(paths: Iterable[str]) -> dict[str, LabeltoolError]:
     """Return the paths of files that are not there, and what to say of each."""
     return {path: unreadable(path, FileNotFoundError()) for path in paths if not is_there(path)}
-
-
-def _source(key: str, recording: StoredRecording, sha256: str) -> _Source:
-    return _Source(key, recording.path, sha256, recording.samples_sha256)
 
 
 def _killed(source: _Source) -> tuple[dict[str, Arrays], dict[str, LabeltoolError]]:

@@ -52,17 +52,14 @@ def landmarks(path: Path) -> Arrays:
     LabeltoolError
         When the file cannot be read.
     """
-    parts = [_peaks_of_part(path, first) for first in range(0, _frame_count(path), _PART_FRAMES)]
+    count = max(1, int(files.duration_s(path) * FRAMES_PER_S))
+    parts = [_peaks_of_part(path, first) for first in range(0, count, _PART_FRAMES)]
     frames, bins = (np.concatenate(column) for column in zip(*parts, strict=True))
     first, other = _pairs(frames, bins)
     steps = bins[other] - bins[first] + _MAX_BINS
     hashes = (bins[first] * (2 * _MAX_BINS + 1) + steps) * (_MAX_FRAMES + 1) + frames[other] - frames[first]
     peaks = (frames << BIN_BITS) + bins
     return {"hashes": hashes.astype(np.uint32), "frames": frames[first].astype(np.int32), "peaks": peaks}
-
-
-def _frame_count(path: Path) -> int:
-    return max(1, int(files.duration_s(path) * FRAMES_PER_S))
 
 
 def _peaks_of_part(path: Path, first: int) -> tuple[Int64, Int64]:
