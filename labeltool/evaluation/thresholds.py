@@ -13,6 +13,8 @@ from labeltool.type_aliases import Bools, Float32, Int64
 
 THRESHOLDS = (*(round(0.05 * step, 2) for step in range(1, 20)), 0.97, 0.98, 0.99, 0.995)
 """Thresholds of a table: close together where networks are certain."""
+SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
+"""Those that the terminal and the page of a report show."""
 
 
 @dataclass(frozen=True, slots=True)

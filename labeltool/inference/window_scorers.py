@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend_base import unit_samples
 from labeltool.errors import LabeltoolError
 from labeltool.inference import scoring
 from labeltool.inference.windows import Windows
@@ -28,7 +29,6 @@ from labeltool.type_aliases import Float32
 
 # Windows that cover one moment: this overlap places the edges of events to a fraction of a window.
 _OVERLAP = 4
-_FULL_SCALE = 32768.0
 _SMALLEST_POWER = 1e-10  # -100 dB
 
 MOMENTS = 4 * _OVERLAP
@@ -258,7 +258,7 @@ class EmbeddingScorer:
         """Return levels and embeddings of some windows, (count, MOMENTS + width) float32; see `WindowScorer`."""
         rows = np.zeros((count, MOMENTS + self._width), np.float32)
         for row, pcm in zip(rows, windows.cut(windows.read(first, count), first, count), strict=True):
-            parts = np.array_split(pcm / np.float32(_FULL_SCALE), MOMENTS)
+            parts = np.array_split(unit_samples(pcm), MOMENTS)
             row[:MOMENTS] = [10.0 * np.log10(np.square(part).mean() + _SMALLEST_POWER) for part in parts]
             if pcm.any():
                 row[MOMENTS:] = self._model.embed_window(pcm)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from labeltool.audio.frontend_base import unit_samples
 from labeltool.errors import LabeltoolError
 from labeltool.networks import postprocessing
 from labeltool.pretrained import runtimes
@@ -16,7 +17,6 @@ from labeltool.pretrained.card import CARD, PretrainedCard
 from labeltool.pretrained.runtimes.base import NetworkLayout, Tensor, sha256_of
 from labeltool.type_aliases import Float32, Int16
 
-_FULL_SCALE = np.float32(32768.0)
 _MIN_DEVIATION = 1e-15  # silence stays silence
 _MAX_LOGIT = 80.0  # the exponential of a larger one is no float32
 
@@ -179,7 +179,7 @@ class PretrainedModel:
     def _run(self, pcm: Int16) -> dict[str, Float32]:
         frontend = self.card.frontend
         if frontend is None:
-            values = pcm.astype(np.float32) / _FULL_SCALE
+            values = unit_samples(pcm)
             if self.card.standardised:
                 values = (values - values.mean()) / (values.std() + np.float32(_MIN_DEVIATION))
         else:

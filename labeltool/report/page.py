@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.evaluation import charts
 from labeltool.evaluation.charts import of_clips, of_model
+from labeltool.evaluation.thresholds import SHOWN_THRESHOLDS
 from labeltool.pages.render import render
 from labeltool.report.contents import ClassFigures, MapClip, Missing, ModelPart, Report
 
@@ -30,8 +31,6 @@ _CHARTS = {
 }
 # Of each clip of the map: with very long ones of 1500 clips a page would be too large.
 _MAX_LABELS_TEXT, _MAX_NAME = 100, 160
-# Of the thresholds that are measured, those of the table.
-_SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
 
 
 def render_report(report: Report) -> tuple[str, bool]:
@@ -134,7 +133,7 @@ def _confused(model: ModelPart | None) -> list[int]:
 def _by_threshold(model: ModelPart | None) -> Mapping[str, Mapping[float, object]]:
     found: dict[str, dict[float, object]] = {}
     for row in model.thresholds if model else ():
-        if row.threshold in _SHOWN_THRESHOLDS:
+        if row.threshold in SHOWN_THRESHOLDS:
             found.setdefault(row.label, {})[row.threshold] = row
     return found
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from labeltool.project import Project
     from labeltool.tasks.evaluate import EvaluateResult
 
-# Of the thresholds of labelled clips the terminal shows these, the report all.
-_SHOWN_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
 _SHARE = Number(0, 1, min_open=True)
 
 
@@ -135,9 +133,11 @@ def evaluate(
 def _print_result(
     result: EvaluateResult, suggester: SuggesterState | None, precision: float | None, *, saved: bool
 ) -> None:
+    from labeltool.evaluation.thresholds import SHOWN_THRESHOLDS
+
     print_evaluation(result)
     if result.thresholds:
-        print_thresholds([row for row in result.thresholds if row.threshold in _SHOWN_THRESHOLDS])
+        print_thresholds([row for row in result.thresholds if row.threshold in SHOWN_THRESHOLDS])
         print_points(result.operating_points, {row.label for row in result.thresholds}, precision, saved=saved)
     if suggester is not None:
         narrate(f"in the app labels are suggested by {suggester}")
