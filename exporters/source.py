@@ -23,6 +23,7 @@ from labeltool.tasks import split_project
 from labeltool.tasks.split_project import AS_SET, DataSplit, SplitOptions
 from labeltool.training.data_split import checked_shares
 from labeltool.type_aliases import Progress
+from labeltool.util.counted import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,7 +224,7 @@ class Source:
             if label not in clips_of
         ]
         differing = {"it lacks": missing, "it has": other}
-        differences = [f"{side} {_first_names(names)}" for side, names in differing.items() if names]
+        differences = [f"{side} {listed(names, _MAX_NAMES)}" for side, names in differing.items() if names]
         if differences:
             self.notes.append(
                 f"the labels of model {self.model_id} are not those of the project: {'; '.join(differences)}; "
@@ -236,7 +237,7 @@ class Source:
         retired = [f"{name!r} ({counts[name]})" for name in sorted(clips.retired_names(self.store)) if name in counts]
         if retired:
             self.notes.append(
-                f"annotations with retired labels are exported as they are: {_first_names(retired)}; no model is "
+                f"annotations with retired labels are exported as they are: {listed(retired, _MAX_NAMES)}; no model is "
                 "trained on them"
             )
 
@@ -265,9 +266,3 @@ class Source:
             f"{allowed:.1%} that max_int8_loss in labeltool.toml allows",
             remedy="retrain, or export it with --force",
         )
-
-
-def _first_names(labels: Sequence[str]) -> str:
-    """Return the first of some labels, and the number of the others."""
-    others = f" and {len(labels) - _MAX_NAMES} more" if len(labels) > _MAX_NAMES else ""
-    return ", ".join(labels[:_MAX_NAMES]) + others

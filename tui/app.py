@@ -14,6 +14,7 @@ from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
 from labeltool.settings import Settings
 from labeltool.store import Store, recordings
+from labeltool.store.importing.undo import LastImport, last_import, undo_last_import
 from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
@@ -33,7 +34,7 @@ from labeltool.tui.dialogs.definitions import DefinitionsScreen
 from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
-from labeltool.tui.dialogs.prompts import ask
+from labeltool.tui.dialogs.prompts import Confirm, ask
 from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW, SPLIT
 from labeltool.tui.media.graphics import Graphics
@@ -55,11 +56,14 @@ from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.stylesheet import ParsedOnce
+from labeltool.tui.text import truncate
 from labeltool.tui.theme import DARK, LIGHT, theme_name
 from labeltool.tui.widgets.spectrogram import Spectrogram
+from labeltool.util.counted import listed
 from labeltool.util.user_state import change_user_state, read_user_state
 
 _CHECK_DATABASE_S = 5.0
+_LABEL_CELLS, _MAX_NAMED = 40, 5
 
 
 class LabelApp(SimilarApp, ExportApp):
@@ -221,17 +225,54 @@ class LabelApp(SimilarApp, ExportApp):
         """Show the labels with their keys and colours, and change them."""
 
         def reload(changed: bool | None) -> None:
-            view = self.current_view
-            if changed and view is not None:
-                view.update_choices()
-                view.reload()
-                view.header.refresh()
-
+            if changed:
+                self._show_changed_labels()
             if dialog.split is not None:
                 self.run_worker(self._open_split(dialog.split))
 
         dialog = LabelsScreen(self.services)
         self.push_screen(dialog, reload)
+
+    def _show_changed_labels(self) -> None:
+        view = self.current_view
+        if view is not None:
+            view.update_choices()
+            view.reload()
+            view.header.refresh()
+
+    @work(exclusive=True, group="undo-import")
+    async def action_undo_import(self) -> None:
+        """Undo the last import, where that is wanted: what would no longer count is shown first."""
+        try:
+            last = await self.services.reader.do(last_import)
+        except LabeltoolError as error:
+            self.warn_view(str(error))
+            return
+        if last is None:
+            self.notify_view("nothing to undo: no import has labels")
+            return
+        lines = (
+            f"Undo {last.describe()}?",
+            "Its recordings and clips stay, and what people labelled; importing it again brings its labels back.",
+        )
+        ask(self, Confirm("Undo the last import", lines), lambda _: self._undo_import(last))
+
+    @work
+    async def _undo_import(self, last: LastImport) -> None:
+        state, session = self.services.state, self.services.session
+        unused: list[str] = []
+
+        def undo(store: Store) -> None:
+            undone = undo_last_import(store, annotator=session.annotator, expected=last)
+            unused.extend(truncate(name, _LABEL_CELLS) for name in (undone.unused_labels if undone else ()))
+
+        changed = await attempt(session.change_labels(undo), self.warn_view)
+        if changed is not None:
+            state.labels, counts = changed
+            state.set_counts(counts)
+            self._show_changed_labels()
+            retire = f"; F3 retires labels that no clip has now: {listed(unused, _MAX_NAMED)}" if unused else ""
+            self.notify_view(f"undone: {last.describe()}{retire}")
 
     async def _open_split(self, split: Split) -> None:
         await self.action_view(SPLIT.name)

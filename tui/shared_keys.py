@@ -177,6 +177,7 @@ APP = keys_of(
     Key("commands", "colon,ctrl+p", ":", "find a command by its name"),
     Key("help", "question_mark,f1", "?", "this page", "keys"),
     Key("quit", "q,ctrl+c", "q", "quit; every label is on the disk already", "quit", action="app.quit"),
+    Key("undo_import", "", "", "undo the last import: its labels no longer count", action="app.undo_import"),
     Key("open_project", "", "", "open another project", action="app.open_project"),
     Key("tour", "", "", "tour: the keys that matter, in one minute", action="app.tour"),
 )

@@ -14,6 +14,7 @@ from labeltool.importers.base import quoted
 from labeltool.importers.tables.columns import Columns
 from labeltool.importers.tables.profiles import ALIASES, FREQUENCIES, SAMPLES, TIMES, VALUES, folded, with_unit
 from labeltool.records import Note
+from labeltool.util.counted import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,5 +182,4 @@ def _is_time_name(name: str) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {more} more" if (more := len(names) - _MAX_LISTED) > 0 else ""
-    return ", ".join(quoted(name) for name in names[:_MAX_LISTED]) + more
+    return listed([*map(quoted, names)], _MAX_LISTED)

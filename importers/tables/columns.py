@@ -25,6 +25,7 @@ from labeltool.importers.tables.profiles import (
 )
 from labeltool.importers.tables.text import Table
 from labeltool.records import Note, Skipped
+from labeltool.util.counted import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -388,9 +389,8 @@ def _are_counted(fields: Objects) -> bool:
 
 def no_column(table: Table, what: str) -> LabeltoolError:
     """Return the error of a table that lacks a column, with those that it has."""
-    columns = [quoted(str(name)) for name in table.frame.columns[:_MAX_NAMED]]
-    more = f" and {more} more" if (more := len(table.frame.columns) - _MAX_NAMED) > 0 else ""
-    reason = f"has {what}: its columns are {', '.join(columns)}{more}"
+    columns = [quoted(str(name)) for name in table.frame.columns]
+    reason = f"has {what}: its columns are {listed(columns, _MAX_NAMED)}"
     return LabeltoolError(reason, file=table.path, remedy="`labeltool import table --column label=NAME` names one")
 
 

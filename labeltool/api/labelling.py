@@ -1,4 +1,4 @@
-"""Labels by Python: annotate, undo, redo, rename."""
+"""Labels by Python: annotate, undo, redo, rename; an import is undone as a whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from labeltool.api.base import OfProject
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import clips, journal, labels
+from labeltool.store.importing.undo import UndoneImport, undo_last_import
 
 
 class Labelling(OfProject):
@@ -102,6 +103,43 @@ class Labelling(OfProject):
         with self._open_store() as store:
             row = journal.undo(store, annotator=self._project.annotator(annotator))
         return row.id if row else None
+
+    def undo_import(self, *, annotator: str | None = None) -> UndoneImport | None:
+        r"""Undo the last import of which labels count; its recordings and clips stay, and what people labelled.
+
+        Importing the same thing again brings its labels back.
+
+        Parameters
+        ----------
+        annotator
+            As in `annotate`.
+
+        Returns
+        -------
+        UndoneImport or None
+            Its `kind`, `source` and `imported_at`; `rows`, the number of its labels; `rows_left`, that of the labels of
+            other imports of the same source; `unused_labels`, names that no clip has now. None where there is none.
+
+        Raises
+        ------
+        LabeltoolError
+            When it cannot be stored.
+
+        Examples
+        --------
+        >>> import labeltool, pathlib
+        >>> p = labeltool.open("birds")
+        >>> _ = pathlib.Path("sounds/wrong.csv").write_text("file,label\n2.wav,wrne\n")
+        >>> p.import_("table", "sounds/wrong.csv").verdicts
+        1
+        >>> undone = p.undo_import()
+        >>> undone.rows, undone.unused_labels
+        (1, ('wrne',))
+        >>> p.annotations()["label"].to_list()
+        ['robin']
+        """
+        with self._open_store() as store:
+            return undo_last_import(store, annotator=self._project.annotator(annotator))
 
     def redo(self, *, annotator: str | None = None) -> str | None:
         """Do again what the last undo reverted.

@@ -19,8 +19,7 @@ from labeltool.cli.common import (
     project_options,
     quoted,
 )
-from labeltool.errors import in_one_line
-from labeltool.util.counted import counted
+from labeltool.util.counted import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,16 +158,12 @@ def _undo_import(annotator: str | None, as_json: bool) -> None:
     elif undone is None:
         narrate("nothing to undo: no import has labels")
     else:
-        narrate(
-            f"undone: {counted(undone.rows, 'annotation')} of the import of {in_one_line(undone.source)} "
-            f"({undone.kind}, {undone.imported_at}); its recordings and clips stay"
-        )
+        narrate(f"undone: {undone.describe()}; its recordings and clips stay")
         if undone.rows_left:
             narrate(f"{counted(undone.rows_left, 'annotation')} of other imports of it still count: repeat the command")
         if undone.unused_labels:
-            names = ", ".join(map(quoted, undone.unused_labels[:_MAX_NAMED]))
-            more = f" and {more} more" if (more := len(undone.unused_labels) - _MAX_NAMED) > 0 else ""
-            narrate(f"no annotation has now: {names}{more} (`labeltool labels retire NAME`)")
+            names = listed([*map(quoted, undone.unused_labels)], _MAX_NAMED)
+            narrate(f"no annotation has now: {names} (`labeltool labels retire NAME`)")
 
 
 @click.command()

@@ -121,7 +121,7 @@ def test_what_is_wrong_is_a_labeltool_error(project: Project, tmp_path: Path) ->
     ):
         with pytest.raises(labeltool.LabeltoolError):
             call()
-    assert p.undo() is None and p.redo() is None
+    assert p.undo() is None and p.redo() is None and p.undo_import() is None
     project.database.write_bytes(b"no database")
     with pytest.raises(labeltool.LabeltoolError, match="not a labeltool database"):
         p.recordings()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from helpers.command_line import labeltool_here
 from helpers.records import records_of
 from helpers.store import current, fill
 from labeltool.annotation.annotation_table import annotation_table
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Checked, Imported
 from labeltool.store import Store, clips, journal, labels, recordings
 from labeltool.store.checked import checked_parts
 from labeltool.store.importing import ImportResult, import_records
-from labeltool.store.importing.undo import undo_last_import
+from labeltool.store.importing.undo import last_import, undo_last_import
 from labeltool.store.label_acts import surgery
 
 
@@ -40,6 +44,22 @@ def test_all_labels_of_the_last_import_no_longer_count_and_those_of_people_do(st
     undone = undo_last_import(store, annotator="ann")
     assert undone is not None and undone.source == "first.csv"
     assert undo_last_import(store, annotator="ann") is None
+
+
+def test_the_import_that_was_shown_is_undone_and_no_other(store: Store) -> None:
+    assert last_import(store) is None
+    imported(store, records_of("a", "dog"), "first.csv")
+    shown = last_import(store)
+    assert shown is not None and (shown.source, shown.rows, shown.rows_left) == ("first.csv", 1, 0)
+    imported(store, records_of("b", "owl"), ", ".join(f"{number}.csv" for number in range(100)))
+    with pytest.raises(LabeltoolError, match="another one by now"):
+        undo_last_import(store, annotator="ann", expected=shown)
+    assert len(current(store)) == 2
+    of_many = last_import(store)
+    assert of_many is not None and len(of_many.describe()) < 250
+    assert re.search(r"import of 0\.csv, 1\.csv, .* … .*, 99\.csv \(table, 2", of_many.describe())
+    assert undo_last_import(store, annotator="ann", expected=of_many) is not None
+    assert last_import(store) == shown
 
 
 def test_importing_again_brings_back_what_the_file_has(store: Store) -> None:

@@ -248,6 +248,7 @@ EFFECTS: dict[str, Effect] = {
     "definitions": opens("DefinitionsScreen"),
     **{"progress": opens("ProgressScreen"), "export": opens("ExportDialog"), "quit": raises("quits")},
     **{"open_project": either(opens("Palette"), notifies("no other project")), "train": starts(tasks.RETRAIN)},
+    "undo_import": notifies("no import has labels"),
     **{"evaluate": starts(tasks.EVALUATE), "fetch_pretrained": starts(tasks.MODEL_FETCH)},
     "cancel_training": notifies("no training is running"),
     # playback

@@ -52,6 +52,7 @@ _SYNONYMS: Mapping[str, Sequence[str]] = {
     "export": ("save", "write", "download"),
     "undo": ("revert", "back out"),
     "redo": ("repeat", "again"),
+    "undo_import": ("revert import", "wrong file"),
     "help": ("keys", "shortcuts", "manual"),
     "train": ("retrain", "learn", "fit"),
     "progress": ("statistics", "speed", "goals", "learning curve", "stats"),

@@ -34,6 +34,7 @@ from labeltool.cli.detection.detect_parts import (
 )
 from labeltool.cli.pretrained import any_model_option
 from labeltool.errors import LabeltoolError
+from labeltool.util.counted import listed
 from labeltool.util.files.no_links import refuse_links
 from labeltool.util.files.writable import why_not_writable
 
@@ -156,10 +157,9 @@ def detect(
 
 
 def _not_searched_for(result: DetectResult) -> str:
-    names = ", ".join(quoted(label) for label in result.unmapped[:_MAX_NAMES])
-    more = f" and {len(result.unmapped) - _MAX_NAMES} more" if len(result.unmapped) > _MAX_NAMES else ""
+    names = listed([*map(quoted, result.unmapped)], _MAX_NAMES)
     remedy = f"`labeltool model map {result.model}`"
-    return f"not searched for: {names}{more} (no class of {result.model} is mapped to them: {remedy})"
+    return f"not searched for: {names} (no class of {result.model} is mapped to them: {remedy})"
 
 
 def _detect_and_show(

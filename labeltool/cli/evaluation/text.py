@@ -9,6 +9,7 @@ import click
 
 from labeltool.cli.common import narrate, quoted
 from labeltool.errors import in_one_line
+from labeltool.util.counted import listed
 
 if TYPE_CHECKING:
     from labeltool.evaluation.detections import ReviewResult
@@ -60,8 +61,7 @@ def print_thresholds(rows: Iterable[Row]) -> None:
 
 
 def _first_names(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - _MAX_NAMES} more" if len(labels) > _MAX_NAMES else ""
-    return ", ".join(quoted(name, width=24) for name in labels[:_MAX_NAMES]) + more
+    return listed([quoted(name, width=24) for name in labels], _MAX_NAMES)
 
 
 def _interval(share: Share | None) -> str:
@@ -132,11 +132,10 @@ def _print_unseen(result: EvaluateResult) -> None:
     """Print which clips count as wrong because the model was not trained on their label, and the figures without."""
     if result.unseen_labels:
         most = sorted(result.unseen_labels, key=lambda one: -one.clips)
-        names = ", ".join(f"{quoted(one.label, width=24)} {one.clips}" for one in most[:_MAX_NAMES])
-        more = f" and {len(most) - _MAX_NAMES} more labels" if len(most) > _MAX_NAMES else ""
+        names = listed([f"{quoted(one.label, width=24)} {one.clips}" for one in most], _MAX_NAMES)
         unknown = sum(one.unknown for one in most)
         narrate(
-            f"clips of labels that were not trained count as wrong: {names}{more}; {unknown} are below the threshold",
+            f"clips of labels that were not trained count as wrong: {names}; {unknown} are below the threshold",
             f"of the {result.clips_of_seen_labels} clips of trained labels {_of_seen(result)}",
         )
     if result.excluded:

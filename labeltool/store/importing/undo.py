@@ -5,17 +5,19 @@ These rows have the origin of an import, as those that they revoke, so that a pe
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 
+from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.store import labels
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import is_revoked, new_row_ids, newest, without_triggers
+from labeltool.util.counted import counted
 
 # A row is of the import that brought it, or that brought it back last. What a person revoked is revoked too: undoing a
 # deletion is not to bring back what an undone import had.
 _IMPORTED = f"""
-    CREATE TEMP TABLE of_imports AS
     SELECT j.id, j.clip_id, j.label, NOT {is_revoked("j")} AS counts, COALESCE((
         SELECT back.import_id FROM journal b JOIN journal back ON back.revokes = b.id
         WHERE b.revokes = j.id AND b.origin = 'import' AND back.origin = 'import' ORDER BY back.id DESC LIMIT 1
@@ -24,12 +26,19 @@ _IMPORTED = f"""
         SELECT 1 FROM journal b WHERE b.revokes = j.id AND b.origin = 'import' AND NOT {is_revoked("b")}
     )
 """
+_LAST = f"""
+    SELECT i.id, i.kind, i.source, i.imported_at, COUNT(*), SUM(COUNT(*)) OVER (PARTITION BY i.source) - COUNT(*),
+           json_group_array(DISTINCT r.label)
+    FROM ({_IMPORTED}) r JOIN imports i ON i.id = r.import_id WHERE r.counts GROUP BY i.id
+    ORDER BY i.imported_at DESC, i.id DESC LIMIT 1
+"""
 _APPEND = """
     INSERT INTO journal (id, kind, revokes, annotator, origin, import_id, batch_id, created_at)
     SELECT :beginning || printf('%012x', :number + rowid), 'revoke', id, :annotator, 'import', import_id, :batch_id,
            :now
     FROM temp.revoked ORDER BY rowid
 """
+_MAX_SHOWN = 160
 _OF_CLIPS = "IN (SELECT clip_id FROM temp.revoked)"
 # As the trigger `journal_updates_latest_events` does for each row.
 _DERIVE = (
@@ -53,19 +62,17 @@ _DERIVE = (
 
 
 @dataclass(frozen=True, slots=True)
-class UndoneImport:
-    """An import that was undone.
+class LastImport:
+    """The last import of which some annotations count: the one that is undone next.
 
     Attributes
     ----------
     kind, source, imported_at
         The importer, the file or folder, and when.
     rows
-        Number of annotations and of checked parts that no longer count.
+        Number of its annotations and checked parts that count.
     rows_left
-        Annotations of other imports of the same source that count: `import auto` makes an import for each format.
-    unused_labels
-        Labels that came with it and that no annotation has now; they are still offered.
+        Those of other imports of the same source that count: `import auto` makes an import for each format.
     """
 
     kind: str
@@ -73,35 +80,62 @@ class UndoneImport:
     imported_at: str
     rows: int
     rows_left: int
+
+    def describe(self) -> str:
+        """Return what is undone with it, in one line; of many files the first and the last."""
+        source = self.source
+        if len(source) > _MAX_SHOWN:
+            source = f"{source[: _MAX_SHOWN // 2]} … {source[-_MAX_SHOWN // 2 :]}"
+        annotations = counted(self.rows, "annotation")
+        return f"{annotations} of the import of {in_one_line(source)} ({self.kind}, {self.imported_at})"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneImport(LastImport):
+    """An import that was undone: its `rows` no longer count.
+
+    Attributes
+    ----------
+    unused_labels
+        Labels that came with it and that no annotation has now; they are still offered.
+    """
+
     unused_labels: tuple[str, ...]
 
 
-def undo_last_import(store: Store, *, annotator: str) -> UndoneImport | None:
+def last_import(store: Store) -> LastImport | None:
+    """Return the import that `undo_last_import` undoes; None where no import has annotations that count."""
+    found = store.connection.execute(_LAST).fetchone()
+    return None if found is None else LastImport(*found[1:6])
+
+
+def undo_last_import(store: Store, *, annotator: str, expected: LastImport | None = None) -> UndoneImport | None:
     """Revoke all annotations of the last import of which some count, as one batch; None where there is none.
 
     What an import brought back, after its own import was undone, is of that import. What people labelled of its clips
     stays, and so do its recordings, clips, groups, columns and labels.
+
+    Parameters
+    ----------
+    expected
+        What somebody was shown before; None: whichever is the last.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is another one by now; nothing is undone then.
     """
     with store.transaction() as connection:
-        connection.execute(_IMPORTED)
-        found = connection.execute(
-            "SELECT i.id, i.kind, i.source, i.imported_at, COUNT(*) FROM temp.of_imports r "
-            "JOIN imports i ON i.id = r.import_id WHERE r.counts GROUP BY i.id "
-            "ORDER BY i.imported_at DESC, i.id DESC LIMIT 1"
-        ).fetchone()
-        if found is not None:
-            number, kind, source, imported_at, rows = found
-            of_it = f"FROM temp.of_imports WHERE import_id = {number}"
-            brought = {name for (name,) in connection.execute(f"SELECT DISTINCT label {of_it} AND counts")}
-            _revoke(connection, f"SELECT id, import_id, clip_id {of_it} ORDER BY id", annotator)
-            unused = labels.unused_since(connection, imported_at, brought)
-            (left,) = connection.execute(
-                "SELECT COUNT(*) FROM temp.of_imports r JOIN imports i ON i.id = r.import_id "
-                "WHERE r.counts AND i.source = ? AND i.id <> ?",
-                (source, number),
-            ).fetchone()
-        connection.execute("DROP TABLE temp.of_imports")
-    return None if found is None else UndoneImport(kind, source, imported_at, rows, left, unused)
+        found = connection.execute(_LAST).fetchone()
+        if expected not in (None, found and LastImport(*found[1:6])):
+            raise LabeltoolError("the last import is another one by now: nothing was undone")
+        if found is None:
+            return None
+        number, kind, source, imported_at, rows, rows_left, names = found
+        which = f"SELECT id, import_id, clip_id FROM ({_IMPORTED}) WHERE import_id = {number} ORDER BY id"
+        _revoke(connection, which, annotator)
+        unused = labels.unused_since(connection, imported_at, {*json.loads(names)})
+        return UndoneImport(kind, source, imported_at, rows, rows_left, unused)
 
 
 def bring_back(connection: sqlite3.Connection, keys: str, *, annotator: str, import_id: int) -> int:
