@@ -24,6 +24,8 @@ from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store, clips, journal, labels, models, progress
 from labeltool.store.importing import import_records
+from labeltool.store.importing.undo import undo_last_import
+from labeltool.store.label_acts import surgery
 from labeltool.store.text_journal.lines import export_lines
 from labeltool.store.text_journal.reading import import_journal
 
@@ -129,6 +131,60 @@ def test_the_earlier_of_two_imports_of_a_file_counts_so_that_corrections_stay_la
         assert bob.connection.execute("PRAGMA foreign_key_check").fetchall() == []
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             bob.connection.execute("UPDATE journal SET label = 'cat'")
+
+
+def notes_of(store: Store, text: bytes) -> list[str]:
+    return [note.reason for note in import_journal(store, io.BytesIO(text), "labels.jsonl").notes]
+
+
+def undone(count: str, where: str, who: str) -> list[str]:
+    return [
+        f"{count} of this import that counted {where} no longer count: {who} undid it "
+        "(importing it again brings them back)"
+    ]
+
+
+@pytest.mark.parametrize("is_later", [False, True], ids=["imported before the undo", "imported after the undo"])
+def test_an_import_that_one_undid_is_undone_for_all_who_imported_it_until_it_is_imported_again(
+    new_store: Callable[[], Store], is_later: bool
+) -> None:
+    """Ann imports and undoes; Bob imports the same file, labels and corrects: only what people labelled counts."""
+    records = sounds("a", "b", label="dog")
+    with new_store() as ann, new_store() as bob:
+        import_records(ann, records, kind="table", source="ann.csv")
+        if is_later:
+            undo_last_import(ann, annotator="ann")
+        import_records(bob, records, kind="table", source="bob.csv")
+        journal.annotate(bob, 1, "dog", annotator="bob")
+        journal.annotate(bob, 2, "cat", annotator="bob")
+        if not is_later:
+            undo_last_import(ann, annotator="ann")
+        texts = exported(ann), exported(bob)
+        all_ways(new_store, texts)
+        # A note, on either side, and once.
+        assert notes_of(bob, texts[0]) == undone("2 annotations", "here", "ann")
+        assert notes_of(ann, texts[1]) == undone("2 annotations", "there", "ann")
+        assert notes_of(bob, texts[0]) == notes_of(ann, exported(bob)) == notes_of(bob, exported(ann)) == []
+        of_people = {(1, "dog"): "present", (2, "cat"): "present"}
+        assert current(ann) == current(bob) == of_people
+        # Either brings it back for both.
+        import_records(bob, records, kind="table", source="bob.csv")
+        assert current(bob) == {**of_people, (2, "dog"): "present"}
+        assert notes_of(ann, exported(bob)) == [] and current(ann) == current(bob)
+        all_ways(new_store, [*texts, exported(bob)])
+
+
+def test_an_undo_of_an_import_that_both_had_is_known_to_who_goes_on_with_it(new_store: Callable[[], Store]) -> None:
+    """Bob goes on with a copy of Ann's project, and deletes a label; she undoes the import meanwhile."""
+    with new_store() as ann, new_store() as bob:
+        import_records(ann, [*sounds("a", label="dog"), *sounds("b", label="owl")], kind="table", source="x.csv")
+        add(bob, exported(ann))
+        surgery.delete(bob, "owl", annotator="bob")
+        undo_last_import(ann, annotator="ann")
+        texts = exported(ann), exported(bob)
+        assert notes_of(bob, texts[0]) == undone("1 annotation", "here", "ann")
+        assert notes_of(ann, texts[1]) == [] and current(ann) == current(bob) == {}
+        all_ways(new_store, texts)
 
 
 def test_one_sound_in_two_encodings_numbers_keys_and_names_become_the_same(new_store: Callable[[], Store]) -> None:

@@ -18,6 +18,7 @@ from labeltool.store import groups, labels
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import is_revoked, without_triggers
 from labeltool.store.label_acts import derived
+from labeltool.store.text_journal import undone_imports
 from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import (
     COLUMNS,
@@ -49,8 +50,9 @@ class Union:
         self.twins: dict[str, str] = {}
         self.oldest = ""
         # Rows that two people imported from the same file: theirs and ours have other ids.
-        for statement in _TEMPORARY:
+        for statement in (*_TEMPORARY, *undone_imports.TABLES):
             connection.execute(statement)
+        (self.last_row,) = connection.execute("SELECT COALESCE(MAX(rowid), 0) FROM journal").fetchone()
         # A recording with new rows counts as removed until all of them are there: what is derived from them is then
         # computed once, not with every row.
         (self.newest,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM recordings").fetchone()
@@ -92,6 +94,7 @@ class Union:
             """,
             (self.newest, json.dumps([*self.changed])),
         )
+        self.result.notes += undone_imports.undone_imports(self.connection, self.last_row)
         if self.oldest:
             # Models that were trained since have not seen the new rows, though these are older.
             self.connection.execute(
@@ -308,6 +311,8 @@ class Union:
             elif row["clip_id"] is None:
                 # The line of the clip is damaged or missing: a region is never in the queue.
                 row["clip_id"] = self._new_clip(None, None, recording_id, *line.clip, None, True)
+        if line.kind == "revoke" and line.origin == "import":
+            self.connection.execute("INSERT OR IGNORE INTO temp.undos VALUES (?)", (line.id,))
         if not self._is_there(line, row):
             if line.recording is not None:
                 self._will_change(recording_id)
