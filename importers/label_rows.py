@@ -7,13 +7,14 @@ makes the clips and reports the rows outside them is common to all formats.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import Recording, Skipped
+from labeltool.importers.base import quoted
+from labeltool.records import Note, Recording, Skipped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +91,23 @@ class ParsedLabels:
     writes_whole_band: bool = False
     times_in_samples: bool = False
     unit_s: float | None = None
+
+    def with_sorted_bands(self, source: Path) -> ParsedLabels:
+        """Return them with no low frequency above the high one; a note names the first that was, and counts them."""
+        import pandas as pd
+
+        low_hz, high_hz = self.rows["low_hz"], self.rows["high_hz"]
+        is_above = low_hz > high_hz
+        if not is_above.any():
+            return self
+        first = self.rows[is_above].iloc[0]
+        line = None if pd.isna(first["line"]) else int(first["line"])
+        reason = (
+            f"the low frequency of the label {quoted(first['label'])} is above its high one, {first['low_hz']:g} and "
+            f"{first['high_hz']:g} Hz: exchanged ({is_above.sum()} such rows)"
+        )
+        rows = self.rows.assign(low_hz=low_hz.mask(is_above, high_hz), high_hz=high_hz.mask(is_above, low_hz))
+        return replace(self, rows=rows, skipped=[*self.skipped, Note(str(self.file or source), line, reason)])
 
     def require_unit(self, file: Path, per_row: Callable[[Callable[[Recording], float]], Float64]) -> None:
         """Refuse times that fill the recordings as samples, and only their beginnings in the unit of the format.

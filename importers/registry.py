@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -149,7 +148,7 @@ class Format:
         """Return the function that reads the labels of one source; options as in `options`."""
         own = {name: value for name, value in options.items() if name not in ("audio", "checked")}
         parse: LabelParser = import_module(self.module).parse
-        return partial(parse, **own)
+        return lambda source: parse(source, **own).with_sorted_bands(source)
 
     def parse_each(self, sources: Sequence[Path], **options: Any) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
         """Yield the label files and their rows (`label_rows.LABEL_COLUMNS`), and what is skipped.

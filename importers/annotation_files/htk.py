@@ -57,7 +57,9 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
             remedy="write a header above them: start_sample end_sample label, or start end label above seconds",
         )
     last_s = _seconds(max(ends))
-    skipped.append(Note(str(path), None, f"times read in units of 100 ns: the last label ends at {last_s:g} s"))
+    other = "if they are microseconds, write a header above them: start_us end_us label"
+    reason = f"times read in units of 100 ns: the last label ends at {last_s:g} s ({other})"
+    skipped.append(Note(str(path), None, reason))
     if others:
         skipped.append(Note(str(path), None, f"has labels of several levels: only the first is taken ({others} lines)"))
     rows = [

@@ -13,9 +13,9 @@ from labeltool.importers.audacity import aup, aup3
 from labeltool.importers.audacity.label_track import (
     REMEDY,
     LabelRow,
+    bound_hz,
     parse_label_track,
     parsed_labels,
-    sorted_frequencies,
 )
 from labeltool.importers.audacity.subtitles import parse_subtitles
 from labeltool.importers.base import quoted
@@ -50,7 +50,7 @@ def _parse_project(path: Path, project: aup3.Project) -> ParsedLabels:
                 remedy="delete the label in Audacity",
             )
         start_s, end_s = sorted((label.start_s, label.end_s))
-        low_hz, high_hz = sorted_frequencies(label.low_hz, label.high_hz)
-        rows.append(LabelRow(None, start_s, end_s, label.title, low_hz, high_hz, track=label.track or None))
+        bounds = bound_hz(label.low_hz), bound_hz(label.high_hz)
+        rows.append(LabelRow(None, start_s, end_s, label.title, *bounds, track=label.track or None))
     unsaved = Note(str(path), None, "contains unsaved changes: read as last saved in Audacity")
     return parsed_labels(rows, [unsaved] if project.unsaved_changes else [])

@@ -89,12 +89,9 @@ def require_bounded(path: Path, rows: Sequence[LabelRow], skipped: Sequence[Skip
         raise LabeltoolError(reason, file=path, remedy=REMEDY)
 
 
-def sorted_frequencies(low_hz: float | None, high_hz: float | None) -> tuple[float | None, float | None]:
-    """Sort two bounds, hertz; Audacity writes a negative number for a bound that is not set."""
-    low_hz, high_hz = (None if hz is None or not 0 <= hz < math.inf else hz for hz in (low_hz, high_hz))
-    if low_hz is not None and high_hz is not None and high_hz < low_hz:
-        return high_hz, low_hz
-    return low_hz, high_hz
+def bound_hz(hz: float | None) -> float | None:
+    """Return a bound, hertz; None for a negative number, which Audacity writes for one that is not set."""
+    return None if hz is None or not 0 <= hz < math.inf else hz
 
 
 def parse_label_track(path: Path, encoding: str | None = None) -> ParsedLabels:
@@ -206,8 +203,7 @@ def _with_frequencies(row: LabelRow, text: str) -> LabelRow:
     bounds = [_number(token) for token in tokens[1:3]]
     if tokens[0] != _CONTINUATION or len(bounds) < 2 or None in bounds:
         raise ValueError(f"does not give two frequencies: {quoted(text)}")
-    low_hz, high_hz = sorted_frequencies(*bounds)
-    return row._replace(low_hz=low_hz, high_hz=high_hz)
+    return row._replace(low_hz=bound_hz(bounds[0]), high_hz=bound_hz(bounds[1]))
 
 
 def _number(token: str) -> float | None:

@@ -262,7 +262,7 @@ class Columns:
         return start_s, end_s
 
     def bounds_hz(self) -> tuple[Float64 | None, Float64 | None]:
-        """Return the lower and upper frequencies, hertz, sorted; a negative one is not set."""
+        """Return the lower and upper frequencies, hertz; a negative one is not set."""
         import numpy as np
 
         low_hz, high_hz = self.numbers("low_hz", "hertz"), self.numbers("high_hz", "hertz")
@@ -274,7 +274,7 @@ class Columns:
             high = quoted(self.names["high_hz"][0])
             reason = f"its bands all end below {_LOW_BANDS_HZ} Hz: if in kHz, write (kHz) after names as {high}"
             self.skipped.append(Note(str(self.table.path), None, reason))
-        return np.where(low_hz > high_hz, high_hz, low_hz), np.where(low_hz > high_hz, low_hz, high_hz)
+        return low_hz, high_hz
 
     def folds(self) -> pd.Series[int] | None:
         """Return the official folds; None without them. A column of other texts is the file's own."""

@@ -17,6 +17,7 @@ from helpers.records import of_kind, read_audacity, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
 from labeltool.importers.label_rows import ParsedLabels
+from labeltool.importers.registry import FORMATS
 from labeltool.records import Verdict
 
 WriteTone = Callable[..., Path]
@@ -103,7 +104,7 @@ def test_what_audacity_writes_is_read_back_exactly(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "round-trip.txt"
     path.write_bytes(as_audacity_writes(labels).encode(encoding))
-    got = audacity.parse(path)
+    got = FORMATS["audacity"].parser()(path)
 
     def ordered(low_hz: float | None, high_hz: float | None) -> tuple[float | None, float | None]:
         swap = low_hz is not None and high_hz is not None and high_hz < low_hz
@@ -112,7 +113,8 @@ def test_what_audacity_writes_is_read_back_exactly(
     in_order = sorted(labels, key=lambda label: label[0][0])
     assert spans(got) == [(start, end, title) for (start, end), _, title in in_order]
     assert [(row.low_hz, row.high_hz) for row in rows_of(got)] == [ordered(*bounds) for _, bounds, _ in in_order]
-    assert got.skipped == []
+    above = sum(ordered(*bounds) != bounds for _, bounds, _ in labels)
+    assert [one.reason.partition("exchanged ")[2] for one in got.skipped] == [f"({above} such rows)"] * (above > 0)
 
 
 @settings(deadline=None, max_examples=200)
@@ -183,7 +185,7 @@ def test_an_encoding_that_does_not_fit_or_is_needed_is_an_error(tmp_path: Path) 
 
 
 def test_only_the_first_line_of_frequencies_counts_and_the_others_are_reported(tmp_path: Path) -> None:
-    got = parsed(tmp_path, "1\t2\ta\n\\\t500\t100\n\\\t1\t2\n\\\tx\ty\n3\t4\tb\n\\\t-1\t50\n")
+    got = parsed(tmp_path, "1\t2\ta\n\\\t100\t500\n\\\t1\t2\n\\\tx\ty\n3\t4\tb\n\\\t-1\t50\n")
     assert [(row.label, row.low_hz, row.high_hz) for row in rows_of(got)] == [("a", 100.0, 500.0), ("b", None, 50.0)]
     assert [note.line for note in got.skipped] == [3, 4]
 

@@ -17,7 +17,10 @@ from labeltool.importers.registry import FORMATS
 from labeltool.records import Note, Recording, Verdict
 
 Row = tuple[str | None, float | None, float | None, str, str, str | None]
-UNIT = "times read in units of 100 ns: the last label ends at 1.25 s"
+UNIT = (
+    "times read in units of 100 ns: the last label ends at 1.25 s "
+    "(if they are microseconds, write a header above them: start_us end_us label)"
+)
 CASES: list[tuple[str, str, str, list[Row], list[str]]] = [
     (
         "a.wav.data",
@@ -182,6 +185,19 @@ def test_their_sounds_are_found(
     assert [Path(one.path).name for one in of_kind(records, Recording)] == ["a.wav"]
     of_a = [row for row in expected if row[0] in (None, "a", "a.wav") and row[3]]
     assert [one.label for one in of_kind(records, Verdict) if one.label] == [row[3] for row in of_a]
+
+
+@pytest.mark.parametrize("reader", ["table", "auto"])
+def test_times_in_microseconds_are_read_with_the_header_of_the_note(
+    tmp_path: Path, write_tone: Callable[..., Path], reader: str
+) -> None:
+    write_tone("a.wav", seconds=2.0)
+    (tmp_path / "a.lab").write_text("start_us end_us label\n0 500000 sil\n500000 1250000 wren\n")
+    records = list(FORMATS[reader].read([tmp_path / "a.lab"]))
+    assert [(one.start_s, one.end_s, one.label) for one in of_kind(records, Verdict)] == [
+        (0.0, 0.5, "sil"),
+        (0.5, 1.25, "wren"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,13 @@ def test_a_selection_of_raven_is_one_label_in_its_own_file(tmp_path: Path) -> No
         ("C:\\night\\a.wav", 2.0, 3.5, "song", "present"),
         ("C:\\night\\b.wav", 0.5, 1.5, "call", "present"),
     ]
-    assert table.parse(path).rows[["low_hz", "high_hz"]].iloc[0].tolist() == [1000.0, 2000.0]
+    got = FORMATS["table"].parser()(path)
+    assert got.rows[["low_hz", "high_hz"]].iloc[0].tolist() == [1000.0, 2000.0]
+    (note,) = got.skipped
+    assert (note.file, note.line) == (str(path), 3)
+    assert note.reason == (
+        "the low frequency of the label 'song' is above its high one, 2000 and 1000 Hz: exchanged (1 such rows)"
+    )
     path.write_text(path.read_text().replace("File Offset (s)", "Offset"))
     with pytest.raises(LabeltoolError, match=r"no column 'File Offset \(s\)'"):
         table.parse(path, column=("label=Behaviour",))
