@@ -155,13 +155,12 @@ class _LabelReader:
         parsed = self._parse(file)
         file = parsed.file or file
         yield from parsed.skipped
-        if parsed.rows.empty and not self._checked:
-            yield Skipped(str(file), None, "contains no labels")
-            return
         if parsed.rows.empty:
-            yield from self._new([self._recording(self._sounds.beside(file))])
+            nothing = [Skipped(str(file), None, "contains no labels")]
+            yield from self._new([self._recording(self._sounds.beside(file))]) if self._checked else nothing
             return
         sounds = self._sounds_of(file, parsed.rows)
+        yield from self._sounds.moved(file)
         parsed.require_unit(file, sounds.per_row)
         yield from self._new([one for one in sounds.recordings if one is not None])
         rows = _without_whole_bands(parsed.rows, sounds) if parsed.writes_whole_band else parsed.rows

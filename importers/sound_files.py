@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import filecmp
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice, takewhile
 from pathlib import Path
@@ -13,6 +13,8 @@ from pathlib import Path
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, walk
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, recording_beside, stems_of
+from labeltool.records import Note
+from labeltool.util.counted import counted
 from labeltool.util.unicode_names import nfc
 from labeltool.util.urls import is_url, path_of_url
 
@@ -40,6 +42,7 @@ class SoundFiles:
         self._audio = audio
         self._files: dict[Path, dict[str, list[Path]]] = {}
         self._indexes: dict[Path, dict[str, str]] = {}
+        self._absolute: dict[Path, dict[str, Path]] = {}
         self._names: dict[tuple[Path, Path], list[list[str]]] = {}
 
     @property
@@ -56,7 +59,7 @@ class SoundFiles:
         if self.only is not None:
             return self.only
         listed = self._listed(file)
-        if listed is not None and (found := self.named(file, listed)) is not None:
+        if listed is not None and (found := self.named(file, listed, is_listed=True)) is not None:
             return found
         try:
             return recording_beside(file)
@@ -67,7 +70,7 @@ class SoundFiles:
                     return found
             raise
 
-    def named(self, file: Path, name: str, fold: int | None = None) -> Path | None:
+    def named(self, file: Path, name: str, fold: int | None = None, *, is_listed: bool = False) -> Path | None:
         r"""Return the sound that a label file names; None where there is none.
 
         A path from the label file's folder, or from the given one, counts first. Else folders before the name decide
@@ -79,6 +82,9 @@ class SoundFiles:
         fold
             The official fold of a published data set: a folder of another fold is not searched, and of copies the least
             deep one, then the largest, is the original.
+        is_listed
+            Whether the name is of a list of all sounds, that of an export: of a path of another machine whose folders
+            are not here, the sound in the folder itself is meant.
 
         Raises
         ------
@@ -104,9 +110,20 @@ class SoundFiles:
             if direct and (fold is None or _fold_of_folder(direct[0], root) in (None, fold)):
                 return self._noted(file, parts, direct[0])
         is_relative = not _ROOT.match(name.strip())
-        bests = (self._best(root, parts, fold, is_relative) for root in roots)
+        bests = (self._best(root, parts, fold, is_relative, is_listed) for root in roots)
         found = next((one for one in bests if one is not None), None)
+        if found is not None and not (is_relative or is_listed):
+            self._absolute.setdefault(file, {})[name.strip()] = found
         return None if found is None else self._noted(file, parts, found)
+
+    def moved(self, file: Path) -> Iterator[Note]:
+        """Yield a note on the sounds that a label file names by paths that are not here, where it names some."""
+        named = self._absolute.get(file, {}).items()
+        moved = [(name, sound) for name, sound in named if not _is_at(name, sound)]
+        if moved:
+            name, sound = moved[0]
+            reason = f"names {counted(len(moved), 'sound')} by paths that are not here: each was found by its file name"
+            yield Note(str(file), None, f"{reason}, {quoted(name)} as {sound}")
 
     def require_one(self, file: Path, name: str, sound: Path) -> None:
         """Refuse a name whose sound another name of the label file fits as well: files of several folders, one missing.
@@ -167,14 +184,16 @@ class SoundFiles:
             self._files[root] = _sounds_by_stem(root)
         return self._files[root].get(stem, [])
 
-    def _best(self, root: Path, parts: list[str], fold: int | None, is_relative: bool) -> Path | None:
+    def _best(self, root: Path, parts: list[str], fold: int | None, is_relative: bool, is_listed: bool) -> Path | None:
         wanted = _folded(parts[-1])
 
         def rank(path: Path) -> tuple[int, bool, bool, int]:
             below = path.relative_to(root).parts[:-1]
             agreed = _agreed(path, parts)
-            # In a folder of another name. The root may be that of a path of another machine, not of a relative one.
-            is_other = agreed < min(len(below) or is_relative, len(parts) - 1)
+            # In a folder of another name. The root may be that of a path of another machine, not of a relative one;
+            # where no folder of such a path is here, that is known of a list alone.
+            may_differ = is_relative or is_listed or agreed > 0
+            is_other = may_differ and agreed < min(len(below) or is_relative, len(parts) - 1)
             return -agreed, is_other, _folded(path.name) != wanted, 0 if fold is None else len(path.parts)
 
         files = self._of_stem(root, _stem(wanted))
@@ -227,6 +246,13 @@ def _agreed(path: Path, parts: Sequence[str]) -> int:
     """Return how many folders of a name are those of a file, from its own upwards."""
     pairs = zip(map(_folded, parts[-2::-1]), map(_folded, path.parts[-2::-1]), strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _is_at(name: str, sound: Path) -> bool:
+    """Return whether a sound is at an absolute path that a label file names."""
+    with suppress(OSError, ValueError):  # no such file, or a name that is too long
+        return sound.samefile(name.removeprefix("file:"))
+    return False
 
 
 def _folded(name: str) -> str:

@@ -326,7 +326,8 @@ def test_folders_in_a_name_decide_and_two_that_fit_are_named(tmp_path: Path, wri
         ("z/a.wav", ("a.wav", "s/a.wav"), None),
         ("z/a", ("a.wav", "s/a.wav"), None),
         ("u/a.wav", ("s/a.wav", "x/y/a.wav"), None),
-        ("/mnt/u/a.wav", ("a.wav", "s/a.wav"), "a.wav"),
+        ("/mnt/u/a.wav", ("a.wav", "s/a.wav"), None),
+        ("/mnt/s/a.wav", ("a.wav", "s/a.wav"), "s/a.wav"),
     ],
 )
 def test_a_name_of_several_sounds_is_ambiguous(
@@ -342,6 +343,24 @@ def test_a_name_of_several_sounds_is_ambiguous(
         assert expected is None and "may be any of 2 files" in str(error)
     else:
         assert [one.path for one in of_kind(records, Recording)] == [str(tmp_path / (expected or ""))]
+
+
+def test_sounds_that_are_not_at_the_paths_of_a_table_are_counted_in_one_note(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
+    for number, name in enumerate(("a.wav", "b.wav", "s/c.wav", "s/d.wav")):
+        write_tone(name, frequency_hz=500 + number)
+    here = tmp_path / "s" / "c.wav"
+    names = ["/mnt/u/a.wav", "/mnt/u/a.wav", "C:\\x\\b.wav", str(here), f"file:{here}", "d.wav", "s/d.wav"]
+    path = written(tmp_path, "file,start,end,label\n" + "".join(f"{name},0,0.5,owl\n" for name in names))
+    records = read(path)
+    assert len(of_kind(records, Recording)) == 4 and len(of_kind(records, Verdict)) == len(names)
+    (note,) = of_kind(records, Skipped)
+    assert isinstance(note, Note) and note.file == str(path)
+    assert note.reason == (
+        "names 2 sounds by paths that are not here: each was found by its file name, "
+        f"'/mnt/u/a.wav' as {tmp_path / 'a.wav'}"
+    )
 
 
 def test_copies_of_a_sound_are_not_ambiguous(tmp_path: Path, write_tone: WriteTone) -> None:
