@@ -1,8 +1,9 @@
 """What the columns of tables mean: the names that programs and people give them, and tables known by their header.
 
 Names are compared without letter case, blanks and punctuation (`folded`). Sources: the help of Raven Pro 1.6 and of
-Kaleidoscope Pro, BirdNET-Analyzer's output, perch-hoplite's annotations, FSD50K's `dev.csv`, AudioSet's segments, the
-task descriptions of DCASE and sed_eval, ESC-50 and UrbanSound8K as published.
+Kaleidoscope Pro, BirdNET-Analyzer's output, perch-hoplite's annotations, Arbimon's export of pattern matching,
+FSD50K's `dev.csv`, AudioSet's segments, the task descriptions of DCASE and sed_eval, ESC-50 and UrbanSound8K as
+published.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ VALUES: Mapping[str, str] = MappingProxyType(
             ("absent", "negative", "neg", "not_present", "not present", "0", "0.0", "false", "no", "n", "reject"),
             "absent",
         ),
-        **dict.fromkeys(("unsure", "uncertain", "unknown", "unk", "maybe", "?"), "unsure"),
+        **dict.fromkeys(("unsure", "uncertain", "unknown", "unk", "maybe", "?", "(not validated)"), "unsure"),
     }
 )
 """What a field means that says whether a label is present."""
@@ -332,6 +333,19 @@ PROFILES = (
             "high_hz": (),
         },
         may_list=True,
+    ),
+    # Seconds and hertz; in other tables columns of these names are pixels.
+    TableProfile(
+        "arbimon",
+        "a table of matches of Arbimon",
+        ("recording", "species", "songtype", "x1", "x2", "y1", "y2"),
+        columns={
+            "start_s": ("x1",),
+            "end_s": ("x2",),
+            "low_hz": ("y1",),
+            "high_hz": ("y2",),
+            "value": ("validated",),
+        },
     ),
     TableProfile(
         "audioset",
