@@ -69,7 +69,7 @@ from labeltool.training import fit
 from labeltool.training.augmentation.samplers import Augmentation
 from labeltool.training.prepare import TrainingRequest, make_request
 from labeltool.training.splits import groups_of_fold
-from labeltool.training.targets import build_training_set, no_such_fold
+from labeltool.training.targets import build_training_set, no_such_fold_error
 from labeltool.training.train_model import train_model
 from labeltool.util.files.locks import try_lock
 from labeltool.util.files.writable import write_instead
@@ -193,7 +193,7 @@ def split(bench: Bench, job: Job) -> tuple[list[LabelledClip], list[StoredClip],
     configuration, fold, seed = job
     test = [one for one in bench.labelled if one.clip.fold == fold]
     if not test:
-        raise no_such_fold(fold, bench.labelled)
+        raise no_such_fold_error(fold, bench.labelled)
     groups = groups_of_fold(bench.labelled, fold)
     train = [one for one in bench.labelled if one.clip.group not in groups]
     if configuration.labels is None:

@@ -19,7 +19,7 @@ from labeltool.audio import files
 from labeltool.audio.device import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.tflite.summary import Tensor
-from labeltool.exporters.stm32.verification.golden import in_fixed_point, in_float
+from labeltool.exporters.stm32.verification.golden import fixed_point_inputs, float_inputs
 
 INPUT = Tensor((1, 64, 50, 1), "INT8", 1 / 32, 0)
 
@@ -37,8 +37,8 @@ def main() -> int:
     for level in (0, -20, -40, -60):
         pcm = [np.rint(sound * 10.0 ** (level / 20)).astype(np.int16) for sound in sounds]
         expected = np.concatenate([device_frontend.in_float64(frontend, one, INPUT) for one in pcm]).astype(int)
-        floats = [in_float(frontend, one, INPUT) for one in pcm]
-        for name, front_end in (("float32", in_float), ("fixed point", in_fixed_point)):
+        floats = [float_inputs(frontend, one, INPUT) for one in pcm]
+        for name, front_end in (("float32", float_inputs), ("fixed point", fixed_point_inputs)):
             found = [front_end(frontend, one, INPUT) for one in pcm]
             steps = np.abs(np.concatenate([one.codes for one in found]) - expected)
             levels = [

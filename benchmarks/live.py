@@ -112,7 +112,7 @@ def main() -> None:
         project = replace(project, settings=replace(project.settings, learning=learning))
         model = add_model(project)
         with project.open_store() as store:
-            some = clips.drawn(store, options.labelled + options.answers + AHEAD)
+            some = clips.random_unlabelled(store, options.labelled + options.answers + AHEAD)
             given, queued, ahead = np.split(
                 np.array(some, object), [options.labelled, options.labelled + options.answers]
             )

@@ -123,7 +123,7 @@ def plant(folder: Path) -> None:
         index = NeighbourIndex.make(directory, PrincipalSpace.fit(make(0, 4096)))
         every, size = matching(store), 10_000
         for first in range(0, len(every), size):
-            some = clips.some_clips(store, every[first : first + size].tolist())
+            some = clips.clips_by_ids(store, every[first : first + size].tolist())
             index.append(some, make(first, len(some)))
 
 

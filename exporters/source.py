@@ -160,7 +160,7 @@ class Source:
 
     def _locked_groups(self) -> set[str]:
         """Return the groups of the locked test set, by the names that they have now and had then."""
-        locked = groups.locked_at(self.store, self._until)
+        locked = groups.recordings_locked_as_of(self.store, self._until)
         return {*locked.values(), *(one.clip.group for one in self.split_clips if one.clip.recording_id in locked)}
 
     @cached_property

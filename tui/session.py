@@ -176,10 +176,10 @@ class Session:
         return rows
 
     async def answer_split(self, split: Split, values: Mapping[int, str], *, response_ms: int) -> list[JournalRow]:
-        """Label clips of a split again as one action, see `split_queue.answer`."""
+        """Label clips of a split again as one action, see `split_queue.label_again`."""
 
         def write(store: Store) -> list[JournalRow]:
-            ids = split_queue.answer(store, split, values, annotator=self.annotator, response_ms=response_ms)
+            ids = split_queue.label_again(store, split, values, annotator=self.annotator, response_ms=response_ms)
             return [journal.row(store, row_id) for row_id in ids]
 
         rows = await self._writer.do(write)

@@ -17,11 +17,11 @@ from labeltool.exporters.stm32.codegen.tflm_operators import tflm_operators_h
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.exporters.stm32.verification.golden import (
     MAX_CLIPS,
+    fixed_point_inputs,
+    float_inputs,
     golden,
     golden_pcm_h,
     golden_scores_h,
-    in_fixed_point,
-    in_float,
     loudest_part,
 )
 from labeltool.exporters.stm32.verification.validation_set import ValidationSet
@@ -61,8 +61,8 @@ def write_sources(model: ModelFiles, network: Network, validation: ValidationSet
     frontend = require_log_mel(model.frontend)
     pcm = np.stack([loudest_part(labelled.clip, frontend) for labelled in validation.clips[:MAX_CLIPS]])
     kernels = Int8Model(model.int8)
-    vectors = golden(model, network, kernels, pcm, in_float)
-    fixed_point = None if fixed_point_problem(frontend) else golden(model, network, kernels, pcm, in_fixed_point)
+    vectors = golden(model, network, kernels, pcm, float_inputs)
+    fixed_point = None if fixed_point_problem(frontend) else golden(model, network, kernels, pcm, fixed_point_inputs)
     for folder in ("test", "firmware"):
         _copy(sources.joinpath(folder), directory / folder)
     texts = {

@@ -16,7 +16,7 @@ from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import front_end_size, require_log_mel
 from labeltool.exporters.stm32.st_applications.applications import Chosen
 from labeltool.exporters.stm32.st_model.frontend import UNITS, logarithm_of
-from labeltool.exporters.stm32.st_model.graph_edit import input_codes
+from labeltool.exporters.stm32.st_model.graph_edit import input_code_scale
 from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL
 from labeltool.exporters.stm32.tflite.ram import RamFigures
 from labeltool.exporters.stm32.tflite.summary import Network, Tensor
@@ -165,7 +165,7 @@ def _st_values(frontend: LogMelFrontend, network_input: Tensor) -> dict[str, str
     if unit == "db":
         return {
             "st_unit": UNITS[unit],
-            "st_step": f"{input_codes(frontend).scale:.2f} dB",
+            "st_step": f"{input_code_scale(frontend).scale:.2f} dB",
             "st_differs": "without a floor, and without subtracting the\nmean of a patch. `model/model_st.tflite` does "
             "both itself; its weights are those of `model_int8.tflite`.",
         }

@@ -90,7 +90,7 @@ def suggester_state(project: Project, store: Store) -> SuggesterState | None:
         accuracy = None if is_done else read_estimate(project, name)
         kind: Kind = "embeddings" if labels else "classes"
         return SuggesterState(kind, name, labels, accuracy=accuracy, is_done=is_done)
-    return None if row is None else _stored_state(row, progress.pending(store, row.journal_mark))
+    return None if row is None else _stored_state(row, progress.count_labelled_since(store, row.journal_mark))
 
 
 def stored_source(store: Store, model_id: int) -> str:
@@ -108,7 +108,11 @@ def live_pretrained(project: Project, store: Store) -> str | None:
     if name is None or name not in registry.names(project):
         return None
     row = models.suggester(store)
-    if row is None or row.pretrained is not None or progress.pending(store, row.journal_mark) >= RENEWED_AFTER:
+    if (
+        row is None
+        or row.pretrained is not None
+        or progress.count_labelled_since(store, row.journal_mark) >= RENEWED_AFTER
+    ):
         return name
     newest = models.latest(store)
     with suppress(LabeltoolError):

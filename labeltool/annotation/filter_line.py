@@ -12,7 +12,7 @@ _WORD = re.compile(
 _NAMED = re.compile(r"[^\W\d]+:\S")
 
 
-def parsed(line: str) -> Filter:
+def parse_filter(line: str) -> Filter:
     """Return the filter that a line of text means; words without a name are a part of the file's path.
 
     Of several words of one name the last counts, of the file's path all, in their order.
@@ -43,7 +43,7 @@ def unknown_names(line: str) -> list[str]:
     return [word for word in words if _NAMED.match(word)]
 
 
-def line_of(wanted: Filter) -> str:
+def filter_line(wanted: Filter) -> str:
     """Return the line that means a filter."""
     words = [
         f"file:{_quoted(wanted.text)}" if wanted.text else "",

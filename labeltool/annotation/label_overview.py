@@ -1,4 +1,4 @@
-"""The labels of a project with their counts and definitions, and what a change of one concerns."""
+"""The labels of a project with their counts and definitions, and the clips that a change of a label concerns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, labels
-from labeltool.store.clips import some_clips, stored_names
+from labeltool.store.clips import clips_by_ids, stored_names
 from labeltool.store.journal_rows import is_revoked
-from labeltool.store.label_acts import split_queue, surgery
+from labeltool.store.label_acts import changes, split_queue
 from labeltool.store.label_acts.split_queue import Split
 
 MAX_EXAMPLES = 5
@@ -68,7 +68,7 @@ def examples_to_play(store: Store, label: str) -> list[StoredClip]:
     present = _present(store, label)
     step = max(1, len(present) // MAX_EXAMPLES)
     chosen = list(dict.fromkeys((*examples_of(store, label), *present[::step])))[:MAX_EXAMPLES]
-    return some_clips(store, chosen)
+    return clips_by_ids(store, chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def use_of(store: Store, name: str) -> LabelUse:
                 "SELECT value, COUNT(*) FROM current_annotations WHERE label = ? GROUP BY value", (name,)
             ).fetchall()
         )
-        rows = surgery.verdict_ids(connection, name)
+        rows = changes.verdict_ids(connection, name)
         annotators = connection.execute(
             "SELECT DISTINCT annotator FROM active_events WHERE kind = 'verdict' AND label = ? ORDER BY annotator",
             (name,),

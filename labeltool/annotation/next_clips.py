@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from labeltool.annotation.people.overlap import to_label_again
+from labeltool.annotation.people.overlap import clips_to_label_again
 from labeltool.records import StoredClip
 from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED, stored_clip
@@ -98,7 +98,7 @@ def next_clips(
         chosen += _spread(candidates, wanted) if statement in (_BY_MARGIN, _SHUFFLED) else candidates[:wanted]
     if not overlap:
         return chosen
-    again = to_label_again(
+    again = clips_to_label_again(
         store, count + len(exclude), annotator=annotator, share=overlap, is_free=_FREE, parameters=parameters
     )
     return _mixed(chosen, [clip for clip in again if clip.id not in exclude], count)

@@ -131,14 +131,14 @@ def define(name: str, text: str | None, examples: tuple[str, ...], annotator: st
     labeltool labels define robin "song, not the alarm call" --example dawn.wav
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.store import clips
-    from labeltool.store.label_acts import surgery
+    from labeltool.store.label_acts import changes
 
     if text is None and not examples:
         raise click.UsageError("give a TEXT, or an --example")
     project = current_project()
     with project.open_store() as store:
         clip_ids = [clips.find_clip(store, clip).id for clip in examples]
-        surgery.define(store, name, text, clip_ids, annotator=project.annotator(annotator))
+        changes.define(store, name, text, clip_ids, annotator=project.annotator(annotator))
     if as_json:
         emit({"label": name, "definition": text, "examples": clip_ids})
     else:
@@ -160,13 +160,13 @@ def parent(child: str, parent: str | None, is_none: bool, annotator: str | None,
     labeltool labels parent "dog bark" dog
     labeltool labels parent "dog bark" --none
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.store.label_acts import surgery
+    from labeltool.store.label_acts import changes
 
     if (parent is None) is not is_none:
         raise click.UsageError("name a PARENT, or give --none")
     project = current_project()
     with project.open_store() as store:
-        surgery.set_parent(store, child, parent, annotator=project.annotator(annotator))
+        changes.set_parent(store, child, parent, annotator=project.annotator(annotator))
     if as_json:
         emit({"label": child, "parent": parent})
     else:
@@ -188,13 +188,13 @@ def read_list(file: Path, annotator: str | None, as_json: bool) -> None:
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.importers.label_list import read_label_list
     from labeltool.records import Skipped
-    from labeltool.store.label_acts import surgery
+    from labeltool.store.label_acts import changes
 
     project = current_project()
     listed, skipped = read_label_list(file)
     with project.open_store() as store:
         rows = [(one.name, one.parent, one.definition) for one in listed]
-        changed, refused = surgery.describe_labels(store, rows, annotator=project.annotator(annotator))
+        changed, refused = changes.describe_labels(store, rows, annotator=project.annotator(annotator))
     skipped += [Skipped(str(file), listed[place].line, error.reason) for place, error in refused.items()]
     if as_json:
         emit({"rows": len(listed), "labels": changed, **skipped_json(skipped)})
@@ -220,18 +220,18 @@ def split(old: str, new: tuple[str, ...], dry_run: bool, yes: bool, annotator: s
     labeltool labels split bird robin wren
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation.label_overview import use_of
-    from labeltool.store.label_acts import surgery
+    from labeltool.store.label_acts import changes
 
     project = current_project()
     with project.open_store() as store:
         use = use_of(store, old)
-        names = surgery.new_names(new)
+        names = changes.new_names(new)
         into = ", ".join(map(quoted, names))
         if not as_json:
             _narrate_use(use, f"{counted(use.present, 'clip')} of {quoted(use.label)} to be labelled again as {into}")
         if not dry_run:
             ask(f"Split {quoted(use.label)}?", yes)
-            surgery.split(store, use.label, names, annotator=project.annotator(annotator))
+            changes.split(store, use.label, names, annotator=project.annotator(annotator))
     if as_json:
         emit(
             {"label": use.label, "into": names, "left": use.present, "examples": _examples(use), "changed": not dry_run}
@@ -254,7 +254,7 @@ def retire(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: 
     labeltool labels retire "old class" --dry-run
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation.label_overview import use_of
-    from labeltool.store.label_acts import surgery
+    from labeltool.store.label_acts import changes
 
     project = current_project()
     with project.open_store() as store:
@@ -265,7 +265,7 @@ def retire(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: 
             )
         if not dry_run:
             ask(f"Retire {quoted(use.label)}?", yes)
-            surgery.retire(store, use.label, annotator=project.annotator(annotator))
+            changes.retire(store, use.label, annotator=project.annotator(annotator))
     if as_json:
         emit({**_use_json(use), "changed": not dry_run})
 
@@ -284,7 +284,7 @@ def delete(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: 
     labeltool labels delete mistake --dry-run
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation.label_overview import use_of
-    from labeltool.store.label_acts import surgery
+    from labeltool.store.label_acts import changes
 
     project = current_project()
     with project.open_store() as store:
@@ -296,7 +296,7 @@ def delete(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: 
             )
         if not dry_run:
             ask(f"Delete {quoted(use.label)}?", yes)
-            surgery.delete(store, use.label, annotator=project.annotator(annotator))
+            changes.delete(store, use.label, annotator=project.annotator(annotator))
     if as_json:
         emit({**_use_json(use), "changed": not dry_run})
 

@@ -60,7 +60,7 @@ def status(as_json: bool) -> None:
         counts = clips.counts(store)
         hours = progress.hours(store, any_excluded=counts.excluded > 0)
         model = models.latest(store)
-        pending = progress.pending(store, model.journal_mark if model else "")
+        pending = progress.count_labelled_since(store, model.journal_mark if model else "")
         suggester, read_only = models.suggester(store), store.read_only
         state = suggester_state(project, store)
         remote = remote_clips(store)

@@ -17,7 +17,7 @@ from labeltool.inference import window_scorers
 from labeltool.inference.detection_records import DetectedFile, DetectOptions, DetectResult
 from labeltool.inference.detection_targets import Targets, find_targets
 from labeltool.inference.device_detector import DeviceDetector
-from labeltool.inference.event_files import EventFiles, SearchingModel, fingerprint_of, version_of
+from labeltool.inference.event_files import EventFiles, SearchingModel, current_version, fingerprint_of
 from labeltool.inference.events import EventRules, find_events
 from labeltool.inference.scan import Scan, run_scans
 from labeltool.inference.window_scorers import ModelChoice
@@ -65,7 +65,7 @@ def detect(
     """
     kept = EventFiles(None if options.events is None else Path(options.events))
     # Before any of them is read: the content that is hashed is not of an earlier version.
-    versions = {file: version_of(file) for file in files}
+    versions = {file: current_version(file) for file in files}
     known = {file: sound for file in files if (sound := kept.known_sound(file, versions[file])) is not None}
     # A wrong name is reported before the model is loaded.
     described, failed = audio_files.describe_each(
@@ -213,7 +213,7 @@ def _events(scan: Scan, sound: AudioFile, targets: Targets, rules: EventRules) -
         targets.thresholds,
         rules,
         hop_s=scan.windows.hop / scan.windows.rate_hz,
-        overlap=scan.windows.deep,
+        overlap=scan.windows.overlap,
         duration_s=sound.duration_s,
     )
 
@@ -265,7 +265,7 @@ class _EventStore:
         LabeltoolError
             When the file has changed since, or the events cannot be stored or written.
         """
-        if not is_finished and (version is None or version_of(file) != version):
+        if not is_finished and (version is None or current_version(file) != version):
             raise LabeltoolError("changed while it was searched", file=sound.path, remedy="run it again")
         is_imported, suggestions, columns = self._suggestions(sound, events, is_finished=is_finished)
         path = self.files.path(sound, self._model)
@@ -308,7 +308,7 @@ class _EventStore:
                 return True, None, columns
             if (
                 is_finished
-                and (stored := scans.stored_detections(store, recording.id, model_id, self.scan)) is not None
+                and (stored := scans.count_stored_detections(store, recording.id, model_id, self.scan)) is not None
             ):
                 return True, stored, columns
             count = replacing.replace_detections(store, recording, model_id, events, self.scan)

@@ -21,7 +21,7 @@ _NAMED_IN_ERROR = 12
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The labels to detect: the classes of the scorer mapped to each, its threshold, and where a saved one is from.
+    """The labels to detect: the scorer's classes that are mapped to each, its threshold, and the source of a saved one.
 
     `unmapped` are the project's labels that no class of a pretrained model is mapped to.
     """

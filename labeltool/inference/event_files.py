@@ -46,7 +46,7 @@ _STEM_LETTERS, _PLACE_LETTERS, _MODEL_LETTERS, _HASH_LETTERS = 40, 8, 15, 12
 
 @dataclass(frozen=True, slots=True)
 class SearchingModel:
-    """A model that searches: its id or name, which another may have too, and what its scores depend on."""
+    """The model of a search: its id or name (not unique), and a text that changes with what its scores depend on."""
 
     name: str
     identity: str
@@ -76,8 +76,8 @@ def is_available() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def version_of(file: str) -> FileVersion | None:
-    """Return a sound file as it is now; None where it cannot be read: whoever opens it says why."""
+def current_version(file: str) -> FileVersion | None:
+    """Return size and time of change of a sound file; None if it cannot be read: opening it then gives the error."""
     try:
         return FileVersion.of(file if is_url(file) else as_on_disk(Path(file)).resolve())
     except (OSError, LabeltoolError):
@@ -105,7 +105,7 @@ class EventFiles:
         Parameters
         ----------
         now
-            The file as it is now (`version_of`).
+            The file as it is now (`current_version`).
         """
         if now is None:
             return None

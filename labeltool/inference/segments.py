@@ -32,7 +32,7 @@ _MIN_RUN_S = 0.1
 # Cosine distance of the embeddings of a second before and after a change point, at least.
 _MIN_CHANGE = 0.3
 _MIN_CHANGE_S = 1.0
-# A longer segment is divided: of an hour of background it is not one embedding that is wanted.
+# A longer segment is divided: one embedding does not describe an hour of background.
 _MAX_SEGMENT_S = 20.0
 _MIN_SEGMENT_S = 1e-3
 
@@ -73,7 +73,7 @@ def cut_segments(scan: Scan) -> Segments:
     levels, sketches = _levels_and_sketches(scan)
     moment_s = window_s / MOMENTS
     runs = active_runs(levels, moment_s)
-    changes = change_points(sketches, windows.deep) * hop_s + window_s / 2
+    changes = change_points(sketches, windows.overlap) * hop_s + window_s / 2
     bounds = _bounds(np.asarray(runs * moment_s, np.float64), changes, windows.duration_s)
     middles = (bounds[:-1] + bounds[1:]) / 2
     active = (np.searchsorted(runs.ravel() * moment_s, middles) % 2).astype(bool)
@@ -150,7 +150,7 @@ def _levels_and_sketches(scan: Scan) -> tuple[Float32, Float32]:
     """Return the level of every moment, and a projection of every window's embedding."""
     levels, sketches = [], []
     projection: Float32 | None = None
-    per_hop = MOMENTS // scan.windows.deep
+    per_hop = MOMENTS // scan.windows.overlap
     for block in scan.scores():
         if projection is None:
             projection = random_projection(block.shape[1] - MOMENTS)

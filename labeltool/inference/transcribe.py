@@ -31,9 +31,10 @@ from labeltool.store.labels import by_current_names
 from labeltool.store.spans import MIN_SUGGESTED_PROBABILITY
 from labeltool.type_aliases import Float32, Progress
 
-# A long clip is transcribed in stretches of at most this length, so that it fits into memory.
+# A long clip is transcribed in stretches of at most this length, so that it fits into memory. It is cut at the quietest
+# moment of a stretch's last seconds, so that no word is cut in two.
 _STRETCH_S = 600.0
-_CUT_WITHIN_S = 30.0  # and is cut at the quietest moment of a stretch's last seconds, so that no word is
+_CUT_WITHIN_S = 30.0
 _MOMENT_S = 0.2
 
 

@@ -54,8 +54,8 @@ class Windows:
         return 1 + (beyond // self.hop if self.stream else -(-beyond // self.hop))
 
     @property
-    def deep(self) -> int:
-        """Windows over one moment, except at the recording's ends."""
+    def overlap(self) -> int:
+        """Number of windows that cover one moment, except at the recording's ends."""
         return max(1, round(self.window / self.hop))
 
     @property

@@ -32,7 +32,7 @@ HEAD = "head"
 
 _DISTILLATION = "distillation"
 PATCHES_AT_ONCE = 64
-"""That a float network scores: of 256 the activations of a small one took 400 MB, and it was no faster."""
+"""Patches that a float network scores in one batch: with 256, activations took 400 MB, and it was no faster."""
 
 
 @cache

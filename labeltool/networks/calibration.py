@@ -35,7 +35,7 @@ _MIN_CLIPS_TO_CHOOSE_POOLING, _MIN_POOLING_GAIN = 20, 0.01
 _MIN_CLIPS_FOR_THRESHOLD = 8
 
 
-def calibrate(
+def choose_temperature(
     clip_scores: Float32,
     present: Float32,
     absent: Float32 | None = None,
@@ -101,7 +101,7 @@ def choose_rule(
     loudness_db : (patches,) float32 each
     present, absent : (clips, labels) float32
     rule
-        With the head, the exponent and the temperature that `calibrate` expects.
+        With the head, the exponent and the temperature that `choose_temperature` expects.
     pooling
         The one to use; None: chosen.
 
@@ -116,7 +116,7 @@ def choose_rule(
     for each in (pooling,) if pooling else POOLINGS if enough else POOLINGS[:1]:
         plain = replace(rule, temperature=1.0, pooling=each)
         scores = np.stack([clip_scores(rows, levels, plain) for rows, levels in zip(by_clip, loudness_db, strict=True)])
-        temperature = calibrate(scores, present, absent, rule.head, rule.temperature)
+        temperature = choose_temperature(scores, present, absent, rule.head, rule.temperature)
         calibrated = to_probabilities(to_logits(scores, rule.head, _SMALLEST), rule.head, temperature)
         losses = log_loss(rule.head, calibrated, present, absent)
         found.append((replace(plain, temperature=temperature), calibrated, losses))

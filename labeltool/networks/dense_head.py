@@ -151,7 +151,7 @@ class QuantisedHead:
     scale: float
     zero_point: int
 
-    def integer(self) -> int8_head.Int8Head:
+    def to_int8_head(self) -> int8_head.Int8Head:
         """Return the head in integers, with the codes of TensorFlow Lite Micro; its first tensor is no file's (-1)."""
         layers: list[int8_head.Dense | int8_head.Softmax | int8_head.Sigmoid] = []
         scale, zero = self.scale, self.zero_point
@@ -167,7 +167,7 @@ class QuantisedHead:
 
     def predict(self, codes: Int8) -> Float32:
         """Return the probabilities that the MCU computes, `(n, labels) float32`, for features `(n, width) int8`."""
-        return np.asarray((self.integer()(codes).astype(np.float32) + 128) / 256, np.float32)
+        return np.asarray((self.to_int8_head()(codes).astype(np.float32) + 128) / 256, np.float32)
 
     @property
     def weight_bytes(self) -> int:

@@ -1,7 +1,7 @@
 """What ST's audio applications demand of a network's input, known when a network is trained for one of them.
 
-An application that cannot take a patch says so on the device at best; so `[learning] target` limits the patch before a
-network is trained, and the export refuses or leaves out what does not fit.
+An application that cannot take a patch fails on the device, with a message at best. So `[learning] target` limits the
+patch before a network is trained, and the export refuses or omits an application whose limits the network exceeds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from labeltool.audio.frontend import Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 
-# A patch is in memory whole, on the MCU too.
+# A whole patch is in memory, on the MCU too.
 _SHORTEST_PATCH_S, _LONGEST_PATCH_S = 0.1, 60.0
 
 # The double buffer of a microphone driver: two patches of 16-bit samples.

@@ -31,8 +31,8 @@ def fixed_point(real: float) -> tuple[int, int]:
     return (multiplier, shift) if multiplier and shift >= -31 else (0, 0)
 
 
-def multipliers(reals: Sequence[float]) -> FactorArrays:
-    """Return factors as the arrays `multipliers` and `shifts` of a layer."""
+def factor_arrays(reals: Sequence[float]) -> FactorArrays:
+    """Return factors as `fixed_point` writes them, in the arrays `multipliers` and `shifts` of a layer."""
     pairs = [fixed_point(real) for real in reals]
     return {
         "multipliers": np.array([multiplier for multiplier, _ in pairs], np.int32),
@@ -40,6 +40,6 @@ def multipliers(reals: Sequence[float]) -> FactorArrays:
     }
 
 
-def radius(integer_bits: int, shift: int) -> int:
+def largest_difference(integer_bits: int, shift: int) -> int:
     """Return the largest difference of codes that still fits into the integer bits after multiplication and shift."""
     return math.floor(math.ldexp(2**integer_bits - 1, 31 - integer_bits - shift))

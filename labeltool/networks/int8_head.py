@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.networks.fixed_point import fixed_point, radius
+from labeltool.networks.fixed_point import fixed_point, largest_difference
 from labeltool.type_aliases import Float64, Int8, Int64
 
 # Integer bits of differences of logits, of the sum of powers, and of the logits of a sigmoid.
@@ -23,7 +23,7 @@ _ONE = 2**31 - 1
 # exp(-1/4), exp(-1/2), exp(-1) ... exp(-16), in 2^-31.
 _POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 _EXP_OF_EIGHTH, _THIRD = 1895147668, 715827883
-# They pass the codes on.
+# Operators that change the shape only.
 _SHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
@@ -157,7 +157,7 @@ def int8_softmax(logits: Int8, scale: float) -> Int8:
     """
     multiplier, shift = fixed_point(min(scale * 2.0 ** (31 - _DIFFERENCE_BITS), 2.0**31 - 1))
     differences = logits.astype(np.int64) - logits.max(axis=1, keepdims=True)
-    counted = differences >= -radius(_DIFFERENCE_BITS, shift)
+    counted = differences >= -largest_difference(_DIFFERENCE_BITS, shift)
     powers = _exp_of_negative(_scaled(np.where(counted, differences, 0), multiplier, shift), _DIFFERENCE_BITS)
     sums = np.where(counted, _halve(powers, _SUM_BITS), 0).sum(axis=1, keepdims=True)
     # sums = (1 + rest) * 2^bits, rest in 2^-31.
@@ -170,7 +170,7 @@ def int8_softmax(logits: Int8, scale: float) -> Int8:
 def int8_sigmoid(logits: Int8, scale: float, zero_point: int) -> Int8:
     """Compute the sigmoid of logits of any shape; returns probabilities of scale 1/256 and zero point -128."""
     multiplier, shift = fixed_point(scale * 2.0 ** (31 - _LOGIT_BITS))
-    largest = radius(_LOGIT_BITS, shift)
+    largest = largest_difference(_LOGIT_BITS, shift)
     differences = logits.astype(np.int64) - zero_point
     inside = np.abs(differences) < largest
     x = _scaled(np.where(inside, differences, 0), multiplier, shift)
@@ -197,7 +197,7 @@ def _doubled(x: Int64, power: int) -> Int64:
 
 
 def _scaled(x: Int64, multiplier: int, shift: int) -> Int64:
-    """Return `x * multiplier * 2**(shift - 31)`; differences within `radius` do not overflow."""
+    """Return `x * multiplier * 2**(shift - 31)`; differences within `largest_difference` do not overflow."""
     if shift > 0:
         return _high_product(x << shift, multiplier)
     product = _high_product(x, multiplier)

@@ -35,8 +35,8 @@ REPRESENTATIVE_PATCHES = 512
 _LEAST_REPRESENTATIVE_PATCHES = 64
 
 
-def spread_patches(frontend: Frontend, clips: Sequence[Float32]) -> Float32:
-    """Return the patches that `to_int8` uses of clips, (frames, columns) each; the others are not made."""
+def representative_patches(frontend: Frontend, clips: Sequence[Float32]) -> Float32:
+    """Return the patches of clips, (frames, columns) each, that set the ranges of activations in `to_int8`."""
     ends = np.cumsum(frontend.patch_counts(frame_counts(clips)))
     chosen = _spread(int(ends[-1]) if len(ends) else 0)
     clip_of = np.searchsorted(ends, chosen, side="right")

@@ -78,7 +78,7 @@ def event_scores(
     for peak_db, probabilities in zip(peaks_db, by_clip, strict=True):
         smoother = Smoother(clip, rule.gain, probabilities.shape[1], gate_db)
         rows, is_quiet = smoother.push(probabilities, peak_db)
-        scores.append(peaks(rows[~is_quiet], clip.head))
+        scores.append(largest_probabilities(rows[~is_quiet], clip.head))
     return np.stack(scores)
 
 
@@ -116,7 +116,7 @@ def choose_thresholds(scores: Float32, present: Float32, absent: Float32, head: 
     return tuple(round(float(threshold), 3) for threshold in grid[f1.argmax(axis=0)])
 
 
-def peaks(smoothed: Float32, head: Head) -> Float32:
+def largest_probabilities(smoothed: Float32, head: Head) -> Float32:
     """Return the largest probability at which an event of each label could begin, (labels,).
 
     `smoothed` comes from `stream_rule.Smoother`, (patches, labels) float32, of patches above the gate.

@@ -79,7 +79,7 @@ def _in_order(store: Store, annotator: str, done: set[int]) -> Iterator[StoredCl
 
 def _rest(store: Store) -> Iterator[StoredClip]:
     yield from (one.clip for one in clips.labelled(store, clips.last_labelled(store, _MAX_LABELLED)))
-    yield from clips.drawn(store, POOL)
+    yield from clips.random_unlabelled(store, POOL)
     last = 0
     for _ in range(0, _MAX_AHEAD, _AT_ONCE):
         some = clips.unlabelled_after(store, last, _AT_ONCE)

@@ -173,7 +173,7 @@ def clip(store: Store, clip_id: int) -> StoredClip:
             (clip_id,),
         ).fetchone()
     if row is not None and row["is_removed"]:
-        raise recordings.removed(row["path"])
+        raise recordings.removed_error(row["path"])
     if row is None:
         raise LabeltoolError(f"no clip {clip_id}", remedy="`labeltool clips` lists them")
     return stored_clip(store, row)
@@ -219,7 +219,7 @@ def find_clip(store: Store, name: str) -> StoredClip:
     return stored_clip(store, found[0])
 
 
-def some_clips(store: Store, clip_ids: Sequence[int]) -> list[StoredClip]:
+def clips_by_ids(store: Store, clip_ids: Sequence[int]) -> list[StoredClip]:
     """Return clips by their ids, in the order of these; without those whose recording was removed."""
     found = {one.id: one for one in _clips(store, "c.id IN (SELECT value FROM json_each(?))", json.dumps(clip_ids))}
     return [found[clip_id] for clip_id in clip_ids if clip_id in found]
@@ -247,7 +247,7 @@ def unlabelled_after(store: Store, clip_id: int, count: int) -> list[StoredClip]
     return list(_clips(store, f"c.id > ? AND {UNLABELLED}", clip_id, count, order="c.id LIMIT ?"))
 
 
-def drawn(store: Store, count: int) -> list[StoredClip]:
+def random_unlabelled(store: Store, count: int) -> list[StoredClip]:
     """Return some unlabelled clips by chance, always the same; of a large project without reading all of it."""
     # In one SELECT, both together would read all of the table.
     first, last = store.connection.execute("SELECT (SELECT MIN(id) FROM clips), (SELECT MAX(id) FROM clips)").fetchone()

@@ -109,7 +109,7 @@ Stamps = tuple[tuple[str, int, int], ...]
 
 
 def stamps(path: Path) -> Stamps:
-    """Return by what one sees whether a database, its -wal or its -journal was changed; none of those are there."""
+    """Return values that differ once a database, its -wal or its -journal was changed; none for a missing file."""
     found = []
     for suffix in ("", "-wal", "-journal"):
         with suppress(FileNotFoundError):

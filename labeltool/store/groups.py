@@ -92,8 +92,8 @@ def locked_clips(store: Store, clip_ids: Iterable[int]) -> set[int]:
     return {clip_id for (clip_id,) in rows}
 
 
-def locked_at(store: Store, until: Until) -> dict[int, str]:
-    """Return the recordings that were locked by some row of the journal, with the groups that they have now."""
+def recordings_locked_as_of(store: Store, until: Until) -> dict[int, str]:
+    """Return the ids of the recordings that rows of the journal up to `until` lock, with their present groups."""
     rows = store.connection.execute(
         "SELECT r.id, r.group_name FROM journal j JOIN recordings r ON r.id = j.recording_id "
         f"WHERE j.kind = 'lock' AND {until.counts('j')} AND NOT {is_revoked('j', until)}",

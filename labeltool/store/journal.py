@@ -267,7 +267,7 @@ def undo(store: Store, *, annotator: str) -> JournalRow | None:
         revoke = {"kind": "revoke", "annotator": annotator, "origin": "human"}
         row_ids = _batch_ids(connection, row["id"], row["batch_id"])
         append_batch(connection, [{**revoke, "revokes": row_id} for row_id in row_ids])
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
         return next(_sized(connection, [row]))
 
 
@@ -307,7 +307,7 @@ def _redo_rows(connection: sqlite3.Connection, undo_ids: Sequence[str], annotato
         origin = "human" if row["origin"] == "import" else row["origin"]
         copies.append({**copied, "annotator": annotator, "origin": origin, "redoes": undo_id})
     row_ids = append_batch(connection, copies)
-    labels.resolve(connection)
+    labels.update_derived_columns(connection)
     return _read(connection, row_ids[-1:])[0]
 
 

@@ -35,12 +35,12 @@ class Until:
     column: Literal["id", "created_at"] = "id"
 
     def counts(self, rows: str) -> str:
-        """Return SQL that is true for those of the rows of a name that count."""
+        """Return SQL that is true for the rows that count; `rows` is their table's name in the statement."""
         return "TRUE" if self.at is None else f"{rows}.{self.column} <= :at"
 
     @property
     def made(self) -> str:
-        """SQL that is true for those rows of another table, with a `created_at`, that were made by the same time."""
+        """SQL that is true for the rows of another table with a `created_at` that were made by the same time."""
         time = ":at" if self.column == "created_at" else "(SELECT created_at FROM journal WHERE id = :at)"
         return "TRUE" if self.at is None else f"created_at <= {time}"
 
@@ -49,7 +49,7 @@ ALL_ROWS = Until()
 
 
 def is_revoked(row: str, until: Until = ALL_ROWS) -> str:
-    """Return SQL that is true for a row of the journal, by its name in the SQL, that another revokes.
+    """Return SQL that is true for a row of the journal that another revokes; `row` is its name in the statement.
 
     Not where that one is revoked itself, as by undoing that a label was deleted.
     """

@@ -266,11 +266,11 @@ def rename(store: Store, old: str, new: str, *, annotator: str) -> None:
             new = current.get(new, new)
         ensure_label(connection, new, like=old)
         append(connection, kind="rename", label=old, new_label=new, annotator=annotator, origin="human")
-        resolve(connection)
+        update_derived_columns(connection)
 
 
-def resolve(connection: sqlite3.Connection) -> None:
-    """Compute what the table of labels has from the journal: see `label_acts.derived`."""
+def update_derived_columns(connection: sqlite3.Connection) -> None:
+    """Compute the columns of the table of labels that come from the journal: see `label_acts.derived`."""
     for name in derived.derive(connection):
         ensure_label(connection, name)
 

@@ -171,7 +171,7 @@ def _pretrained_id(store: Store, card: dict[str, str | bool | None]) -> int:
 
 
 def detections_of(store: Store, model_id: int) -> dict[tuple[int, float], int]:
-    """Return the newest region's clip of a model's suggestions, by the recording's id and the start, seconds."""
+    """Return the newest clip of each region that a model suggests, by the recording's id and the start in seconds."""
     rows = store.connection.execute(
         "SELECT c.recording_id, c.start_s, c.id FROM suggestions g JOIN active_clips c ON c.id = g.clip_id "
         "WHERE g.model_id = ? AND c.is_region ORDER BY c.id",

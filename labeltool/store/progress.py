@@ -38,14 +38,14 @@ def hours(store: Store, *, any_excluded: bool) -> Hours:
 def labelled_since(store: Store, mark: str, among: Collection[int] | None = None) -> set[int]:
     """Return the clips with labels, or checked, that are newer than a journal row, of all or of some clips.
 
-    What was undone is not newer, nor what was undone and redone since; nor is a label that was renamed.
+    Labels that were undone, undone and redone, or renamed since are not newer.
     """
     statement, values = _labelled_since(mark, among)
     return {clip_id for (clip_id,) in store.connection.execute(statement, values)}
 
 
-def pending(store: Store, mark: str) -> int:
-    """Return the number of clips with labels that a model with this mark was not trained on: of `labelled_since`."""
+def count_labelled_since(store: Store, mark: str) -> int:
+    """Return the number of clips of `labelled_since`, those with labels that a model of this mark was not given."""
     statement, values = _labelled_since(mark, None)
     (count,) = store.connection.execute(f"SELECT COUNT(*) FROM ({statement})", values).fetchone()
     return int(count)

@@ -9,7 +9,7 @@ from labeltool.store.clips import UNLABELLED
 from labeltool.store.database import Store
 
 _MAX_CLIPS = 10_000
-"""More than anybody labels before the order is computed again; to write a million would block whoever is labelling."""
+"""More than anybody labels before the order is computed again; writing a million would block the person who labels."""
 
 
 def replace(store: Store, clip_ids: Sequence[int]) -> None:
@@ -48,6 +48,6 @@ def is_empty(store: Store) -> bool:
 
 
 def unlabelled_ids(store: Store) -> array[int]:
-    """Return the ids of the unlabelled clips, in the queue or not, in their order; no copy for NumPy, as int64."""
+    """Return the ids of the unlabelled clips, in the queue or not, ascending, as int64 that NumPy can use in place."""
     rows = store.connection.execute(f"SELECT id FROM active_clips c WHERE {UNLABELLED} ORDER BY id")
     return array("q", (clip_id for (clip_id,) in rows))

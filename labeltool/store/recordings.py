@@ -64,7 +64,7 @@ def find_recording(store: Store, name: str, *, is_removed: bool = False) -> Stor
     if is_removed:
         raise LabeltoolError("is no recording that was removed", file=name)
     if _named(store, name, is_removed=True):
-        raise removed(name)
+        raise removed_error(name)
     raise LabeltoolError("is no recording of this project", file=name, remedy="`labeltool import audio FILE` adds it")
 
 
@@ -120,7 +120,7 @@ def recording_of(store: Store, name: str, *, is_removed: bool = False) -> Stored
     return _recording(store, row)
 
 
-def removed(path: str) -> LabeltoolError:
+def removed_error(path: str) -> LabeltoolError:
     """Return the error for whoever names a recording that was removed."""
     return LabeltoolError(
         "was removed from the project", file=path, remedy="`labeltool remove --undo FILE` brings it back"

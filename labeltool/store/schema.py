@@ -153,7 +153,7 @@ def require_own_schema(connection: sqlite3.Connection, version: int, path: Path)
         refuse("is damaged: two objects of its schema have one name or one place")
     others = [one for one in objects if one.table == _LOG]
     if version != SCHEMA_VERSION or fingerprint(one for one in objects if one.table != _LOG) != CURRENT_SCHEMA:
-        own = made_by(MIGRATIONS[:version])
+        own = objects_made_by(MIGRATIONS[:version])
         others = [one for one in objects if one not in own]
         names = {one.name for one in own}
         # A missing object that is there in another form is named as such.
@@ -172,7 +172,7 @@ def fingerprint(objects: Iterable[_Object]) -> str:
 
 
 @cache
-def made_by(steps: tuple[tuple[str, Step], ...]) -> frozenset[_Object]:
+def objects_made_by(steps: tuple[tuple[str, Step], ...]) -> frozenset[_Object]:
     """Return the objects that migrations make, without sqlite-utils' own table."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute("BEGIN")

@@ -17,7 +17,7 @@ from labeltool.project import Project
 from labeltool.records import LabelledClip, Skipped, Value
 from labeltool.store import clips, groups, models
 from labeltool.training.splits import groups_of_fold
-from labeltool.training.targets import background_name, no_such_fold, target_arrays, usable_for_training
+from labeltool.training.targets import background_name, no_such_fold_error, target_arrays, usable_for_training
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Float32, Progress
 
@@ -161,7 +161,7 @@ def _unseen(
     else:
         wanted = [one for one in labelled if one.clip.fold == fold]
         if not wanted:
-            raise no_such_fold(fold, labelled)
+            raise no_such_fold_error(fold, labelled)
         # Validation clips shape the model too: they chose its temperature.
         if groups_of_fold(labelled, fold) & files.groups_seen():
             raise LabeltoolError(

@@ -189,7 +189,7 @@ class _Run:
     def _accepted_validation_clips(self, model_id: int) -> int:
         files = model_folder.read(self.project.models / str(model_id), groups.groups_now(self.store))
         validated = files.groups_validated_on()
-        return sum(clip.group in validated for clip in clips.some_clips(self.store, [*self.request.accepted]))
+        return sum(clip.group in validated for clip in clips.clips_by_ids(self.store, [*self.request.accepted]))
 
     def train(self, *, from_scratch: bool) -> tuple[int, TrainedModel, float | None]:
         """Train and publish; return the model's id, the model, and the last one's patch length if only that differs."""

@@ -42,7 +42,7 @@ from labeltool.tasks.retrain import retrain
 from labeltool.tasks.simulation_results import Point, SimulateResult, StrategyResult, compare_with_random, summarise
 from labeltool.training.data_split import train_validation_test
 from labeltool.training.splits import groups_of_fold
-from labeltool.training.targets import no_such_fold, with_labels
+from labeltool.training.targets import no_such_fold_error, with_labels
 from labeltool.type_aliases import Progress
 from labeltool.util.files import no_links
 from labeltool.util.files.atomic_write import remove_tree, write_text
@@ -285,7 +285,7 @@ def _split(labelled: Sequence[LabelledClip], test_fold: int | None) -> tuple[lis
     else:
         test_groups = groups_of_fold(labelled, test_fold)
         if not test_groups:
-            raise no_such_fold(test_fold, labelled)
+            raise no_such_fold_error(test_fold, labelled)
         test = [one for one in labelled if one.clip.fold == test_fold]
     queried = [one for one in labelled if one.clip.group not in test_groups]
     if not test or len({label for one in queried for label in one.present}) < 2:

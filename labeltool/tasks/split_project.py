@@ -119,8 +119,8 @@ def read_units(
     by_time = [*edges, *(pair for names in in_block.values() for pair in itertools.pairwise(names))]
     return Units(
         group_of,
-        data_split.united(group_of.values(), edges),
-        data_split.united(group_of.values(), by_time),
+        data_split.units_of_groups(group_of.values(), edges),
+        data_split.units_of_groups(group_of.values(), by_time),
         pairs,
         times,
         {one.id: one.path for one in there},

@@ -1,4 +1,4 @@
-"""A time budget: until when each part of a retraining may go on, and what a training must leave room for."""
+"""The time budget of a retraining: when each of its parts must end, and how much time follows the training."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from labeltool.util.time_limit import NO_LIMIT, Clock, TimeLimit
 _TIMED_PATCHES = 16
 # The machine may become busier than it was during the estimate.
 _MARGIN = 1.5
-# What a retraining may take: a multiple of its budget, and seconds; two of those are for the process to start and end.
+# A retraining may take this multiple of its budget, and ten seconds; two of these are for the process to start and end.
 _ALL_SHARE, _ALL_S = 1.2, 10.0 - 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Until when the parts of a retraining may go on.
+    """When the parts of a retraining must end.
 
     Attributes
     ----------
     model
-        The training is as long as the model can be finished by then, and as short as it can be where it cannot.
+        When the model must be finished; the training is as long as that allows, or the shortest if it is late.
     end
-        By then all of it has ended.
+        When all of the retraining must have ended.
     rest_s
-        What the shortest training takes, about: as long as TensorFlow took to start. Both are Python building graphs.
+        Estimated seconds of the shortest training: those that TensorFlow took to start, for both are Python building
+        graphs.
     """
 
     model: TimeLimit = NO_LIMIT

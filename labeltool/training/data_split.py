@@ -1,4 +1,4 @@
-"""A data set's parts and folds: the split function applied to labelled clips, and what would leak in official folds."""
+"""Training, validation and test parts of labelled clips, their folds, and clips by which official folds would leak."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeltool.training.splits import PARTS, Part, draw_parts, official_test_fol
 from labeltool.util.connected import Connected
 
 MIN_FOLDS, MAX_FOLDS = 2, 100
-"""Of a cross-validation; more would be of single groups."""
+"""Least and largest number of folds of a cross-validation; with more, a fold would be a single group."""
 
 # Pairs that an error names; `labeltool check` lists all.
 _MAX_NAMED = 5
@@ -34,8 +34,8 @@ class Leak:
         return f"{named}, {'one group' if clips[0].group == clips[1].group else 'nearly equal sound'}"
 
 
-def united(groups: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return for each group the first by name of all that it is joined to by pairs, directly or through others."""
+def units_of_groups(groups: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the unit of each group: the first name among the groups that pairs join it to, directly or not."""
     connected: Connected[str] = Connected()
     for one, other in pairs:
         connected.join(*sorted((connected.root(one), connected.root(other))))
@@ -53,8 +53,8 @@ def train_validation_test(
 ) -> dict[int, Part]:
     """Split labelled clips for training, validation and test.
 
-    With official folds the last (or `test_fold`) tests and the one before it validates, whatever the shares; what is in
-    no fold, and everything where there are none, is drawn. A unit with a clip in the test fold is test, whole.
+    With official folds the last one (or `test_fold`) is the test part and the one before it is for validation, whatever
+    the shares. Clips without a fold are drawn. A unit with a clip in the test fold belongs to the test part as a whole.
 
     Parameters
     ----------

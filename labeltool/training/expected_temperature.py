@@ -19,7 +19,7 @@ _MAX_CLIPS = 1500
 
 
 def expected_temperature(train: TrainingData, pool: Pool) -> float:
-    """Return the temperature to expect of a network's clip scores: the centre of the prior of `calibration.calibrate`.
+    """Return the temperature to expect of a network: the centre of the prior of `calibration.choose_temperature`.
 
     A network is certain of the clips it is trained on, however few they are. How far that holds for others cannot be
     seen in its training, and hardly on a dozen validation clips, which come from the labels with recordings to spare.

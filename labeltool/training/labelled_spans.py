@@ -1,4 +1,4 @@
-"""Labels of clips that are spans of longer recordings: labels that overlap, and what is background.
+"""The labelled clips to train on, with the labels of regions that overlap them, and the background of checked parts.
 
 A span that a person labelled is a clip of its own, but other labelled spans of its recording may overlap it. In a part
 of a recording that a person checked, what has no label is background; elsewhere nothing is known of it.
@@ -29,7 +29,7 @@ _MAX_WINDOW_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TrainingClips:
-    """What the annotations of a project say about sounds.
+    """The labelled clips of a project, and windows of background.
 
     Attributes
     ----------

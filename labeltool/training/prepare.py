@@ -1,4 +1,4 @@
-"""What is asked of a training, and its arrays: features, validation clips, unlabelled clips with their targets."""
+"""The request for a training, and its arrays: features, validation clips, unlabelled clips with their targets."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _TEACHER_RATE_HZ = 16_000
 
 @dataclass(frozen=True, slots=True)
 class KnownHead:
-    """A kind of head and its rules, whether without unlabelled clips, and what they were chosen with."""
+    """The kind of head that an earlier training chose, with its rules, and the clips and labels it was chosen for."""
 
     pools: Pools
     units: int
@@ -199,7 +199,7 @@ class TrainedModel:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What there is to train on, read and computed.
+    """The arrays of a training, computed or read from the cache.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ Part = Literal["train", "validation", "test"]
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
-# A label gives no group to another part than the one that is trained on unless that keeps as many.
+# Groups with a label that the training part keeps, at least, before another part gets one.
 _MIN_GROUPS_KEPT = 2
 # Rounds in which groups are moved once all have a part; the sum of squares falls in each, and nearly all of it at once.
 _MAX_ROUNDS = 8
@@ -41,9 +41,9 @@ def draw_parts(
     fixed: Mapping[str, int] = MappingProxyType({}),
     trained_on: int | None = None,
 ) -> dict[str, int]:
-    """Draw a part for each group, so that every label, and all items together, are divided by the shares, about.
+    """Draw a part for each group, so that each part has about its share of every label and of all items.
 
-    So are labels that are present together on many items: else a part might have each of two only without the other.
+    Labels that are present together on many items are divided too: else a part might have each only without the other.
 
     The iterative stratification of Sechidis, Tsoumakas and Vlahavas (2011, "On the Stratification of Multi-Label
     Data") with groups in the place of items: the groups of the rarest label first, the largest of them first, each to

@@ -86,7 +86,7 @@ def with_labels(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
     return [one for one in labelled if one.present]
 
 
-def no_such_fold(fold: int, clips: Sequence[LabelledClip]) -> LabeltoolError:
+def no_such_fold_error(fold: int, clips: Sequence[LabelledClip]) -> LabeltoolError:
     """Return the error for a fold without a labelled clip."""
     folds = sorted({one.clip.fold for one in clips if one.clip.fold is not None})
     there = "there are folds " + ", ".join(map(str, folds)) if folds else "the clips are in no folds"
@@ -119,7 +119,7 @@ def build_training_set(
     if test_fold is not None:
         test_groups = groups_of_fold(clips, test_fold)
         if not test_groups:
-            raise no_such_fold(test_fold, clips)
+            raise no_such_fold_error(test_fold, clips)
         clips, windows = (_without_groups(some, test_groups) for some in (clips, windows))
     names = tuple(sorted({name for one, _ in clips.counted() for name in one.present}))
     # A clip without a label that is present on no other clip distinguishes nothing.

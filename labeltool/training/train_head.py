@@ -40,7 +40,7 @@ from labeltool.util.lazy_frames import join, pick
 if TYPE_CHECKING:
     import keras
 
-# Fine-tuning changes what comes after: the first layers serve any sound, and few clips would spoil them.
+# Fine-tuning leaves the first layers as they are: they serve any sound, and few clips would spoil them.
 _FROZEN_LAYERS = 5
 # On fewer labelled clips either kind of head may be better by chance.
 _MIN_CLIPS_TO_COMPARE_HEADS = 20
@@ -210,14 +210,14 @@ def _leave_out_unlabelled(prepared: Prepared, request: TrainingRequest, pooling:
     A pretrained model may not distinguish the sounds of a project, and neighbours have other labels then. Both
     predict the labelled clips without their groups.
     """
-    left_out = prepared.unlabelled.pool.left_out
-    if left_out is None or not len(prepared.unlabelled.pool):
+    cross_predicted = prepared.unlabelled.pool.cross_predicted
+    if cross_predicted is None or not len(prepared.unlabelled.pool):
         return False
-    known = ~np.isnan(left_out).any(axis=1)
+    known = ~np.isnan(cross_predicted).any(axis=1)
     if known.sum() < _MIN_CLIPS_TO_COMPARE_HEADS:
         return False
     clips = prepared.data.only(prepared.train)
-    by_neighbours = log_loss(clips.head, left_out[known], clips.present[known], clips.absent[known])
+    by_neighbours = log_loss(clips.head, cross_predicted[known], clips.present[known], clips.absent[known])
     head = _candidate(_without_unlabelled(prepared), request, pooling, _pools(prepared), request.units)
     gain = by_neighbours - head.losses[known]
     return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))

@@ -102,7 +102,7 @@ def _require_buildable(request: TrainingRequest, training_set: TrainingSet) -> N
 def _to_int8(network: keras.Model, prepared: Prepared, pool: Pool, limit: TimeLimit) -> bytes:
     """Convert a network; the int8 scales come from clips that were trained on, as the weights do."""
     frames = join(pick(prepared.data.frames, prepared.train), pool.frames)
-    return quantization.to_int8(network, quantization.spread_patches(prepared.data.frontend, frames), limit)
+    return quantization.to_int8(network, quantization.representative_patches(prepared.data.frontend, frames), limit)
 
 
 def _fitted(result: fit.FitResult) -> Fitted:

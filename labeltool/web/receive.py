@@ -80,7 +80,7 @@ def receive(project: Project, *, report: Progress, file: str, name: str, max_s: 
     with project.open_store(to_write=True) as store:
         known = recordings.by_content(store, sound.sha256, sound.samples_sha256)
         if known is None and recordings.was_removed(store, sound.sha256, sound.samples_sha256):
-            raise recordings.removed(name or "this sound")
+            raise recordings.removed_error(name or "this sound")
         path = known.path if known is not None and is_there(known.path) else str(_copy(project, sound))
         if known is not None and path != known.path:
             recordings.relocate(store, [(recordings.sha256_of(store, known.id), path)])

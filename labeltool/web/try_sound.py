@@ -190,7 +190,7 @@ def _events(
         targets.thresholds,
         EventRules(),
         hop_s=hop_s,
-        overlap=windows.deep,
+        overlap=windows.overlap,
         duration_s=sound.duration_s,
     )
     return {"events": tuple(found)}

@@ -103,7 +103,7 @@ def test_a_classifier_over_embeddings_suggests_labels_that_no_class_is_named_lik
         assert suggester is not None and result.model == suggester.id > first
         # Validated on labels it was not trained on: enough of them by now.
         assert suggester.clip_accuracy == 1.0 and all(right(store, named))
-        assert progress.pending(store, suggester.journal_mark) == 0
+        assert progress.count_labelled_since(store, suggester.journal_mark) == 0
         # The app and the review can name it, and the queue is written.
         assert models.uid(store, suggester.id) == suggester.uid and not queue.is_empty(store)
 

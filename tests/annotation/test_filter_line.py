@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeltool.annotation.filter_line import line_of, parsed, unknown_names
+from labeltool.annotation.filter_line import filter_line, parse_filter, unknown_names
 from labeltool.annotation.listing import Filter
 
 
@@ -22,7 +22,7 @@ from labeltool.annotation.listing import Filter
     ],
 )
 def test_a_line_is_read(line: str, wanted: Filter) -> None:
-    assert parsed(line) == wanted
+    assert parse_filter(line) == wanted
 
 
 def test_a_name_that_no_filter_has_is_refused() -> None:
@@ -38,4 +38,4 @@ def test_a_name_that_no_filter_has_is_refused() -> None:
     ],
 )
 def test_a_filter_is_written_so_that_it_reads_the_same(wanted: Filter) -> None:
-    assert parsed(line_of(wanted)) == wanted
+    assert parse_filter(filter_line(wanted)) == wanted

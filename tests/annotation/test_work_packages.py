@@ -11,7 +11,7 @@ from helpers.command_line import labeltool_here, labeltool_json
 from labeltool import project as projects
 from labeltool.annotation import next_clips
 from labeltool.annotation.people.overlap import is_in_overlap
-from labeltool.annotation.people.work_packages import shared_out
+from labeltool.annotation.people.work_packages import clips_by_package
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import clips, journal
@@ -23,19 +23,19 @@ def clip(number: int, group: str) -> StoredClip:
 
 def test_groups_stay_whole_and_packages_are_of_one_size() -> None:
     some = [clip(number, f"g{number % 30}") for number in range(300)]
-    shares = shared_out(some, 3, 0.0)
+    shares = clips_by_package(some, 3, 0.0)
     assert sorted(one for share in shares for one in share) == list(range(300))
     assert [len(share) for share in shares] == [100, 100, 100]
     assert sum(len({number % 30 for number in share}) for share in shares) == 30
     # One long recording is shared out as well.
-    shares = shared_out([clip(number, "g") for number in range(90)], 3, 0.0)
+    shares = clips_by_package([clip(number, "g") for number in range(90)], 3, 0.0)
     assert sorted(one for share in shares for one in share) == list(range(90))
     assert max(map(len, shares)) - min(map(len, shares)) <= 8
 
 
 def test_a_share_of_the_clips_is_in_two_packages_by_their_content() -> None:
     some = [clip(number, f"g{number % 60}") for number in range(3000)]
-    times = Counter(number for share in shared_out(some, 4, 0.1) for number in share)
+    times = Counter(number for share in clips_by_package(some, 4, 0.1) for number in share)
     twice = {number for number, count in times.items() if count == 2}
     assert max(times.values()) == 2 and 240 <= len(twice) <= 360
     assert twice == {one.id for one in some if is_in_overlap(one.key, 0.1)}

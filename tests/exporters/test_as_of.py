@@ -25,7 +25,7 @@ from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import database, journal, labels, models
 from labeltool.store.importing import import_records
-from labeltool.store.label_acts import surgery
+from labeltool.store.label_acts import changes
 
 RATE_HZ = 8000
 OF_LABELS = [one.name for one in EXPORTERS.values() if one.of_labels]
@@ -88,17 +88,17 @@ def test_the_table_of_labels_is_of_that_time(project: Project, tmp_path: Path) -
     with project.open_store() as store:
         for name, label in zip("abcd", ("dog", "dog", "cat", "owl"), strict=True):
             import_records(store, sound_records(tmp_path, name, label), kind="test", source="test")
-        surgery.define(store, "dog", "barks", annotator="ann")
-        surgery.set_parent(store, "dog", "animal", annotator="ann")
-        surgery.retire(store, "owl", annotator="ann")
+        changes.define(store, "dog", "barks", annotator="ann")
+        changes.set_parent(store, "dog", "animal", annotator="ann")
+        changes.retire(store, "owl", annotator="ann")
     first, time = exported(project, "table")[0]["labels.csv"], database.now()
     assert first.splitlines()[1:] == [b'"dog","animal","barks"', b'"cat","",""', b'"animal","",""']
     with project.open_store() as store:
         event = journal.newest_id(store)
-        surgery.define(store, "dog", "howls", annotator="ann")
-        surgery.set_parent(store, "dog", "pet", annotator="ann")
-        surgery.retire(store, "cat", annotator="ann")
-        surgery.split(store, "dog", ["hound", "owl"], annotator="ann")
+        changes.define(store, "dog", "howls", annotator="ann")
+        changes.set_parent(store, "dog", "pet", annotator="ann")
+        changes.retire(store, "cat", annotator="ann")
+        changes.split(store, "dog", ["hound", "owl"], annotator="ann")
         labels.rename(store, "dog", "wolf", annotator="ann")
     assert exported(project, "table")[0]["labels.csv"] != first
     for as_of in (time, event):

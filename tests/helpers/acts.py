@@ -12,7 +12,7 @@ from labeltool.records import Imported, Value
 from labeltool.store import Store, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.importing.undo import undo_last_import
-from labeltool.store.label_acts import surgery
+from labeltool.store.label_acts import changes
 
 WHO = st.sampled_from(["ann", "bob"])
 CLIP = st.integers(1, 3)
@@ -65,7 +65,7 @@ def act(store: Store, kind: str, *values: Any, records: Callable[..., list[Impor
         labels.rename(store, values[1], values[2], annotator=values[0])
     elif kind in ("define", "parent", "retire", "delete", "split"):
         who, *named = values
-        act_of = surgery.set_parent if kind == "parent" else getattr(surgery, kind)
+        act_of = changes.set_parent if kind == "parent" else getattr(changes, kind)
         act_of(store, *named, annotator=who)
     elif kind == "import":
         import_records(store, records(*values), kind="test", source="test")

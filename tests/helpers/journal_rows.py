@@ -13,7 +13,7 @@ from labeltool.store import Store, checked, clips, groups, journal, labels, reco
 from labeltool.store.importing import import_records
 from labeltool.store.importing.undo import undo_last_import
 from labeltool.store.journal import AnnotationContext
-from labeltool.store.label_acts import surgery
+from labeltool.store.label_acts import changes
 from labeltool.store.spans import Region
 
 NAMES = (
@@ -112,13 +112,13 @@ def act_on_label(store: Store, label: str, clip_id: int, rng: random.Random, who
     dice = rng.random()
     if dice < 0.25:
         examples = rng.choice(((), (clip_id,)))
-        surgery.define(store, label, rng.choice((None, "", "a \u202e bird")), examples, annotator=who)
+        changes.define(store, label, rng.choice((None, "", "a \u202e bird")), examples, annotator=who)
     elif dice < 0.5:
-        surgery.set_parent(store, label, rng.choice((None, *NAMES)), annotator=who)
+        changes.set_parent(store, label, rng.choice((None, *NAMES)), annotator=who)
     elif dice < 0.65:
-        surgery.split(store, label, rng.sample(NAMES, rng.randrange(1, 4)), annotator=who)
+        changes.split(store, label, rng.sample(NAMES, rng.randrange(1, 4)), annotator=who)
     else:
-        rng.choice((surgery.retire, surgery.delete))(store, label, annotator=who)
+        rng.choice((changes.retire, changes.delete))(store, label, annotator=who)
 
 
 def fill_with_everything(store: Store, rows: int, *, seed: int = 0) -> None:

@@ -24,11 +24,11 @@ from labeltool.exporters.stm32.tflite.summary import Network, Tensor
 from labeltool.exporters.stm32.verification.golden import (
     FrontEnd,
     Golden,
+    fixed_point_inputs,
+    float_inputs,
     golden_pcm_h,
     golden_samples,
     golden_scores_h,
-    in_fixed_point,
-    in_float,
 )
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import ClipRule, clip_scores
@@ -257,8 +257,8 @@ def small_package(folder: Path, frontend: LogMelFrontend = SMALL) -> Path:
     probe = build(
         folder / "test", "aed_probe.c", [folder / "c" / f"aed_{name}.c" for name in names], "-O0", "-I", folder / "c"
     )
-    vectors = _golden(frontend, pcm, in_float, network, probe)
-    fixed = None if fixed_point_problem(frontend) else _golden(frontend, pcm, in_fixed_point, network, probe)
+    vectors = _golden(frontend, pcm, float_inputs, network, probe)
+    fixed = None if fixed_point_problem(frontend) else _golden(frontend, pcm, fixed_point_inputs, network, probe)
     probe.unlink()
     (folder / "test" / "golden_pcm.h").write_text(golden_pcm_h(vectors))
     (folder / "test" / "golden_scores.h").write_text(golden_scores_h(vectors, fixed, LABELS))

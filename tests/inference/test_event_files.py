@@ -230,20 +230,20 @@ def test_two_models_of_one_name_have_two_files(tmp_path: Path) -> None:
     kept = EventFiles(tmp_path)
     sound, other = audio_file.describe(recorded(tmp_path / "x" / "1.wav", 2.0)), tmp_path / "y" / "1.wav"
     first, second = SearchingModel("net", "one"), SearchingModel("net", "two")
-    version = event_files.version_of(sound.path)
-    assert version is not None and event_files.version_of(str(other)) is None
+    version = event_files.current_version(sound.path)
+    assert version is not None and event_files.current_version(str(other)) is None
     paths = {kept.write(sound, version, model, "", [Event("low", 0.0, 1.0, 0.5)], {}) for model in (first, second)}
     assert len(paths) == 2 and {one.parent for one in paths if one is not None} == {tmp_path}
     # The file of a recording that was moved is the one that it had.
     recorded(other, 2.0)
     assert EventFiles(tmp_path).path(audio_file.describe(other), first) == kept.path(sound, first)
-    assert EventFiles(tmp_path).known_sound(str(other), event_files.version_of(str(other))) is None
+    assert EventFiles(tmp_path).known_sound(str(other), event_files.current_version(str(other))) is None
     assert EventFiles(tmp_path).known_sound(sound.path, version) == sound
 
 
 def test_what_is_no_file_of_events_is_not_read(tmp_path: Path) -> None:
     sound = audio_file.describe(recorded(tmp_path / "x" / "1.wav", 2.0))
-    model, version = SearchingModel("net", "one"), event_files.version_of(sound.path)
+    model, version = SearchingModel("net", "one"), event_files.current_version(sound.path)
     assert version is not None
 
     def finished(events: list[Event]) -> tuple[Event, ...] | None:

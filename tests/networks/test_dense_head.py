@@ -42,7 +42,7 @@ def test_the_integers_are_the_float_layers_quantised(activation: Head, widths: t
     for place, layer in enumerate(quantised.layers):
         sums = (rows - zero) @ layer.weights.T.astype(np.float64) + layer.bias
         real = sums * np.float32(scale) * layer.weight_scale / layer.output_scale + layer.output_zero
-        computed = quantised.integer().layers[place](rows.astype(np.int8))
+        computed = quantised.to_int8_head().layers[place](rows.astype(np.int8))
         assert np.abs(computed - np.clip(real, -128, 127)).max() <= 0.51
         rows, scale, zero = computed.astype(np.float64), layer.output_scale, layer.output_zero
     assert np.abs(quantised.predict(codes) - head.predict(codes)).max() < 0.06
@@ -125,7 +125,7 @@ def test_the_interpreter_computes_the_same_from_a_file(activation: Head) -> None
     computed = network.get_tensor(network.get_output_details()[0]["index"]).astype(int)
     # It rounds once where the integers round twice: a logit is a step off, of at most 64 probability codes a unit.
     step = np.ceil(64 * quantised.layers[-1].output_scale)
-    assert np.abs(computed - quantised.integer()(codes)).max() <= step
+    assert np.abs(computed - quantised.to_int8_head()(codes)).max() <= step
 
 
 def tflite(head: QuantisedHead, width: int) -> bytes:

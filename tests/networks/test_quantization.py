@@ -143,8 +143,8 @@ def test_only_the_patches_that_set_the_ranges_are_made(clips: int) -> None:
     every = np.concatenate([FRONTEND.patches(one) for one in frames])
     most = quantization.REPRESENTATIVE_PATCHES
     places = np.unique(np.linspace(0, len(every) - 1, most).round().astype(np.int64))
-    np.testing.assert_array_equal(quantization.spread_patches(FRONTEND, frames), every[places])
-    assert len(quantization.spread_patches(FRONTEND, [])) == 0
+    np.testing.assert_array_equal(quantization.representative_patches(FRONTEND, frames), every[places])
+    assert len(quantization.representative_patches(FRONTEND, [])) == 0
 
 
 def test_the_patches_of_many_clips_are_scored_some_at_a_time() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from labeltool.audio.frontend import LogMelFrontend, SampleFrontend
 from labeltool.networks.postprocessing import ClipRule
-from labeltool.networks.stream_calibration import choose_stream_rule, choose_thresholds, peaks
+from labeltool.networks.stream_calibration import choose_stream_rule, choose_thresholds, largest_probabilities
 from labeltool.type_aliases import Float32
 
 QUIET, LOUD = -4.0, 2.0  # log-mels
@@ -20,7 +20,7 @@ def clips(positive: float, negative: float, count: int, label: int) -> tuple[Flo
         row = np.zeros((6, 2), np.float32)
         level = positive if number < count else negative
         row[random.integers(6), label] = level + random.uniform(-0.04, 0.04)
-        rows.append(peaks(row, "sigmoid"))
+        rows.append(largest_probabilities(row, "sigmoid"))
         present[number, label] = number < count
     return np.stack(rows), present
 
@@ -50,7 +50,8 @@ def test_under_a_softmax_only_the_most_probable_label_counts_and_the_others_are_
     # Beside a first label of 0.55 no event of the second begins at 0.45, so 0.4 is enough for it.
     pairs = [(0.55, 0.45)] * 20 + [(0.3, 0.4)] * 8 + [(0.3, 0.5)] * 12
     by_softmax, rows = (
-        np.stack([peaks(np.array([pair], np.float32), head) for pair in pairs]) for head in ("softmax", "sigmoid")
+        np.stack([largest_probabilities(np.array([pair], np.float32), head) for pair in pairs])
+        for head in ("softmax", "sigmoid")
     )
     present = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
     assert choose_thresholds(by_softmax, present, np.zeros_like(present), "softmax")[1] == 0.4

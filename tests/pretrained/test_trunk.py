@@ -126,7 +126,7 @@ def test_features_and_head_give_the_codes_of_the_composed_network_on_the_mcu(
         micro.set_input(patch[None, :, :, None], 0)
         micro.invoke()
         theirs.append(micro.get_output(0)[0].copy())
-    np.testing.assert_array_equal(quantised.integer()(codes), np.array(theirs))
+    np.testing.assert_array_equal(quantised.to_int8_head()(codes), np.array(theirs))
     np.testing.assert_array_equal(Int8Model(tflite).predict_int8(given), np.array(theirs))
     assert len(np.unique(theirs, axis=0)) > 20
 

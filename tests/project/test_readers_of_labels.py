@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 _READS = re.compile(
-    r"\b(clips\.(?:labelled|unlabelled|unlabelled_to_train_on|drawn)|spans\.verdicts|checked\.checked_parts|all_verdicts)"
+    r"\b(clips\.(?:labelled|unlabelled|unlabelled_to_train_on|random_unlabelled)|spans\.verdicts|checked\.checked_parts|all_verdicts)"
     r"\(((?:[^()]|\([^()]*\))*)\)"
 )
 
@@ -43,8 +43,11 @@ READERS = {
     ("labeltool/tasks/other_run.py", "clips.unlabelled"): "counts",
     ("labeltool/active_learning/queue_order.py", "clips.unlabelled"): "the order of the queue",
     ("labeltool/pretrained/describe.py", "clips.labelled"): "features only",
-    ("labeltool/pretrained/describe.py", "clips.drawn"): "features only",
-    ("tui/background/live.py", "clips.drawn"): "compared with, to propose classes and to estimate; no labels",
+    ("labeltool/pretrained/describe.py", "clips.random_unlabelled"): "features only",
+    (
+        "tui/background/live.py",
+        "clips.random_unlabelled",
+    ): "compared with, to propose classes and to estimate; no labels",
     ("labeltool/annotation/people/work_packages.py", "clips.unlabelled"): "given to people to label",
     ("tui/screens/regions.py", "checked.checked_parts"): "on the screen",
     ("labeltool/annotation/annotation_table.py", "all_verdicts"): "the table of all annotations",

@@ -106,4 +106,4 @@ def test_a_check_that_was_imported_is_not_imported_twice(store: Store, recording
 def test_a_check_makes_a_model_out_of_date(store: Store, recording: StoredRecording) -> None:
     mark = journal.newest_id(store)
     checked.mark_checked(store, recording, annotator="ann")
-    assert progress.pending(store, mark) == 1
+    assert progress.count_labelled_since(store, mark) == 1

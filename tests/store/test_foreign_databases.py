@@ -113,14 +113,14 @@ def test_a_database_with_a_false_version_is_refused(database: Path) -> None:
 
 
 def test_the_stored_fingerprint_is_that_of_the_migrations(project: Project) -> None:
-    found = schema.fingerprint(schema.made_by(schema.MIGRATIONS))
+    found = schema.fingerprint(schema.objects_made_by(schema.MIGRATIONS))
     assert found == schema.CURRENT_SCHEMA, f"CURRENT_SCHEMA in labeltool/store/schema.py is {found} now"
 
 
 def test_most_databases_are_known_by_the_fingerprint(database: Path) -> None:
-    schema.made_by.cache_clear()
+    schema.objects_made_by.cache_clear()
     Store.open(database).close()
-    assert not schema.made_by.cache_info().misses
+    assert not schema.objects_made_by.cache_info().misses
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])

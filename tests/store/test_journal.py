@@ -87,7 +87,7 @@ def test_what_is_newer_than_a_model_is_clips_with_other_labels(store: Store) -> 
         journal.redo(store, annotator="ann")
     labels.rename(store, "dog", "hound", annotator="ann")
     journal.exclude(store, 2, "skip", annotator="ann")
-    assert progress.pending(store, mark) == 0
+    assert progress.count_labelled_since(store, mark) == 0
     journal.annotate(store, 2, "dog", annotator="ann")
     journal.annotate(store, 2, "cat", annotator="ann")
     journal.annotate(store, 3, "cat", annotator="ann")

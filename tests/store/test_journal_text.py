@@ -26,7 +26,7 @@ from labeltool.project import Project
 from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Value, label_name
 from labeltool.store import Store, checked, clips, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
-from labeltool.store.label_acts import split_queue, surgery
+from labeltool.store.label_acts import changes, split_queue
 from labeltool.store.spans import Region
 from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import MAX_LINE_BYTES, VERSION, RowLine, export_lines, read_lines
@@ -115,13 +115,13 @@ def act_on_labels(store: Store, kind: str, who: str, label: str, *values: Any) -
         journal.annotate(store, values[0], label, values[1], annotator=who)
     elif kind == "answer":
         if (split := split_queue.find_split(store, label)) is not None:
-            split_queue.answer(store, split, {values[0]: split.names[0]}, annotator=who, response_ms=None)
+            split_queue.label_again(store, split, {values[0]: split.names[0]}, annotator=who, response_ms=None)
     elif kind == "define":
-        surgery.define(store, label, values[0], [values[1]] if values[1] else [], annotator=who)
+        changes.define(store, label, values[0], [values[1]] if values[1] else [], annotator=who)
     elif kind == "parent":
-        surgery.set_parent(store, label, values[0], annotator=who)
+        changes.set_parent(store, label, values[0], annotator=who)
     elif kind == "split":
-        surgery.split(store, label, values[0][:2], annotator=who)
+        changes.split(store, label, values[0][:2], annotator=who)
     elif kind == "rename":
         labels.rename(store, label, values[0], annotator=who)
     elif kind == "lock":
@@ -129,7 +129,7 @@ def act_on_labels(store: Store, kind: str, who: str, label: str, *values: Any) -
     elif kind in ("undo", "redo"):
         getattr(journal, kind)(store, annotator=who)
     else:
-        getattr(surgery, kind)(store, label, annotator=who)
+        getattr(changes, kind)(store, label, annotator=who)
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)

@@ -88,7 +88,7 @@ def rename_rows(store: Store, pairs: list[tuple[str, str]]) -> None:
             for name in (old, new):
                 labels.ensure_label(connection, name)
             append(connection, kind="rename", label=old, new_label=new, annotator="", origin="human")
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
 
 
 def test_a_chain_of_names_ends_at_the_last(store: Store) -> None:

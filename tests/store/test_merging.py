@@ -25,7 +25,7 @@ from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store, clips, journal, labels, models, progress
 from labeltool.store.importing import import_records
 from labeltool.store.importing.undo import undo_last_import
-from labeltool.store.label_acts import surgery
+from labeltool.store.label_acts import changes
 from labeltool.store.text_journal.lines import export_lines
 from labeltool.store.text_journal.reading import import_journal
 
@@ -179,7 +179,7 @@ def test_an_undo_of_an_import_that_both_had_is_known_to_who_goes_on_with_it(new_
     with new_store() as ann, new_store() as bob:
         import_records(ann, [*sounds("a", label="dog"), *sounds("b", label="owl")], kind="table", source="x.csv")
         add(bob, exported(ann))
-        surgery.delete(bob, "owl", annotator="bob")
+        changes.delete(bob, "owl", annotator="bob")
         undo_last_import(ann, annotator="ann")
         texts = exported(ann), exported(bob)
         assert notes_of(bob, texts[0]) == undone("1 annotation", "here", "ann")
@@ -217,9 +217,9 @@ def test_models_trained_since_have_not_seen_the_rows_that_are_merged(new_store: 
         journal.annotate(ann, 1, "dog", annotator="ann")
         model = models.NewModel("miniresnet", "{}", labels_seen=1)
         models.add(ann, model, parent_id=None, journal_mark=journal.newest_id(ann), publish=lambda _: None)
-        assert progress.pending(ann, models.model(ann).journal_mark) == 0
+        assert progress.count_labelled_since(ann, models.model(ann).journal_mark) == 0
         add(ann, exported(bob))
-        assert progress.pending(ann, models.model(ann).journal_mark) == 2
+        assert progress.count_labelled_since(ann, models.model(ann).journal_mark) == 2
 
 
 @pytest.fixture

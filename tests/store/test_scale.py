@@ -79,7 +79,7 @@ def test_the_next_clip_a_label_and_its_undo_take_no_more_in_a_larger_project(
 def test_what_a_model_has_not_seen_is_counted_from_its_mark_on(
     steps: Callable[[Callable[[Store], object]], tuple[int, int]],
 ) -> None:
-    few, many = steps(lambda store: progress.pending(store, journal.newest_id(store)))
+    few, many = steps(lambda store: progress.count_labelled_since(store, journal.newest_id(store)))
     assert many < 1.2 * few
 
 
@@ -90,7 +90,7 @@ def test_counts_hours_and_lists_grow_no_faster_than_the_clips(
         clips.counts,
         lambda store: progress.hours(store, any_excluded=False),
         lambda store: progress.hours(store, any_excluded=True),
-        lambda store: progress.pending(store, ""),
+        lambda store: progress.count_labelled_since(store, ""),
         listing.matching,
         listing.count_by_predicted_label,
         clips.labelled,

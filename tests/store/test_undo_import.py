@@ -20,7 +20,7 @@ from labeltool.store import Store, clips, journal, labels, recordings
 from labeltool.store.checked import checked_parts
 from labeltool.store.importing import ImportResult, import_records
 from labeltool.store.importing.undo import last_import, undo_last_import
-from labeltool.store.label_acts import surgery
+from labeltool.store.label_acts import changes
 
 
 def imported(store: Store, records: list[Imported], source: str = "x.csv") -> ImportResult:
@@ -95,7 +95,7 @@ def test_undo_and_redo_of_people_pass_over_it(store: Store) -> None:
 def test_a_label_that_was_deleted_does_not_come_back_with_its_file(store: Store) -> None:
     records = [*records_of("a", "dog"), *records_of("b", "owl")]
     imported(store, records)
-    surgery.delete(store, "dog", annotator="ann")
+    changes.delete(store, "dog", annotator="ann")
     undo_last_import(store, annotator="ann")
     imported(store, records)
     assert current(store) == {(2, "owl"): "present"}
@@ -104,7 +104,7 @@ def test_a_label_that_was_deleted_does_not_come_back_with_its_file(store: Store)
 def test_undoing_a_deletion_does_not_bring_back_what_an_undone_import_had(store: Store) -> None:
     records = [*records_of("a", "dog"), *records_of("b", "owl")]
     imported(store, records)
-    surgery.delete(store, "dog", annotator="ann")
+    changes.delete(store, "dog", annotator="ann")
     undone = undo_last_import(store, annotator="ann")
     assert undone is not None and undone.rows == 1
     assert imported(store, records).verdicts == 1

@@ -15,7 +15,7 @@ from labeltool.training.data_split import (
     official_parts,
     refuse_leaks,
     train_validation_test,
-    united,
+    units_of_groups,
 )
 
 GROUP = st.integers(0, 9).map(str)
@@ -32,7 +32,7 @@ def clip(number: int, group: str, labels: set[str], fold: int | None) -> Labelle
 
 @given(pairs=PAIRS)
 def test_groups_joined_through_others_are_one_unit(pairs: list[tuple[str, str]]) -> None:
-    unit_of = united(map(str, range(10)), pairs)
+    unit_of = units_of_groups(map(str, range(10)), pairs)
     assert all(unit_of[first] == unit_of[second] for first, second in pairs)
     assert all(unit_of[unit] == unit for unit in unit_of.values())
     assert len(set(unit_of.values())) >= 10 - len(pairs)
@@ -43,7 +43,7 @@ def test_the_three_parts_share_no_unit_and_the_test_fold_is_tested(
     rows: list[tuple[str, set[str], int | None]], pairs: list[tuple[str, str]], test_fold: int | None, locked: set[str]
 ) -> None:
     clips = [clip(number, *one) for number, one in enumerate(rows)]
-    unit_of = united(map(str, range(10)), pairs)
+    unit_of = units_of_groups(map(str, range(10)), pairs)
     test_units = {unit_of[group] for group in locked}
     parts = train_validation_test(clips, test_fold=test_fold, unit_of=unit_of, test_units=test_units)
     assert set(parts) == set(range(len(clips)))
@@ -66,7 +66,7 @@ def test_folds_share_no_unit_and_keep_the_official_ones(
 ) -> None:
     clips = [clip(number, *one) for number, one in enumerate(rows)]
     official = {one.clip.fold for one in clips if one.clip.fold is not None}
-    unit_of = united(map(str, range(10)), pairs)
+    unit_of = units_of_groups(map(str, range(10)), pairs)
     if official and official != {1, 2, 3, 4}:
         with pytest.raises(LabeltoolError, match="official folds"):
             folds_of(clips, 4, seed=seed, unit_of=unit_of)
@@ -92,7 +92,7 @@ def test_official_folds_that_part_a_group_or_a_near_duplicate_are_refused_by_nam
     sides = official_parts(clips, None, has_test=True)
     assert sides == {1: 0, 2: 1, 3: 2}
     with pytest.raises(LabeltoolError) as caught:
-        refuse_leaks(find_leaks(clips, sides, united("abcde", [("c", "b")])))
+        refuse_leaks(find_leaks(clips, sides, units_of_groups("abcde", [("c", "b")])))
     text = str(caught.value)
     assert "part what belongs together: " in text and text.count("fold") > 6 and "`--force`" in text
     assert "0.wav (fold 1) and 1.wav (fold 3), one group" in text

@@ -190,9 +190,9 @@ def test_calibration_finds_the_temperature_that_was_there() -> None:
     honest = postprocessing.softmax(logits)
     truth = np.array([rng.choice(5, p=row / row.sum()) for row in honest.astype(np.float64)])
     sharpened = postprocessing.softmax(logits * 3.0)
-    assert calibration.calibrate(sharpened, np.eye(5, dtype=np.float32)[truth]) == pytest.approx(3.0, rel=0.1)
+    assert calibration.choose_temperature(sharpened, np.eye(5, dtype=np.float32)[truth]) == pytest.approx(3.0, rel=0.1)
     # Three clips that happen to be right prove little: the scores are not sharpened to certainty.
-    assert calibration.calibrate(honest[:3], np.eye(5, dtype=np.float32)[honest[:3].argmax(axis=1)]) > 0.35
+    assert calibration.choose_temperature(honest[:3], np.eye(5, dtype=np.float32)[honest[:3].argmax(axis=1)]) > 0.35
 
 
 def test_a_loud_patch_decides_over_a_quiet_one() -> None:

@@ -18,8 +18,8 @@ from labeltool.pretrained.model import ClipDescription
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import clips
+from labeltool.store.label_acts.changes import set_parent
 from labeltool.store.label_acts.levels import suggested_labels
-from labeltool.store.label_acts.surgery import set_parent
 from labeltool.tasks import evaluate
 from labeltool.tasks.retrain import retrain
 from labeltool.training.targets import build_training_set

@@ -8,7 +8,7 @@ from helpers.app import opened, shows, text_of, until
 from helpers.store import current
 from labeltool.project import Project
 from labeltool.store import Store, clips, labels
-from labeltool.store.label_acts import surgery
+from labeltool.store.label_acts import changes
 from labeltool.tui.dialogs.definitions import DefinitionsScreen
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
 from labeltool.tui.dialogs.prompts import Confirm, TextPrompt
@@ -45,7 +45,7 @@ async def test_a_label_is_defined_and_deleted_and_both_are_undone(app_project: P
 async def test_the_key_of_a_label_plays_its_example(app_project: Project, reading: Store) -> None:
     example = clips.all_clips(reading)[3]
     with app_project.open_store() as store:
-        surgery.define(store, "low", "deep", [example.id], annotator="ann")
+        changes.define(store, "low", "deep", [example.id], annotator="ann")
     async with opened(app_project, size=(110, 34)) as (app, screen, pilot):
         await until(pilot, lambda: "deep" in text_of(screen.panel), "the labels")
         await shows(pilot, DefinitionsScreen, "f9")

@@ -14,7 +14,7 @@ from helpers.app import answer, opened, suggest, text_of, until
 from labeltool.annotation import progress, speed
 from labeltool.project import Project
 from labeltool.store import Store, clips, journal, labels, models
-from labeltool.store.label_acts.surgery import define, set_parent
+from labeltool.store.label_acts.changes import define, set_parent
 from labeltool.tui.app import LabelApp
 from labeltool.tui.background.trainer import StageRate, TrainingProgress
 from labeltool.tui.dialogs.progress import ProgressScreen

@@ -18,7 +18,7 @@ from labeltool.project import Project
 from labeltool.store import Store, clips, journal
 from labeltool.store.importing import import_records
 from labeltool.store.journal_rows import append
-from labeltool.store.label_acts import split_queue, surgery
+from labeltool.store.label_acts import changes, split_queue
 from labeltool.tui.app import LabelApp
 from labeltool.tui.background.comparer import Comparison
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
@@ -104,8 +104,8 @@ async def answer(screen: SplitScreen, keys: Keys, is_low: dict[int, bool]) -> li
 
 async def test_the_labels_show_a_parent_and_what_is_left_of_a_split(birds: Project) -> None:
     with birds.open_store() as store:
-        surgery.split(store, "bird", ["robin", "owl"], annotator="ann")
-        surgery.set_parent(store, "robin", "bird", annotator="ann")
+        changes.split(store, "bird", ["robin", "owl"], annotator="ann")
+        changes.set_parent(store, "robin", "bird", annotator="ann")
     async with opened(birds, size=(110, 34)) as (app, _, pilot):
         await shows(pilot, LabelsScreen, "f3")
         rows = app.screen.query_one(LabelRows)
@@ -175,7 +175,7 @@ async def test_a_split_goes_on_after_the_app_was_closed_and_bounds_are_kept(bird
             await keys.press("q")
         (split,) = split_queue.splits(store)
         assert len(split.left) == CLIPS
-        split_queue.answer(store, split, {1: "owl", 2: "bird"}, annotator="bob", response_ms=10)
+        split_queue.label_again(store, split, {1: "owl", 2: "bird"}, annotator="bob", response_ms=10)
         bounds = store.connection.execute(
             "SELECT start_s, low_hz FROM active_events WHERE clip_id = 1 AND label = 'owl' ORDER BY id"
         ).fetchall()

@@ -183,7 +183,7 @@ class LiveSuggestions:
             before = clips.labelled(store, clips.last_labelled(store, MAX_CLIPS))
             known = {*opened.unread, *opened.model.classifier.keys}
             opened.unread = {one.clip.id: one for one in before if one.clip.id not in known} | opened.unread
-            opened.pool_unread, opened.is_read = clips.drawn(store, POOL), True
+            opened.pool_unread, opened.is_read = clips.random_unlabelled(store, POOL), True
             return bool(opened.labels)  # it was behind until now
         found = self._read_labelled(opened)
         found += self._read_pool(opened) if found < _AT_ONCE else 0
@@ -210,7 +210,7 @@ class LiveSuggestions:
         """Return a page of similar clips with what is suggested for them now, and the classes that they may be of."""
         live = {
             clip.id: found
-            for clip in clips.some_clips(store, page.clip_ids)
+            for clip in clips.clips_by_ids(store, page.clip_ids)
             if (found := self.suggestion(store, clip)) is not None
         }
         proposed: dict[str, float] = {}

@@ -265,7 +265,7 @@ class Prefetcher:
 
     def _deliver_queue(self, store: Store, request: _Request) -> None:
         queue: list[PreparedClip] = []
-        here = tuple(clips.some_clips(store, request.exclude))
+        here = tuple(clips.clips_by_ids(store, request.exclude))
         if self._live.update(store) and here:
             # The clip on the screen first: it appeared before the last label counted.
             self._deliver(Delivery(renewed=tuple(self._prepare(store, clip) for clip in here)))
@@ -312,7 +312,7 @@ class Prefetcher:
         if not here and not instead:
             return claimed  # each says why it cannot be played
         next_clips.release(store, annotator=self._annotator, clip_ids=[clip.id for clip in away])
-        return [*here, *clips.some_clips(store, instead)]
+        return [*here, *clips.clips_by_ids(store, instead)]
 
     def _is_away(self, clip: StoredClip) -> bool:
         """Whether a clip's server cannot be reached; its picture is in the cache where it can."""

@@ -16,7 +16,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import label_name
 from labeltool.store import Store, journal
 from labeltool.store import labels as stored
-from labeltool.store.label_acts import split_queue, surgery
+from labeltool.store.label_acts import changes, split_queue
 from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.labels import COLOURS, LABEL_KEYS, ProjectLabel
 from labeltool.tui.background.store_thread import attempt
@@ -136,7 +136,7 @@ class LabelsScreen(Box[bool]):
         done = f"{name} is retired; u brings it back"
 
         def retire() -> None:
-            self._act(lambda store: surgery.retire(store, label, annotator=annotator), "", done)
+            self._act(lambda store: changes.retire(store, label, annotator=annotator), "", done)
 
         if count:
             text = f"Retire {name}? It is no longer offered, nor trained on; {counted(count, 'clip')} keep it."
@@ -157,7 +157,7 @@ class LabelsScreen(Box[bool]):
         done = f"{name} is deleted; u undoes it"
 
         def delete() -> None:
-            self._act(lambda store: surgery.delete(store, label, annotator=annotator), "", done)
+            self._act(lambda store: changes.delete(store, label, annotator=annotator), "", done)
 
         self._ask("Delete a label", text, delete)
 
@@ -167,7 +167,7 @@ class LabelsScreen(Box[bool]):
 
         def define(text: str) -> None:
             if text.strip() != selected.definition:
-                self._act(lambda store: surgery.define(store, label, text, annotator=annotator), label, _HELP)
+                self._act(lambda store: changes.define(store, label, text, annotator=annotator), label, _HELP)
 
         title = f"What is {truncate(label, _LABEL_CELLS)}, in a sentence?"
         ask(self.app, TextPrompt(title, selected.definition, selected=False), define)
@@ -186,7 +186,7 @@ class LabelsScreen(Box[bool]):
 
         def confirm(text: str) -> None:
             try:
-                names = surgery.new_names(text.split(","))
+                names = changes.new_names(text.split(","))
             except LabeltoolError as error:
                 self._show(str(error))
                 return
@@ -204,7 +204,7 @@ class LabelsScreen(Box[bool]):
         found: list[Split | None] = []
 
         def split(store: Store) -> None:
-            surgery.split(store, label, names, annotator=annotator)
+            changes.split(store, label, names, annotator=annotator)
             found.append(split_queue.find_split(store, label))
 
         if await self._write(split) and found[0] is not None:

@@ -68,7 +68,7 @@ class BrowseScreen(BulkRelabelScreen):
             ids = [clip_id for clip_id in wanted if clip_id in among]
         facts = [
             _similar_to(similar) if similar is not None else "",
-            one_line(filter_line.line_of(shown)),
+            one_line(filter_line.filter_line(shown)),
             f"by {order.value}" if order is not Order.ADDED else "",
         ]
         return ListResult(ids, " · ".join(fact for fact in facts if fact))
@@ -142,15 +142,15 @@ class BrowseScreen(BulkRelabelScreen):
         self.load()
 
     def action_filter_file(self) -> None:
-        self._edit_filter(filter_line.line_of(self._filter))
+        self._edit_filter(filter_line.filter_line(self._filter))
 
     def action_filter_transcript(self) -> None:
         """Change the filter line, with a word of the transcript to type."""
-        self._edit_filter(f"{filter_line.line_of(replace(self._filter, transcript=''))} transcript:".lstrip())
+        self._edit_filter(f"{filter_line.filter_line(replace(self._filter, transcript=''))} transcript:".lstrip())
 
     def _edit_filter(self, text: str) -> None:
         def apply(line: str) -> None:
-            self._set_filter(filter_line.parsed(line))
+            self._set_filter(filter_line.parse_filter(line))
             if unknown := filter_line.unknown_names(line):
                 self.notice.show(f"{', '.join(unknown)}: looked for in the path; names are file: label: transcript:")
 

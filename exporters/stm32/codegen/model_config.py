@@ -1,4 +1,4 @@
-"""`model_config.json`: what a program that is not ours needs to use the model."""
+"""`model_config.json`: what another program needs to use the model."""
 
 from __future__ import annotations
 

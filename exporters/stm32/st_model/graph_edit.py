@@ -36,7 +36,7 @@ _PASSING = ("PAD", "TRANSPOSE", "RESHAPE")
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
-def input_codes(frontend: LogMelFrontend) -> CodeScale:
+def input_code_scale(frontend: LogMelFrontend) -> CodeScale:
     """Return what the codes of the input stand for: decibels from the floor to the loudest mel that samples can give.
 
     With samples from -1 to 1, the powers of all bins sum to at most `n_fft * sum(window**2)`, half of it on either side
@@ -47,8 +47,8 @@ def input_codes(frontend: LogMelFrontend) -> CodeScale:
     return _codes(frontend, np.minimum(by_bin, filters.max(axis=1) * _energy(frontend)).max())
 
 
-def mean_codes(frontend: LogMelFrontend) -> CodeScale:
-    """Return the same of a patch's mean: a mean of logarithms is at most the logarithm of the mean."""
+def mean_code_scale(frontend: LogMelFrontend) -> CodeScale:
+    """Return what codes of a patch's mean stand for: a mean of logarithms is at most the logarithm of the mean."""
     largest_share = frontend.mel_filters().sum(axis=0, dtype=np.float64).max() / frontend.n_mels
     return _codes(frontend, largest_share * _energy(frontend))
 
@@ -83,9 +83,9 @@ def _from_decibels(writer: TFLiteWriter, graph: Graph, frontend: LogMelFrontend)
     """Put operators before the others that take a new input in decibels to the network's; return the new input."""
     _change_unit(writer, graph, graph.input, frontend.scale_db)
     own, writer.graph.operators = writer.graph.operators, []
-    decibels = writer.computed("st_input", graph.tensors[graph.input].shape, input_codes(frontend))
+    decibels = writer.computed("st_input", graph.tensors[graph.input].shape, input_code_scale(frontend))
     if frontend.centred:
-        subtracted = _negative_mean(writer, decibels, mean_codes(frontend))
+        subtracted = _negative_mean(writer, decibels, mean_code_scale(frontend))
     else:
         subtracted = _constant(writer, "st_minus_offset", -frontend.offset_db)
     writer.operator("ADD", [decibels, subtracted], graph.input)

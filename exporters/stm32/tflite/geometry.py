@@ -1,4 +1,4 @@
-"""Where a sliding window reads and writes."""
+"""Geometry of a convolution's or pooling's window: its padding, and how far its output may overlap its input."""
 
 from __future__ import annotations
 

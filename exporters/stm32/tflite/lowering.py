@@ -15,7 +15,7 @@ import numpy as np
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.tflite.geometry import same_padding, window_lead
 from labeltool.exporters.stm32.tflite.graph import Graph, Tensor
-from labeltool.networks.fixed_point import fixed_point, multipliers, radius
+from labeltool.networks.fixed_point import factor_arrays, fixed_point, largest_difference
 from labeltool.pretrained.runtimes.tflite_file import TFLiteOperator
 from labeltool.type_aliases import Int8, Int32
 
@@ -207,7 +207,7 @@ def _convolution(build: _Lowering, operator: TFLiteOperator) -> Layer:
         leads=(lead,),
         weights=codes,
         bias=bias,
-        **multipliers([source.scales[0] * scale / output.scales[0] for scale in scales]),
+        **factor_arrays([source.scales[0] * scale / output.scales[0] for scale in scales]),
     )
 
 
@@ -231,7 +231,7 @@ def _dense(build: _Lowering, operator: TFLiteOperator) -> Layer:
         leads=(window_lead(fields),),
         weights=codes,
         bias=bias,
-        **multipliers(reals),
+        **factor_arrays(reals),
     )
 
 
@@ -322,7 +322,7 @@ def _elementwise(build: _Lowering, operator: TFLiteOperator) -> Layer:
         fields=fields,
         leads=(0, 0 if second_size == size else None)[: len(computed)],
         weights=None if second.constant is None else second.constant.astype(np.int8),
-        **multipliers(reals),
+        **factor_arrays(reals),
     )
 
 
@@ -357,9 +357,9 @@ def _softmax(build: _Lowering, operator: TFLiteOperator) -> Layer:
     real = min(float(operator.options["beta"]) * source.scales[0] * 2.0**26, 2.0**31 - 1)
     rows = math.prod(source.shape[:-1])
     fields = {"in_channels": source.shape[-1], "out_channels": source.shape[-1], "out_rows": rows, "out_columns": 1}
-    fields["low"] = -radius(5, fixed_point(real)[1])
+    fields["low"] = -largest_difference(5, fixed_point(real)[1])
     buffer = build.buffer(operator.inputs[0])
-    return Layer("SOFTMAX", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
+    return Layer("SOFTMAX", (buffer,), operator.outputs[0], fields, (0,), **factor_arrays([real]))
 
 
 def _sigmoid(build: _Lowering, operator: TFLiteOperator) -> Layer:
@@ -368,9 +368,9 @@ def _sigmoid(build: _Lowering, operator: TFLiteOperator) -> Layer:
         raise _unsupported(operator, " with another output scale than 1/256")
     real = source.scales[0] * 2.0**27
     fields = {"out_rows": 1, "out_columns": 1, "out_channels": math.prod(output.shape)}
-    fields |= {"in_zero": source.zero_points[0], "high": radius(4, fixed_point(real)[1])}
+    fields |= {"in_zero": source.zero_points[0], "high": largest_difference(4, fixed_point(real)[1])}
     buffer = build.buffer(operator.inputs[0])
-    return Layer("SIGMOID", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
+    return Layer("SIGMOID", (buffer,), operator.outputs[0], fields, (0,), **factor_arrays([real]))
 
 
 def _unsupported(operator: TFLiteOperator, form: str) -> LabeltoolError:

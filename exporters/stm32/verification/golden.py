@@ -32,13 +32,13 @@ FrontEnd = Callable[[LogMelFrontend, Int16, Tensor], PatchInputs]
 """From samples to the patches of the network."""
 
 
-def in_float(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
-    """Compute what the C computes in float32."""
+def float_inputs(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
+    """Compute the network's inputs as the C front end in float32 does."""
     return device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network_input)
 
 
-def in_fixed_point(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
-    """Compute what the C computes with `AED_FIXED_POINT`."""
+def fixed_point_inputs(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
+    """Compute the network's inputs as the C front end with `AED_FIXED_POINT` does."""
     return fixed_point_frontend.patches(frontend, fixed_point_frontend.log2_mel(frontend, pcm), network_input)
 
 

@@ -21,7 +21,7 @@ _QUIET = 0.02
 
 
 def stream_checks(package: Package, toolchain: Toolchain) -> Iterator[Check]:
-    """Compare probabilities and events of the C with those of Python; nothing there must give no event."""
+    """Compare probabilities and events of the C with those of Python; silence and the like must give no event."""
     network = Int8Model((package.directory / "model" / INT8).read_bytes())
     for sound, pcm, is_nothing in _sounds(package):
         name = f"host: events of a stream equal those of Python, {sound}"

@@ -1,4 +1,4 @@
-"""What each annotator gave each clip: the verdicts that agreement is measured on and that conflicts are found in."""
+"""The verdicts of each annotator on each clip, by which agreement is measured and conflicts are found."""
 
 from __future__ import annotations
 

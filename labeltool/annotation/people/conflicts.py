@@ -1,7 +1,7 @@
 """Clips that annotators contradict each other on, and settling them by rule.
 
-What a rule gives is appended as rows of the origin `rule`: it counts as a label, and for nobody's verdict. Whoever
-listens settles them in the app's Review view.
+The labels that a rule gives are rows of the origin `rule`: they count as labels, but as nobody's in agreement. A person
+settles conflicts by listening in the app's Review view.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _GIVEN = f"""
       AND NOT {AUTO_ACCEPTED} AND j.kind
 """
 
-# Nobody is given a clip that they labelled, skipped or excluded; a third person none that two labelled.
+# Nobody gets a clip again that they labelled, skipped or excluded, and a third person gets none that two labelled.
 _AWAITS_SECOND = f"""
     c.is_labelled AND NOT c.is_region
     AND NOT EXISTS (SELECT 1 {_GIVEN} IN ('verdict', 'skip', 'bad audio') AND j.annotator = :annotator)
@@ -39,7 +39,7 @@ def is_in_overlap(clip_key: str, share: float) -> bool:
     return int.from_bytes(hashlib.sha256(f"overlap {clip_key}".encode()).digest()[:8]) < share * 2**64
 
 
-def to_label_again(
+def clips_to_label_again(
     store: Store, count: int, *, annotator: str, share: float, is_free: str, parameters: dict[str, object]
 ) -> list[StoredClip]:
     """Return up to `count` clips that one other person labelled and this one is to label too.

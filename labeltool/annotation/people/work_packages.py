@@ -19,7 +19,7 @@ from labeltool.store.text_journal.reading import import_journal
 from labeltool.util.files.atomic_write import new_folder, write_text
 from labeltool.util.files.writable import writing_to
 
-# A group with more than this part of a package is shared out in runs of clips: else one recording would be one's work.
+# A larger group than this part of a package is divided: else one recording might be all the work of one person.
 _PARTS_OF_A_PACKAGE = 4
 
 _FOREVER_S = 2.0**40
@@ -35,7 +35,7 @@ class WorkPackage:
     twice: int
 
 
-def shared_out(unlabelled: Sequence[StoredClip], packages: int, overlap: float) -> list[set[int]]:
+def clips_by_package(unlabelled: Sequence[StoredClip], packages: int, overlap: float) -> list[set[int]]:
     """Return the ids of the clips of each package, a share `overlap` of them in two; groups stay whole if they fit."""
     by_group: dict[str, list[StoredClip]] = {}
     for clip in sorted(unlabelled, key=lambda one: (one.sha256, one.start_s, one.end_s)):
@@ -85,7 +85,7 @@ def write_packages(
                 f"{packages} packages are too many: the unlabelled clips are of {groups} groups",
                 remedy=f"--into {groups}",
             )
-        shares = shared_out(unlabelled, packages, overlap)
+        shares = clips_by_package(unlabelled, packages, overlap)
         written = []
         with writing_to(folder), new_folder(folder.parent) as new:
             for place, share in enumerate(shares):

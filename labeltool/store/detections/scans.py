@@ -66,8 +66,8 @@ def scanned_recordings(store: Store, model_id: int) -> list[Scanned]:
     ]
 
 
-def stored_detections(store: Store, recording_id: int, model_id: int, scan: DetectionScan) -> int | None:
-    """Return how many detections of a model are stored in a recording; None unless it was last searched just so."""
+def count_stored_detections(store: Store, recording_id: int, model_id: int, scan: DetectionScan) -> int | None:
+    """Count a model's detections in a recording; None unless it was last searched in the same way."""
     row = store.connection.execute(
         "SELECT is_device, thresholds FROM detection_scans WHERE model_id = ? AND recording_id = ?",
         (model_id, recording_id),

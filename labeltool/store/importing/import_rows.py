@@ -20,7 +20,7 @@ from labeltool.store.database import now
 from labeltool.store.importing.imported_recordings import StoredSound
 from labeltool.store.importing.undo import bring_back
 from labeltool.store.journal_rows import new_row_ids, newest, without_triggers
-from labeltool.store.labels import ensure_label, resolve
+from labeltool.store.labels import ensure_label, update_derived_columns
 from labeltool.util.time_grid import MICROSECONDS
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ class ClipRows:
         self.new_verdicts += added.rowcount
         for statement in _DERIVE:
             connection.execute(statement, {"last": last, "has_whole_clips": has_whole_clips})
-        resolve(connection)  # a label that was retired is one again
+        update_derived_columns(connection)  # a label that was retired is one again
 
 
 class _Json(dict[object, str]):

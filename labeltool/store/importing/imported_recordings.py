@@ -109,7 +109,7 @@ class ImportedRecordings:
         if recording.sha256 not in self.stored:
             self._result.already_there["recordings"] += 1
             if row["is_removed"]:
-                removed = recordings.removed(recording.path)
+                removed = recordings.removed_error(recording.path)
                 self._report(Skipped(recording.path, None, f"{removed.reason} ({removed.remedy})"))
         self._take_group(recording, row)
         self._take_hash(recording, row)

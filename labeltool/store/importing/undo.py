@@ -177,6 +177,6 @@ def _revoke(connection: sqlite3.Connection, which: str, annotator: str) -> int:
             connection.execute(_APPEND, {**values, "batch_id": None if count == 1 else f"{beginning}{number:012x}"})
         for statement in _DERIVE:
             connection.execute(statement)
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
     connection.execute("DROP TABLE temp.revoked")
     return count

@@ -1,1 +1,5 @@
-"""What people do with the labels themselves, as rows of the journal: define, order, split, retire, delete."""
+"""Defining, ordering, splitting, retiring and deleting labels.
+
+`changes` appends rows to the journal, `derived` computes the table of labels from them, `levels` has labels that are
+kinds of others, `split_queue` the clips of a split that are still to be labelled again.
+"""

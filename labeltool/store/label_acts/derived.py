@@ -1,4 +1,4 @@
-"""What the table of labels has from the journal: names of today, parents, definitions, what is retired."""
+"""The columns of the table of labels that are computed from the journal: names of now, parents, definitions."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _retire(connection: sqlite3.Connection, acts: Sequence[sqlite3.Row], roots: 
 def retirements(
     connection: sqlite3.Connection, acts: Sequence[sqlite3.Row], roots: Mapping[str, str], until: Until = ALL_ROWS
 ) -> dict[str, str | None]:
-    """Return since when each label is retired that ever was; None for one that was used since, or where it was undone.
+    """Return when each label was retired; None for one that was used since, or whose retirement was undone.
 
     Up to schema 11 a label was removed without a row of the journal: it stays so until it is used.
     """

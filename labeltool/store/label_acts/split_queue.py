@@ -69,7 +69,7 @@ def _left(store: Store, label: str, row_id: str) -> tuple[int, ...]:
     return tuple(clip_id for clip_id, _, _ in rows)
 
 
-def answer(
+def label_again(
     store: Store, split: Split, values: Mapping[int, str], *, annotator: str, response_ms: int | None
 ) -> list[str]:
     """Label clips of a split again, as one batch, and return the ids of the rows.

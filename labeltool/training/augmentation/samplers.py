@@ -138,7 +138,7 @@ class PatchSampler(Protocol):
 
 
 class MixtureSampler:
-    """Draws clips, crops of them and mixtures of crops; what a crop and a mixture are is the caller's.
+    """Draws clips, crops of them and mixtures of crops, by the caller's functions that cut and mix.
 
     Parameters
     ----------

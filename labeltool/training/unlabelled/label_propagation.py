@@ -103,12 +103,12 @@ class Propagated:
     ----------
     targets : (pool, labels) float32
         Probabilities.
-    left_out : (labelled, labels) float32
+    cross_predicted : (labelled, labels) float32
         What the other groups' clips predict for each labelled clip; NaN where none of them has its label.
     """
 
     targets: Float32
-    left_out: Float32
+    cross_predicted: Float32
 
 
 def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Sequence[str]) -> Propagated:
@@ -128,9 +128,9 @@ def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Seque
     kept = np.concatenate([some, np.arange(len(targets), len(rows))])
     similarity = _cosines(rows[kept] - rows[kept].mean(axis=0))
     found = spread_labels(similarity, targets[some], [groups[i] for i in some])
-    left_out = np.full(targets.shape, np.nan, np.float32)
-    left_out[some] = found.left_out
-    return Propagated(found.targets, left_out)
+    cross_predicted = np.full(targets.shape, np.nan, np.float32)
+    cross_predicted[some] = found.cross_predicted
+    return Propagated(found.targets, cross_predicted)
 
 
 def _evenly(count: int, max_count: int) -> Int64:
@@ -189,17 +189,17 @@ def spread_labels(similarity: Float64, targets: Float32, groups: Sequence[str]) 
     reach = np.asarray(np.linalg.inv(np.eye(len(similarity)) - _ALPHA * _graph(similarity)), np.float64)
     n_labelled = len(targets)
     labels = targets.astype(np.float64)
-    left_out = np.full(targets.shape, np.nan)
+    cross_predicted = np.full(targets.shape, np.nan)
     names = np.array(groups)
     for place, group in enumerate(names):
         others = names != group
         # Its own label must be among the others' to be predicted at all.
         if (labels[place] * labels[others].sum(axis=0)).sum() > 0:
-            left_out[place] = _predict(reach[place : place + 1, :n_labelled][:, others], labels[others])[0]
-    known = ~np.isnan(left_out).any(axis=1)
-    power = _best_power(left_out[known], labels[known]) if known.any() else _USUAL_POWER
+            cross_predicted[place] = _predict(reach[place : place + 1, :n_labelled][:, others], labels[others])[0]
+    known = ~np.isnan(cross_predicted).any(axis=1)
+    power = _best_power(cross_predicted[known], labels[known]) if known.any() else _USUAL_POWER
     pool = _sharpened(_predict(reach[n_labelled:, :n_labelled], labels), power)
-    return Propagated(pool.astype(np.float32), _sharpened(left_out, power).astype(np.float32))
+    return Propagated(pool.astype(np.float32), _sharpened(cross_predicted, power).astype(np.float32))
 
 
 def spread_by_label(

@@ -31,8 +31,8 @@ class Pool:
         How far each label is present; None: nothing is known of any clip.
     absent : (clips, labels) float32, optional
         How far each is not, under a sigmoid; see `heads`.
-    left_out : (labelled clips to train on, labels) float32, optional
-        What the same estimate makes of the labelled clips, each without its group; NaN where it makes nothing.
+    cross_predicted : (labelled clips to train on, labels) float32, optional
+        The estimate for each labelled clip from clips of other groups, to compare with its labels; NaN without one.
     distillation_targets : (moments, width) float32 each, optional
         See `labeltool.training.unlabelled.distillation`.
     schedule_weight
@@ -46,7 +46,7 @@ class Pool:
     absent: Float32 | None = None
     distillation_targets: Sequence[Float32] | None = None
     schedule_weight: float = 1.0
-    left_out: Float32 | None = None
+    cross_predicted: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.frames)

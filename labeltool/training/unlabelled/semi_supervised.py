@@ -187,5 +187,5 @@ def _estimated_targets(training_set: TrainingSet, train: Int64, embeddings: Floa
         return Pool(targets=targets, absent=absent)
     if np.count_nonzero(present.sum(axis=0)) > 1:
         found = propagate_by_embeddings(embeddings, present, [training_set.clips[i].group for i in train])
-        return Pool(targets=found.targets, left_out=found.left_out)
+        return Pool(targets=found.targets, cross_predicted=found.cross_predicted)
     return Pool()

@@ -16,7 +16,7 @@ from labeltool.audio.device import device_frontend
 from labeltool.audio.device.device_frontend import PatchInputs
 from labeltool.audio.device.loudness_gate import gate_db
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.exporters.stm32.verification.golden import in_fixed_point, in_float
+from labeltool.exporters.stm32.verification.golden import fixed_point_inputs, float_inputs
 from labeltool.exporters.stm32.verification.toolchain import read_features
 
 Pcm = npt.NDArray[np.int16]
@@ -75,14 +75,14 @@ def test_the_c_equals_its_twin_and_is_within_one_step_of_float64(probed: tuple[L
     frontend, probe = probed
     network_input = network_of(frontend).input
     for name, pcm in sounds().items():
-        found, golden = features(probe, pcm, frontend), in_fixed_point(frontend, pcm, network_input)
+        found, golden = features(probe, pcm, frontend), fixed_point_inputs(frontend, pcm, network_input)
         assert len(found.codes) == len(frontend.patch_starts(frontend.n_frames(len(pcm)))) > 0
         assert np.array_equal(found.codes, golden.codes), name
         assert np.array_equal(found.loudness_db, golden.loudness_db), name
         assert np.array_equal(found.peak_db, golden.peak_db), name
         steps = np.abs(found.codes.astype(int) - device_frontend.in_float64(frontend, pcm, network_input))
         assert steps.max() <= 1, name
-        in_floats = in_float(frontend, pcm, network_input)
+        in_floats = float_inputs(frontend, pcm, network_input)
         np.testing.assert_allclose(found.loudness_db, in_floats.loudness_db, atol=0.1, err_msg=name)
         np.testing.assert_allclose(found.peak_db, in_floats.peak_db, atol=0.1, err_msg=name)
 
@@ -104,7 +104,7 @@ def test_tones_between_all_bins_are_within_one_step_of_float64() -> None:
     time = np.arange(frontend.patch_samples)
     for number in range(0, 2000, 37):
         pcm = np.rint(32767 * np.sin(2 * np.pi * number / 4 / frontend.n_fft * time)).astype(np.int16)
-        found = in_fixed_point(frontend, pcm, network_input).codes
+        found = fixed_point_inputs(frontend, pcm, network_input).codes
         steps = np.abs(found.astype(int) - device_frontend.in_float64(frontend, pcm, network_input))
         assert steps.max() <= 1, number
 
@@ -112,7 +112,9 @@ def test_tones_between_all_bins_are_within_one_step_of_float64() -> None:
 def test_nothing_but_an_offset_or_the_last_bit_stays_below_the_gate() -> None:
     frontend = LogMelFrontend()
     for name in ("silence", "offset", "last bit", "most negative"):
-        assert in_fixed_point(frontend, sounds()[name], network_of(frontend).input).peak_db.max() < gate_db(frontend)
+        assert fixed_point_inputs(frontend, sounds()[name], network_of(frontend).input).peak_db.max() < gate_db(
+            frontend
+        )
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -122,5 +124,5 @@ def test_any_sound_of_any_length_gives_the_codes_of_the_twin(
 ) -> None:
     frontend, probe = probed
     pcm = np.random.default_rng(seed).integers(-loudest, max(1, loudest), samples).astype(np.int16)
-    golden = in_fixed_point(frontend, pcm, network_of(frontend).input)
+    golden = fixed_point_inputs(frontend, pcm, network_of(frontend).input)
     assert np.array_equal(features(probe, pcm, frontend).codes, golden.codes)

@@ -27,7 +27,7 @@ from labeltool.exporters.stm32.st_model.frontend import (
     quantise,
     st_frontend,
 )
-from labeltool.exporters.stm32.st_model.graph_edit import input_codes, mean_codes, st_model
+from labeltool.exporters.stm32.st_model.graph_edit import input_code_scale, mean_code_scale, st_model
 from labeltool.exporters.stm32.st_model.onnx_qdq import onnx_model
 from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
 from labeltool.networks import build as networks
@@ -62,7 +62,7 @@ def real(codes: Int8, scale: float, zero_point: int) -> Float32:
 def by_the_original(int8: bytes, frontend: LogMelFrontend, in_decibels: Float32) -> Float32:
     """Return the scores of the int8 model for patches in dB, the mean rounded as the file rounds it."""
     mean = in_decibels.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
-    steps = mean_codes(frontend)
+    steps = mean_code_scale(frontend)
     rounded = np.rint(mean / steps.scale).clip(-128 - steps.zero_point, 127 - steps.zero_point) * steps.scale
     offset = rounded if frontend.centred else frontend.offset_db
     return Int8Model(int8).predict(((in_decibels - offset) / frontend.scale_db).astype(np.float32))
@@ -147,11 +147,11 @@ LOUD: dict[str, Any] = {
 @pytest.mark.parametrize("kind", LOUD)
 @pytest.mark.parametrize("arch", ["miniresnet", "yamnet256"])
 def test_the_loudest_sounds_do_not_saturate_and_the_step_is_small(kind: str, arch: str) -> None:
-    frontend, values = frontend_of(arch), input_codes(frontend_of(arch))
+    frontend, values = frontend_of(arch), input_code_scale(frontend_of(arch))
     st = st_frontend(frontend)
     pcm = np.clip(LOUD[kind](np.arange(st.patch_samples)) * 32768, -32768, 32767).astype(np.int16)
     log_mels = st.log_mels(pcm[None])
-    for value, codes in ((log_mels.max(), values), (log_mels.mean(), mean_codes(frontend))):
+    for value, codes in ((log_mels.max(), values), (log_mels.mean(), mean_code_scale(frontend))):
         assert value <= codes.scale * (127 - codes.zero_point)
     assert 0.2 < values.scale < 0.4
     # The lowest code is the floor.
@@ -224,7 +224,7 @@ def test_silence_is_the_smallest_float_and_the_lowest_code() -> None:
     st = st_frontend(LogMelFrontend())
     log_mels = st.log_mels(np.zeros((1, st.patch_samples), np.int16))
     assert (log_mels == np.float32(10) * np.log10(np.finfo(np.float32).tiny)).all()
-    values = input_codes(LogMelFrontend())
+    values = input_code_scale(LogMelFrontend())
     assert (quantise(log_mels, values.scale, values.zero_point) == -128).all()
 
 

@@ -11,7 +11,7 @@ from labeltool.annotation.batch_review import GroupPage
 from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal import AnnotationContext, JournalRow
-from labeltool.store.label_acts import split_queue, surgery
+from labeltool.store.label_acts import changes, split_queue
 from labeltool.store.label_acts.split_queue import Split
 from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.background.prefetch import PreparedClip
@@ -121,7 +121,7 @@ class SplitScreen(ClustersScreen):
     async def _retire(self, label: str) -> None:
         annotator = self.services.session.annotator
         changed = await self.attempt(
-            self.services.session.change_labels(lambda store: surgery.retire(store, label, annotator=annotator))
+            self.services.session.change_labels(lambda store: changes.retire(store, label, annotator=annotator))
         )
         if changed is not None:
             self.services.state.labels = changed[0]

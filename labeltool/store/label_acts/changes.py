@@ -1,4 +1,4 @@
-"""Labels are defined, ordered, split, retired and deleted: rows of the journal, which `undo` reverts."""
+"""Appending to the journal that labels are defined, ordered, split, retired or deleted; `undo` reverts each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labeltool.store.database import Store
 from labeltool.store.journal_rows import append, append_batch, is_revoked
 
 MAX_DEFINITION_CHARACTERS = 1000
-"""Of the definition of a label: what is read while labelling."""
+"""Of the definition of a label, which is read while labelling."""
 
 
 def define(store: Store, name: str, text: str | None, examples: Sequence[int] = (), *, annotator: str) -> None:
@@ -34,7 +34,7 @@ def define(store: Store, name: str, text: str | None, examples: Sequence[int] = 
         row = {"label": labels.name_in_use(connection, name), "annotator": annotator, "origin": "human"}
         rows: list[dict[str, object]] = [] if text is None else [{**row, "kind": "define", "note": text}]
         append_batch(connection, [*rows, *({**row, "kind": "example", "clip_id": clip_id} for clip_id in examples)])
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
 
 
 def set_parent(store: Store, child: str, parent: str | None, *, annotator: str) -> None:
@@ -49,7 +49,7 @@ def set_parent(store: Store, child: str, parent: str | None, *, annotator: str) 
         child = labels.name_in_use(connection, child)
         parent = child if parent is None else _checked_parent(connection, child, parent, labels.parents(connection))
         append(connection, kind="parent", label=child, new_label=parent, annotator=annotator, origin="human")
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
 
 
 def describe_labels(
@@ -94,7 +94,7 @@ def describe_labels(
                 connection.execute("ROLLBACK TO row")  # the labels that it made
             connection.execute("RELEASE row")
         append_batch(connection, rows)
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
     return len(changed), refused
 
 
@@ -134,7 +134,7 @@ def retire(store: Store, name: str, *, annotator: str) -> None:
     with store.transaction() as connection:
         name = labels.name_in_use(connection, name)
         append(connection, **_retirement(name, annotator))
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
 
 
 def delete(store: Store, name: str, *, annotator: str) -> int:
@@ -155,7 +155,7 @@ def delete(store: Store, name: str, *, annotator: str) -> int:
         revoke = {"kind": "revoke", "annotator": annotator, "origin": "human"}
         revoked = [{**revoke, "revokes": row_id} for row_id in verdict_ids(connection, name)]
         append_batch(connection, [*revoked, _retirement(name, annotator)])
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
     return len(revoked)
 
 
@@ -187,7 +187,7 @@ def split(store: Store, name: str, given: Sequence[str], *, annotator: str) -> l
             annotator=annotator,
             origin="human",
         )
-        labels.resolve(connection)
+        labels.update_derived_columns(connection)
     return names
 
 
