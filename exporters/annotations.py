@@ -11,14 +11,16 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from labeltool.annotation import annotation_table
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store, spans
 from labeltool.store.labels import labels_as_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DTYPES = {name: dtype for name, dtype in annotation_table.DTYPES.items() if name not in annotation_table.OF_PROJECT}
 """Columns of the table of annotations that are written, and their types."""
@@ -201,6 +203,8 @@ def write_labels(store: Store, directory: Path, *, as_of: str | None) -> None:
     A row for each label in use, in the order they were created; "" where there is nothing. `labeltool labels read`
     reads it.
     """
+    import pandas as pd
+
     table = pd.DataFrame(
         labels_as_of(store, annotation_table.until_of(store, as_of)), columns=["label", "parent", "definition"]
     )
@@ -239,4 +243,6 @@ def _read(store: Store, statement: str) -> pd.DataFrame:
 
 def _table(rows: Iterable[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:
     """Return rows as a table in which also columns without a value have the type by which tables are joined."""
+    import pandas as pd
+
     return pd.DataFrame.from_records(list(rows), columns=columns).astype({"recording_id": "int64"})

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from labeltool.exporters.annotations import Carries, by_recording, exportable, not_exported, one_field
 from labeltool.exporters.file_names import write_recording_files
-from labeltool.exporters.source import Source
-from labeltool.store import Store
+
+if TYPE_CHECKING:  # a search writes tracks without a table
+    import pandas as pd
+
+    from labeltool.exporters.source import Source
+    from labeltool.store import Store
 
 INDEX = "tracks.csv"
 

@@ -65,6 +65,20 @@ finally:
     assert run(installed / "python", "-c", program, cwd=tmp_path).stdout.splitlines()[-1] == "LOADED"
 
 
+def test_the_label_track_of_a_search_is_written_without_loading_tables(installed: Path, tmp_path: Path) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from labeltool.cli.detection.detect_parts import LabelTracks
+from labeltool.inference.detection_records import DetectedFile
+from labeltool.records import Event
+LabelTracks(Path("tracks")).write(DetectedFile("night.wav", 9.0, 1.0, None, (Event("owl", 1.0, 2.5, 0.8),)))
+print("LOADED", *sorted({HEAVY!r} & set(sys.modules)))
+"""
+    assert run(installed / "python", "-c", program, cwd=tmp_path).stdout.splitlines()[-1] == "LOADED"
+    assert (tmp_path / "tracks" / "night.detected.txt").read_text() == "1.000000\t2.500000\towl\n"
+
+
 def test_a_session_with_the_installed_command(installed: Path, tmp_path: Path) -> None:
     write = tone_writer(tmp_path / "sounds")
     for number in range(3):
