@@ -1,4 +1,4 @@
-"""The front end in integers against float64 and float32, on real sound: features that differ, and by how much.
+"""The frontend in integers against float64 and float32, on real sound: features that differ, and by how much.
 
     python benchmarks/fixed_point.py DATA_DIR [--fold 4] > fixed_point.md
 
@@ -32,7 +32,7 @@ def main() -> int:
     frontend = LogMelFrontend()
     clips = [clip for clip in read_clips(options.data)[0] if clip.fold == options.fold]
     sounds = [files.read_pcm(clip.path, 0.0, 5.0, frontend.sample_rate_hz) for clip in clips]
-    print("| level, dB | front end | values | one step off | largest difference | level differs by up to, dB |")
+    print("| level, dB | frontend | values | one step off | largest difference | level differs by up to, dB |")
     print("| --- | --- | --- | --- | --- | --- |")
     for level in (0, -20, -40, -60):
         pcm = [np.rint(sound * 10.0 ** (level / 20)).astype(np.int16) for sound in sounds]

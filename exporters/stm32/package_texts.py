@@ -115,7 +115,7 @@ def _keeps_up_text(targets: Sequence[TargetFigures]) -> str:
     together = {one: one.verdict(one.all_mips) for one in targets}
     rows = [
         f"- {part} {verdict}: " + ", ".join(f"{one.name} at {one.target.clock_mhz} MHz" for one in cores)
-        for part, verdicts in (("The front end", alone), ("With `aed_nn` it", together))
+        for part, verdicts in (("The frontend", alone), ("With `aed_nn` it", together))
         for verdict in ("keeps up", "hardly keeps up", "cannot keep up")
         if (cores := [one for one in targets if verdicts[one] == verdict])
     ]
@@ -128,7 +128,7 @@ def _targets_text(targets: Sequence[TargetFigures]) -> str:
     """Return what each core needs: instructions, clock and memory."""
     if not targets:
         return _NO_TARGETS
-    header = "| core | front end, MIPS | with `aed_nn`, MIPS | flash, bytes | static RAM, bytes | stack, bytes |"
+    header = "| core | frontend, MIPS | with `aed_nn`, MIPS | flash, bytes | static RAM, bytes | stack, bytes |"
     rows = [
         f"| {one.name}, {one.target.example} | {one.front_end_mips:.1f} | {one.all_mips:.1f} | "
         f"{one.footprint.flash:,} | {one.footprint.static_ram:,} | {one.footprint.stack:,} |"
@@ -238,9 +238,9 @@ def _model_numbers(card: ModelCard, network: Network, ram: RamFigures) -> list[_
 def _front_end_numbers(frontend: LogMelFrontend) -> list[_Number]:
     size, counted = front_end_size(frontend), "counted from the C"
     return [
-        ("RAM, patch of the front end `c/aed_preproc.c`, bytes", f"{size.patch:,}", counted),
-        ("RAM, rest of the front end, bytes", f"{size.beside_the_patch:,}", counted),
-        ("flash, tables of the front end, bytes", f"{size.tables_in_flash:,}", counted),
+        ("RAM, patch of the frontend `c/aed_preproc.c`, bytes", f"{size.patch:,}", counted),
+        ("RAM, rest of the frontend, bytes", f"{size.beside_the_patch:,}", counted),
+        ("flash, tables of the frontend, bytes", f"{size.tables_in_flash:,}", counted),
     ]
 
 
@@ -249,8 +249,8 @@ def _measured_numbers(export_check: ExportCheck) -> list[_Number]:
     if export_check.instructions is not None:
         counts, kind = export_check.instructions, "counted by QEMU, Cortex-M4, `-O2`"
         rows += [
-            ("instructions, front end, a patch of new frames", f"{counts.first_patch:,}", kind),
-            ("instructions, front end, each following patch", f"{counts.next_patch:,}", kind),
+            ("instructions, frontend, a patch of new frames", f"{counts.first_patch:,}", kind),
+            ("instructions, frontend, each following patch", f"{counts.next_patch:,}", kind),
             ("instructions, reference network `aed_nn`, a patch", f"{counts.network:,}", kind),
         ]
     accuracy = export_check.accuracy

@@ -1,4 +1,4 @@
-"""What a labelling front end reads from the store: next clips, lists, batch review, label issues, annotation speed.
+"""What the app and the commands read from the store: next clips, lists, batch review, label issues, annotation speed.
 
 Uses the store; no network and no screen.
 """

@@ -1,4 +1,4 @@
-"""Detect events as the device does, bit for bit: its front end, its network and its rule for streams."""
+"""Detect events as the device does, bit for bit: its frontend, its network and its rule for streams."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A patch whose loudest band stays below the gate contains nothing. Every other pa
 sound after a loud one is found at once. The values that the model's clip rule pools are smoothed exponentially; the
 result, calibrated as the clip rule calibrates, is cut by two thresholds for each label (hysteresis).
 
-Arithmetic is float32 in a fixed order, as in the front end, by the logarithm and power of `device_math`: the C has the
+Arithmetic is float32 in a fixed order, as in the frontend, by the logarithm and power of `device_math`: the C has the
 same operations. Integers would be as exact, but need a logarithm and a power of their own.
 """
 

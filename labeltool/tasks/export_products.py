@@ -1,4 +1,4 @@
-"""The products that a project can be exported as, for a front end that does not know the exporters."""
+"""The products that a project can be exported as, for the app, which does not know the exporters."""
 
 from __future__ import annotations
 

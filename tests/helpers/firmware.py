@@ -1,4 +1,4 @@
-"""The firmware of the STM32 package, with the default front end and a small network, built by CMake and run."""
+"""The firmware of the STM32 package, with the default frontend and a small network, built by CMake and run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Integer tables of the C front end in fixed point (`AED_FIXED_POINT`), for MCUs without a floating point unit."""
+"""Integer tables of the C frontend in fixed point (`AED_FIXED_POINT`), for MCUs without a floating point unit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MAX_SHIFT, _SUM_BITS = 15, 62
 
 @dataclass(frozen=True, slots=True)
 class FixedTables:
-    """Tables and constants of the front end in fixed point.
+    """Tables and constants of the frontend in fixed point.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ def fixed_point_problem(frontend: LogMelFrontend) -> str:
         return "AED_FIXED_POINT is for powers of frames as long as the FFT alone"
     full_scale = (frontend.n_fft / 4) ** 2 * float(frontend.mel_filters().max())
     if 10 * log10(frontend.floor / full_scale) < _LOWEST_FLOOR_DB:
-        return "the floor of this front end is too low for AED_FIXED_POINT"
+        return "the floor of this frontend is too low for AED_FIXED_POINT"
     return ""
 
 

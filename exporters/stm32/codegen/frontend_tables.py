@@ -1,4 +1,4 @@
-"""`aed_tables.c` and `.h`: the constants of a model that the C front end and the rules of the package use."""
+"""`aed_tables.c` and `.h`: the constants of a model that the C frontend and the rules of the package use."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def front_end_size(frontend: LogMelFrontend) -> FrontEndSize:
 
 
 def model_macros(model: ModelFiles, network: Network) -> dict[str, str]:
-    """Return macros (without their prefix `AED_`) and values of front end, input, output and clip rule."""
+    """Return macros (without their prefix `AED_`) and values of frontend, input, output and clip rule."""
     frontend = require_log_mel(model.frontend)
     return {
         "FRONTEND_FINGERPRINT": c_string(frontend.fingerprint),

@@ -99,7 +99,7 @@ aed_status aed_clip_push(aed_clip *state, const int8_t *scores, const aed_level 
     if (!state->is_initialised) {
         return AED_ERROR_NOT_READY;
     }
-    /* 10^(x/10) = 2^(0.332 x); the loudness is relative to the offset of the front end, so that weights stay in range. */
+    /* 10^(x/10) = 2^(0.332 x); the loudness is relative to the offset of the frontend, so that weights stay in range. */
     const float relative_db = level->loudness_db - AED_LOG_OFFSET_DB;
     const float weight = aed_exp2(AED_CLIP_LOUDNESS_EXPONENT * 0.332192809F * relative_db);
     aed_pool_values(scores, values);

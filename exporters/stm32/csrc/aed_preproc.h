@@ -1,6 +1,6 @@
 /* From a stream of 16-bit samples to the network's int8 input.
 
-   The results are those of labeltool's front end: within one int8 step of a float64 computation of it, and identical bit
+   The results are those of labeltool's frontend: within one int8 step of a float64 computation of it, and identical bit
    for bit on every machine (aed_math.h describes how to build for that). No memory is allocated, and no state reaches
    back further than one patch. A state is used by one thread at a time; several states are independent.
 

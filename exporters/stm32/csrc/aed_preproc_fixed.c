@@ -1,4 +1,4 @@
-/* The front end in integers, see aed_preproc.h. Each frame is scaled up until it fills 28 bits, and each stage of the FFT
+/* The frontend in integers, see aed_preproc.h. Each frame is scaled up until it fills 28 bits, and each stage of the FFT
    divides by its radix, so that the spectrum fills them too. Products are of 16 x 16 bits: processors without a floating
    point unit often have no wider ones. */
 #include "aed_preproc_fixed.h"

@@ -1,4 +1,4 @@
-/* The parts of the front end that AED_FIXED_POINT computes in integers, for aed_preproc.c. */
+/* The parts of the frontend that AED_FIXED_POINT computes in integers, for aed_preproc.c. */
 #ifndef AED_PREPROC_FIXED_H
 #define AED_PREPROC_FIXED_H
 

@@ -1,4 +1,4 @@
-"""The network in the form that ST's own applications feed and read, and their front end.
+"""The network in the form that ST's own applications feed and read, and their frontend.
 
 Imports `codegen` and `tflite`.
 """

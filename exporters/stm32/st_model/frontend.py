@@ -1,4 +1,4 @@
-"""The front end of ST's applications in NumPy: what they compute from 16-bit samples, written anew.
+"""The frontend of ST's applications in NumPy: what they compute from 16-bit samples, written anew.
 
 Each step is in float32 and rounds where theirs does: samples times 1/32768, times the window, real FFT, power or
 magnitude, mel filters bin after bin, logarithm, and the network's int8 codes, half away from zero. The FFT is NumPy's:

@@ -1,6 +1,6 @@
 """`model_st.tflite`: the int8 network behind the input and output that ST's applications feed and read.
 
-Their front end quantises decibels with the scale and zero point of the network's input, and they read float32. So the
+Their frontend quantises decibels with the scale and zero point of the network's input, and they read float32. So the
 flat buffer of the int8 model gets an int8 input in decibels, operators that take off each patch's mean (or the
 frontend's offset), and DEQUANTIZE at its end. Codes of weights and biases stay as they are; only their unit changes.
 

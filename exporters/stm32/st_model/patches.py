@@ -1,4 +1,4 @@
-"""A clip through ST's front end and `model_st.tflite`, as ST's applications would run it."""
+"""A clip through ST's frontend and `model_st.tflite`, as ST's applications would run it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Accuracy of the float network, the int8 network, ST's path and the C code from 16-bit samples on, on the same clips.
 
-"st" is ST's front end and `model_st.tflite`, with the package's own patches and clip rule: what features and file cost.
+"st" is ST's frontend and `model_st.tflite`, with the package's own patches and clip rule: what features and file cost.
 "st_application" is the same as an application runs it: patches that do not overlap, of which it prints each. It knows
 no clips, so a clip's label is computed here, from the mean of the patches' log-probabilities; all weigh the same but
 for empty ones, which are skipped.

@@ -169,7 +169,7 @@ def host_checks(package: Package, toolchain: Toolchain) -> Iterator[Check]:
 
 
 def check_features(package: Package, toolchain: Toolchain, clips: list[Int16], which: str) -> Check:
-    """Compare the features of the C front end with float64, value by value."""
+    """Compare the features of the C frontend with float64, value by value."""
     name = f"host: features within one int8 step of float64, {which}"
     values = different = 0
     for pcm in clips:
@@ -186,16 +186,16 @@ def check_features(package: Package, toolchain: Toolchain, clips: list[Int16], w
 
 
 def fixed_point_check(toolchain: Toolchain) -> Check:
-    """Run the self-test with the front end in integers on this machine."""
+    """Run the self-test with the frontend in integers on this machine."""
     result = toolchain.make("host")
     detail = "bit-exact" if result.passed else result.reason
-    return Check("host: self-test, front end in fixed point", "passed" if result.passed else "failed", detail)
+    return Check("host: self-test, frontend in fixed point", "passed" if result.passed else "failed", detail)
 
 
 def device_checks(toolchain: Toolchain) -> Iterator[tuple[Check, InstructionCounts | None]]:
     """Build for each device, run the self-test in QEMU and compare with the host; also yield its instruction counts.
 
-    The front end in fixed point is for devices without a floating point unit.
+    The frontend in fixed point is for devices without a floating point unit.
     """
     machines = {machine: MACHINES[machine] for machine in (WITHOUT_FPU if toolchain.fixed_point else MACHINES)}
     for machine, core in machines.items():

@@ -43,7 +43,7 @@ class ExportCheck:
 
     @property
     def instructions(self) -> InstructionCounts | None:
-        """Counts on a Cortex-M4 with the front end in float32; None where it was not emulated."""
+        """Counts on a Cortex-M4 with the frontend in float32; None where it was not emulated."""
         return next((one.counts for one in self.targets if one.target.machine == "m4" and not one.fixed_point), None)
 
 

@@ -1,4 +1,4 @@
-"""The C front end in fixed point (`AED_FIXED_POINT`) in NumPy, integer by integer: its golden values, bit for bit."""
+"""The C frontend in fixed point (`AED_FIXED_POINT`) in NumPy, integer by integer: its golden values, bit for bit."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ FrontEnd = Callable[[LogMelFrontend, Int16, Tensor], PatchInputs]
 
 
 def float_inputs(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
-    """Compute the network's inputs as the C front end in float32 does."""
+    """Compute the network's inputs as the C frontend in float32 does."""
     return device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network_input)
 
 
 def fixed_point_inputs(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
-    """Compute the network's inputs as the C front end with `AED_FIXED_POINT` does."""
+    """Compute the network's inputs as the C frontend with `AED_FIXED_POINT` does."""
     return fixed_point_frontend.patches(frontend, fixed_point_frontend.log2_mel(frontend, pcm), network_input)
 
 
@@ -79,7 +79,7 @@ def loudest_part(clip: StoredClip, frontend: LogMelFrontend) -> Int16:
 
 
 def golden(model: ModelFiles, network: Network, kernels: Int8Model, pcm: Int16, front_end: FrontEnd) -> Golden:
-    """Compute what the device must compute from clips, `(clips, samples) int16`, with one of the front ends."""
+    """Compute what the device must compute from clips, `(clips, samples) int16`, with one of the frontends."""
     frontend = require_log_mel(model.frontend)
     codes, scores, probabilities = [], [], []
     for clip in pcm:
@@ -104,7 +104,7 @@ def golden_pcm_h(vectors: Golden) -> str:
 
 
 def golden_scores_h(vectors: Golden, fixed_point: Golden | None, labels: tuple[str, ...]) -> str:
-    """Return the text of `golden_scores.h`: expectations of the front end in float32, and in fixed point if any."""
+    """Return the text of `golden_scores.h`: expectations of the frontend in float32, and in fixed point if any."""
     expected = _expectations(vectors)
     if fixed_point is not None:
         expected = f"#ifdef AED_FIXED_POINT\n\n{_expectations(fixed_point)}#else\n\n{expected}#endif\n\n"

@@ -58,22 +58,22 @@ class TargetFigures:
 
     @property
     def name(self) -> str:
-        """Core and front end."""
+        """Core and frontend."""
         return _name(self.target, self.fixed_point)
 
     @property
     def front_end_mips(self) -> float:
-        """Million instructions per second of the front end."""
+        """Million instructions per second of the frontend."""
         return self.counts.next_patch / self.patch_hop_s / 1e6
 
     @property
     def all_mips(self) -> float:
-        """Million instructions per second of the front end and the network in C."""
+        """Million instructions per second of the frontend and the network in C."""
         return (self.counts.next_patch + self.counts.network) / self.patch_hop_s / 1e6
 
     @property
     def too_small(self) -> str:
-        """By how much the memory of the example is too small; empty where front end, network and rules fit into it."""
+        """By how much the memory of the example is too small; empty where frontend, network and rules fit into it."""
         ram = self.footprint.static_ram + self.footprint.stack
         needed = (("RAM", ram, self.target.ram_kib), ("flash", self.footprint.flash, self.target.flash_kib))
         missing = [
@@ -113,12 +113,12 @@ def measure_targets(
     Parameters
     ----------
     in_float, in_fixed_point
-        The package with each front end; None where fixed point does not suit the frontend.
+        The package with each frontend; None where fixed point does not suit the frontend.
 
     Yields
     ------
     TargetFigures or NotMeasured
-        One for each core and front end.
+        One for each core and frontend.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from labeltool.exporters.stm32.verification.export_check import ExportCheck
 from labeltool.exporters.stm32.verification.keeps_up import TargetFigures
 
 _ST_PATH = (
-    "the front end of ST's applications in NumPy and model/model_st.tflite in the reference kernels. st: the package's "
+    "the frontend of ST's applications in NumPy and model/model_st.tflite in the reference kernels. st: the package's "
     "patches and clip rule. st_application: patches that do not overlap, all of the same weight (empty ones, every "
     "input code at the floor, skipped); an application prints the label of each patch, so its patch accuracy is what "
     "it shows"

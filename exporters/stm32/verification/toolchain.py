@@ -27,7 +27,7 @@ MACHINES = {
 }
 """Emulated machines by their names in the package's Makefile."""
 WITHOUT_FPU = ("m3", "m0plus")
-"""Those on which the front end in fixed point is the faster one."""
+"""Those on which the frontend in fixed point is the faster one."""
 
 # The linker script's STACK_SIZE.
 _STACK_BYTES = 8192
@@ -41,9 +41,9 @@ class InstructionCounts:
     Attributes
     ----------
     first_patch
-        Front end, a patch of new frames.
+        Frontend, a patch of new frames.
     next_patch
-        Front end, the patch after it: only the frames of one hop are new.
+        Frontend, the patch after it: only the frames of one hop are new.
     """
 
     first_patch: int
@@ -53,7 +53,7 @@ class InstructionCounts:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Memory of front end, network and rules on a device, bytes.
+    """Memory of frontend, network and rules on a device, bytes.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Footprint:
     static_ram
         The states, a patch and its scores.
     stack
-        Largest use in front end, network and the rule for streams, with that of the self-test around them.
+        Largest use in frontend, network and the rule for streams, with that of the self-test around them.
     """
 
     flash: int
@@ -99,7 +99,7 @@ class Toolchain:
     build
         An empty folder for the build.
     fixed_point
-        Whether the front end computes in integers (`AED_FIXED_POINT`).
+        Whether the frontend computes in integers (`AED_FIXED_POINT`).
     """
 
     def __init__(self, package: Path, build: Path, *, fixed_point: bool = False) -> None:
@@ -108,7 +108,7 @@ class Toolchain:
         self.fixed_point = fixed_point
 
     def in_fixed_point(self, build: Path) -> Toolchain:
-        """Return the same package with the front end in integers, with an empty folder for its build."""
+        """Return the same package with the frontend in integers, with an empty folder for its build."""
         return Toolchain(self._package, build, fixed_point=True)
 
     @staticmethod
@@ -152,7 +152,7 @@ class Toolchain:
         return (self._build / "host" / "selftest.txt").read_text(encoding="utf-8")
 
     def features(self, pcm: Int16, frontend: LogMelFrontend) -> PatchInputs:
-        """Run the front end: the input of each patch, and its level."""
+        """Run the frontend: the input of each patch, and its level."""
         return read_features(self._probe("features", pcm.tobytes()), frontend)
 
     def scores(self, codes: Int8, labels: int) -> Int8:
@@ -160,11 +160,11 @@ class Toolchain:
         return np.frombuffer(self._probe("scores", codes.tobytes()), np.int8).reshape(-1, labels)
 
     def clip(self, pcm: Int16) -> Float32:
-        """Run front end, network and clip rule on the samples of a clip: `(labels,)` probabilities."""
+        """Run frontend, network and clip rule on the samples of a clip: `(labels,)` probabilities."""
         return np.frombuffer(self._probe("clip", pcm.tobytes()), np.float32)
 
     def stream(self, pcm: Int16, labels: int) -> tuple[Float32, list[StreamEvent]]:
-        """Run front end, network and the rule for streams on samples, to their end; see `read_stream`."""
+        """Run frontend, network and the rule for streams on samples, to their end; see `read_stream`."""
         return read_stream(self._probe("stream", pcm.tobytes()), labels)
 
     def _probe(self, stage: str, data: bytes) -> bytes:

@@ -83,12 +83,12 @@ def validation_set(source: Source) -> ValidationSet:
 
 
 def st_validation_set(source: Source, validation: ValidationSet, st_model: bytes) -> tuple[Int8, Float32]:
-    """Compute the patches of a validation set with ST's front end, and run `model_st` on them.
+    """Compute the patches of a validation set with ST's frontend, and run `model_st` on them.
 
     Returns
     -------
     inputs : (patches, mels, frames, 1) int8
-        Log-mels as ST's front end computes and quantises them.
+        Log-mels as ST's frontend computes and quantises them.
     outputs : (patches, labels) float32
         Probabilities.
     """

@@ -129,12 +129,12 @@ def verify(
 def _check_devices(
     package: Package, toolchain: Toolchain, fixed_build: Path, add: Callable[[Check], None]
 ) -> dict[str, InstructionCounts]:
-    """Check other builds and sounds on the host, then the devices with each front end; return the counts by device."""
+    """Check other builds and sounds on the host, then the devices with each frontend; return the counts by device."""
     for check in (*stream_checks(package, toolchain), check_builds(toolchain)):
         add(check)
     toolchains = [toolchain]
     if problem := fixed_point_problem(package.frontend):
-        add(Check("host: self-test, front end in fixed point", "not run", problem))
+        add(Check("host: self-test, frontend in fixed point", "not run", problem))
     else:
         toolchains.append(toolchain.in_fixed_point(fixed_build))
         add(fixed_point_check(toolchains[1]))

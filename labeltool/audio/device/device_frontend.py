@@ -1,4 +1,4 @@
-"""The C front end in NumPy, operation by operation: the golden values of the package, bit for bit.
+"""The C frontend in NumPy, operation by operation: the golden values of the package, bit for bit.
 
 `c/aed_preproc.c` adds and multiplies float32 numbers in a fixed order. The same additions and multiplications here,
 over all frames at once, give the same bits on any machine and without a C compiler; a test compares the two.

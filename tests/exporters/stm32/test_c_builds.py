@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package with a small front end and a network of every kind of layer."""
+    """A package with a small frontend and a network of every kind of layer."""
     needs("make", "gcc")
     return small_package(tmp_path_factory.mktemp("small"))
 

@@ -82,7 +82,7 @@ def test_a_minute_with_ten_events_gives_one_log_on_the_host_and_on_emulated_boar
 def test_a_slow_processor_drops_whole_half_buffers_and_times_stay_right(
     small: Path, aed_run: Path, tmp_path: Path
 ) -> None:
-    """Each instruction takes a microsecond, and the front end alone is too slow."""
+    """Each instruction takes a microsecond, and the frontend alone is too slow."""
     sound, _ = ten_events(20)
     whole = run(aed_run, data=sound.tobytes()).decode().splitlines()
     log = in_qemu(

@@ -1,4 +1,4 @@
-"""The front end in integers (`AED_FIXED_POINT`): bit for bit its twin in Python, within one int8 step of float64."""
+"""The frontend in integers (`AED_FIXED_POINT`): bit for bit its twin in Python, within one int8 step of float64."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_floor_that_is_too_low_for_it_is_refused_by_the_compiler(tmp_path: Pat
         command = ["gcc", "-std=c99", *defines, "-fsyntax-only", tmp_path / "aed_preproc_fixed.c"]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (result.returncode == 0) == accepted
-        assert accepted or "the floor of this front end is too low" in result.stderr
+        assert accepted or "the floor of this frontend is too low" in result.stderr
 
 
 def test_tones_between_all_bins_are_within_one_step_of_float64() -> None:

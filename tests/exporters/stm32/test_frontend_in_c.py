@@ -1,4 +1,4 @@
-"""The front end and clip rule in C: the same numbers as in Python, bit-exact where that can be guaranteed."""
+"""The frontend and clip rule in C: the same numbers as in Python, bit-exact where that can be guaranteed."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def test_the_same_patches_are_there_for_the_model_for_st(package: Path, modelled
         first = int(row["first_frame"]) * ours.hop
         pcm = clip_pcm(by_hash[row["recording_sha256"]], ours)[first : first + st.patch_samples]
         assert np.array_equal(patches.codes(pcm, st, network), codes[None, ..., 0])
-        # The same sound as in val.npz: well above the floor, which ST's front end lacks, the decibels are our
+        # The same sound as in val.npz: well above the floor, which ST's frontend lacks, the decibels are our
         # own but for those of the bin that the mel tables leave out.
         decibels = (codes[..., 0].astype(float) - network.input.zero_point) * network.input.scale
         expected = ours.compute_frames(pcm).T * ours.scale_db + ours.offset_db
@@ -359,7 +359,7 @@ def test_the_package_of_a_model_with_independent_labels_passes_its_checks_and_is
 ) -> None:
     import keras
 
-    # One core of each kind: without and with floating point, each front end.
+    # One core of each kind: without and with floating point, each frontend.
     monkeypatch.setattr(keeps_up, "TARGETS", [one for one in keeps_up.TARGETS if one.machine in ("m0plus", "m4")])
 
     keras.utils.set_random_seed(2)

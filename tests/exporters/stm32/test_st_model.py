@@ -1,4 +1,4 @@
-"""The model file for ST's unchanged front end, and that front end in NumPy."""
+"""The model file for ST's unchanged frontend, and that frontend in NumPy."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_a_complete_package_passes_and_instructions_are_counted(package: Path, m
     for device in ("Cortex-M4", "Cortex-M33", "Cortex-M7", "Cortex-M55", "STM32F405", "Cortex-M3,", "Cortex-M0+"):
         same = [outcome for name, outcome in outcome_of.items() if name.startswith(device)]
         assert same == ["passed"] * (4 if device in ("Cortex-M3,", "Cortex-M0+") else 2), device
-    assert outcome_of["host: self-test, front end in fixed point"] == "passed"
+    assert outcome_of["host: self-test, frontend in fixed point"] == "passed"
     counts = result.instructions["Cortex-M4 (mps2-an386)"]
     assert 1_000_000 < counts.next_patch < counts.first_patch <= 5_000_000
     in_float, in_integers = (
@@ -102,7 +102,7 @@ def test_the_report_has_what_the_export_measured(package: Path) -> None:
     assert row == f"| `dog` | 1 | {' | '.join(str(right[path]) for path in ('int8', 'st', 'st_application', 'c'))} |"
     needs(*ARM)
     count = measured["instructions_on_an_emulated_cortex_m4"]["first_patch"]
-    assert f"| instructions, front end, a patch of new frames | {count:,} | counted by QEMU" in page
+    assert f"| instructions, frontend, a patch of new frames | {count:,} | counted by QEMU" in page
     assert report["not_measured"] == {}
     cores = {(row["core"], row["front_end"]): row for row in report["keeps_up"]["targets"]}
     assert len(cores) == 8

@@ -1,4 +1,4 @@
-/* The application: microphone, front end, network, streaming rule, log on the UART.
+/* The application: microphone, frontend, network, streaming rule, log on the UART.
 
        board_init();
        status = app_start();
@@ -10,7 +10,7 @@
    The interrupt of the microphone copies half buffers into a ring; everything else is done in app_step, from the main
    loop. When the main loop is late and the ring is full, whole half buffers are dropped. The log says so in a comment
    line, `# late COUNT START END` (half buffers, seconds), and times count on. Events that were on end with the last patch
-   before the gap; the front end begins anew with the first patch that lies behind the gap as a whole, at its own place in
+   before the gap; the frontend begins anew with the first patch that lies behind the gap as a whole, at its own place in
    time. No patch has samples from both sides of a gap, or samples that were made up. */
 #ifndef APP_H
 #define APP_H

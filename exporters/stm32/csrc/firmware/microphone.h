@@ -20,7 +20,7 @@ extern "C" {
 #define MICROPHONE MICROPHONE_PCM
 #endif
 
-/* A half buffer in samples of the model: 20 ms, one frame of the front end. */
+/* A half buffer in samples of the model: 20 ms, one frame of the frontend. */
 #ifndef MICROPHONE_SAMPLES
 #define MICROPHONE_SAMPLES AED_HOP
 #endif

@@ -1,4 +1,4 @@
-/* Compares the results for real recordings with labeltool's: the codes of the front end bit for bit (by CRC-32), the
+/* Compares the results for real recordings with labeltool's: the codes of the frontend bit for bit (by CRC-32), the
    scores bit for bit, the probabilities of the clips, the order of the labels. Prints the lines of aed_run and comments;
    the output is the same on every machine, except for the lines of instructions and stack. */
 #include <stddef.h>
@@ -116,7 +116,7 @@ static void check_clip(uint32_t clip)
     }
 }
 
-/* Instructions of the front end for a first patch of new frames, for the new frames of the next patch, and of the
+/* Instructions of the frontend for a first patch of new frames, for the new frames of the next patch, and of the
    network; the stack that they need. */
 static void count_instructions(void)
 {
