@@ -18,10 +18,10 @@ from esc10_clips import read_clips
 from labeltool.audio import files
 from labeltool.audio.device import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.exporters.stm32.tflite.summary import Tensor
+from labeltool.exporters.stm32.tflite.summary import TensorFormat
 from labeltool.exporters.stm32.verification.golden import fixed_point_inputs, float_inputs
 
-INPUT = Tensor((1, 64, 50, 1), "INT8", 1 / 32, 0)
+INPUT = TensorFormat((1, 64, 50, 1), "INT8", 1 / 32, 0)
 
 
 def main() -> int:

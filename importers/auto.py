@@ -1,4 +1,4 @@
-"""Files and folders of any format: each file is known by its content, and read by the format that reads it."""
+"""Files and folders of any format: each file is recognised by its content and read by the reader of its format."""
 
 from __future__ import annotations
 

@@ -249,7 +249,7 @@ def _remains(directory: Path) -> list[str]:
 
 
 def choose_pretrained(project: Project, name: str) -> bool:
-    """Write into the settings which pretrained model suggests and teaches, where they name none; return whether it was.
+    """Write into the settings which pretrained model suggests and is the teacher, unless one is named; return whether.
 
     Everything else in the file stays as a person wrote it.
     """

@@ -61,7 +61,7 @@ class LearningSettings:
     trunk_layers
         Of architectures that begin with the layers of a pretrained model: how many of them (5, 7, 9, 11, 13, 15 or 27).
     head_units
-        Of the same: units of the hidden layer behind those layers; 0: none.
+        Units of the hidden layer behind those layers; 0: none.
     pooling
         How patches make a clip ("log-mean", "mean" or "majority"); None: chosen on validation clips.
     cache_gb

@@ -19,7 +19,7 @@ from labeltool.exporters.stm32.st_model.frontend import UNITS, logarithm_of
 from labeltool.exporters.stm32.st_model.graph_edit import input_code_scale
 from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL
 from labeltool.exporters.stm32.tflite.ram import RamFigures
-from labeltool.exporters.stm32.tflite.summary import Network, Tensor
+from labeltool.exporters.stm32.tflite.summary import Network, TensorFormat
 from labeltool.exporters.stm32.verification.export_check import ExportCheck
 from labeltool.exporters.stm32.verification.golden import MAX_CLIPS, golden_samples
 from labeltool.exporters.stm32.verification.keeps_up import TargetFigures
@@ -111,8 +111,8 @@ def _keeps_up_text(targets: Sequence[TargetFigures]) -> str:
     """Return which cores keep up, for the README."""
     if not targets:
         return _NO_TARGETS
-    alone = {one: one.verdict(one.front_end_mips) for one in targets}
-    together = {one: one.verdict(one.all_mips) for one in targets}
+    alone = {one: one.pace(one.front_end_mips) for one in targets}
+    together = {one: one.pace(one.all_mips) for one in targets}
     rows = [
         f"- {part} {verdict}: " + ", ".join(f"{one.name} at {one.target.clock_mhz} MHz" for one in cores)
         for part, verdicts in (("The frontend", alone), ("With `aed_nn` it", together))
@@ -159,7 +159,7 @@ def _frontend_values(frontend: LogMelFrontend) -> dict[str, str]:
     }
 
 
-def _st_values(frontend: LogMelFrontend, network_input: Tensor) -> dict[str, str]:
+def _st_values(frontend: LogMelFrontend, network_input: TensorFormat) -> dict[str, str]:
     """Return what `model_st.tflite` takes, and what it does itself."""
     unit = logarithm_of(frontend)
     if unit == "db":
@@ -214,7 +214,7 @@ def _label_text(model: ModelFiles) -> str:
     return unknown + background
 
 
-def _quantisation(tensor: Tensor) -> str:
+def _quantisation(tensor: TensorFormat) -> str:
     return f"scale {tensor.scale:.9g}, zero point {tensor.zero_point}"
 
 

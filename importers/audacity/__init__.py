@@ -1,6 +1,6 @@
 """Audacity's labels: exported as text, SubRip or WebVTT, and its projects (`.aup3`, `.aup4`, `.aup`).
 
-What a file is, is known by its content, whatever it is called.
+What a file is, is recognised by its content, whatever its name.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables
 from labeltool.exporters.stm32.codegen.network_c import model_c
 from labeltool.exporters.stm32.tflite.lowering import Layer, Program
 from labeltool.exporters.stm32.tflite.memory_plan import plan_arena
-from labeltool.exporters.stm32.tflite.summary import Network, Tensor
+from labeltool.exporters.stm32.tflite.summary import Network, TensorFormat
 from labeltool.exporters.stm32.verification.golden import (
     FrontEnd,
     Golden,
@@ -125,8 +125,8 @@ def network_of(
     frontend: LogMelFrontend, labels: int = len(LABELS), scale: float = 0.03125, zero_point: int = -3
 ) -> Network:
     """Describe a network whose input is the patches of a frontend."""
-    input_tensor = Tensor((1, frontend.n_mels, frontend.patch_frames, 1), "INT8", scale, zero_point)
-    return Network(input_tensor, Tensor((1, labels), "INT8", 1 / 256, -128), {}, 0, 0)
+    input_tensor = TensorFormat((1, frontend.n_mels, frontend.patch_frames, 1), "INT8", scale, zero_point)
+    return Network(input_tensor, TensorFormat((1, labels), "INT8", 1 / 256, -128), {}, 0, 0)
 
 
 def write_c_sources(

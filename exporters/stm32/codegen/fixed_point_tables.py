@@ -13,7 +13,7 @@ import numpy.typing as npt
 from labeltool.audio.device.device_tables import fft_tables, mel_bands
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float
-from labeltool.exporters.stm32.tflite.summary import Tensor
+from labeltool.exporters.stm32.tflite.summary import TensorFormat
 
 LOG2_SEGMENTS = 32
 MEL_SCALE = 2.0**32
@@ -99,7 +99,7 @@ def fixed_point_problem(frontend: LogMelFrontend) -> str:
     return ""
 
 
-def fixed_scale(frontend: LogMelFrontend, network_input: Tensor) -> int:
+def fixed_scale(frontend: LogMelFrontend, network_input: TensorFormat) -> int:
     """Return the codes of the network's input per octave, in 2^-16."""
     return round(DECIBELS_PER_OCTAVE / (frontend.scale_db * (network_input.scale or 1.0)) * 2**16)
 
@@ -109,7 +109,7 @@ def fixed_offset(frontend: LogMelFrontend) -> int:
     return round(frontend.offset_db / DECIBELS_PER_OCTAVE * 2**16)
 
 
-def fixed_header(frontend: LogMelFrontend, network_input: Tensor) -> str:
+def fixed_header(frontend: LogMelFrontend, network_input: TensorFormat) -> str:
     """Return the macros and declarations of the tables, for `aed_tables.h`."""
     if problem := fixed_point_problem(frontend):
         return f'#error "aed: {problem}"'

@@ -15,7 +15,7 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "S
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorFormat:
     """Input or output of a network; `dtype` as TFLite calls it ("INT8", "FLOAT32").
 
     For int8 codes, `real = scale * (code - zero_point)`; both are None for real numbers.
@@ -31,8 +31,8 @@ class Tensor:
 class Network:
     """A network with one input and one output; `macc`: multiply-accumulates of one run (convolutions, dense layers)."""
 
-    input: Tensor
-    output: Tensor
+    input: TensorFormat
+    output: TensorFormat
     operators: dict[str, int]
     macc: int
     weight_bytes: int
@@ -53,10 +53,10 @@ def read_network(model: bytes) -> Network:
     )
 
 
-def _end(tensor: tflite_graph.Tensor) -> Tensor:
+def _end(tensor: tflite_graph.Tensor) -> TensorFormat:
     if len(tensor.scales) != 1:
-        return Tensor(tensor.shape, tensor.dtype, None, None)
-    return Tensor(tensor.shape, tensor.dtype, tensor.scales[0], tensor.zero_points[0])
+        return TensorFormat(tensor.shape, tensor.dtype, None, None)
+    return TensorFormat(tensor.shape, tensor.dtype, tensor.scales[0], tensor.zero_points[0])
 
 
 def _macc(graph: Graph, operator: TFLiteOperator) -> int:

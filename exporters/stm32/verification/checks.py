@@ -21,7 +21,7 @@ from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.codegen.model_config import CONFIG_VERSION
 from labeltool.exporters.stm32.st_applications.config_header import class_list
 from labeltool.exporters.stm32.st_applications.folder import CONFIG_HEADER, FOLDER
-from labeltool.exporters.stm32.tflite.summary import Tensor
+from labeltool.exporters.stm32.tflite.summary import TensorFormat
 from labeltool.exporters.stm32.verification.toolchain import MACHINES, WITHOUT_FPU, InstructionCounts, Toolchain
 from labeltool.networks.model_folder import INT8, LABELS, one_line
 from labeltool.networks.postprocessing import ClipRule
@@ -63,7 +63,7 @@ class Package:
     labels: tuple[str, ...]
     background: str | None
     frontend: LogMelFrontend
-    input: Tensor
+    input: TensorFormat
     clip_rule: ClipRule
     stream_rule: StreamRule
 
@@ -99,7 +99,7 @@ def read_package(directory: Path) -> Package:
             labels=labels,
             background=config["background"],
             frontend=require_log_mel(frontend_from_dict(config["frontend"])),
-            input=Tensor(tuple(input_values.pop("shape")), **input_values),
+            input=TensorFormat(tuple(input_values.pop("shape")), **input_values),
             clip_rule=ClipRule(**config["clip_rule"]),
             stream_rule=rule,
         )

@@ -14,7 +14,7 @@ from labeltool.exporters.stm32.codegen.fixed_point_tables import (
     fixed_scale,
     fixed_tables,
 )
-from labeltool.exporters.stm32.tflite.summary import Tensor
+from labeltool.exporters.stm32.tflite.summary import TensorFormat
 from labeltool.type_aliases import Int16, Int64
 
 
@@ -49,7 +49,7 @@ def log2_mel(frontend: LogMelFrontend, pcm: Int16) -> Int16:
     return (logs + 32 >> 6).astype(np.int16)
 
 
-def patches(frontend: LogMelFrontend, frames: Int16, network_input: Tensor) -> PatchInputs:
+def patches(frontend: LogMelFrontend, frames: Int16, network_input: TensorFormat) -> PatchInputs:
     """Compute the network's input and the levels from `log2_mel` as the C code does."""
     starts = frontend.patch_starts(len(frames))
     if len(starts) == 0:

@@ -14,7 +14,7 @@ from labeltool.audio.device.device_frontend import PatchInputs
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_string
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
-from labeltool.exporters.stm32.tflite.summary import Network, Tensor
+from labeltool.exporters.stm32.tflite.summary import Network, TensorFormat
 from labeltool.exporters.stm32.verification import fixed_point_frontend
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import clip_scores
@@ -28,16 +28,16 @@ MAX_CLIPS = 2
 _PER_LINE = 20
 
 
-FrontEnd = Callable[[LogMelFrontend, Int16, Tensor], PatchInputs]
+FrontEnd = Callable[[LogMelFrontend, Int16, TensorFormat], PatchInputs]
 """From samples to the patches of the network."""
 
 
-def float_inputs(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
+def float_inputs(frontend: LogMelFrontend, pcm: Int16, network_input: TensorFormat) -> PatchInputs:
     """Compute the network's inputs as the C frontend in float32 does."""
     return device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network_input)
 
 
-def fixed_point_inputs(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
+def fixed_point_inputs(frontend: LogMelFrontend, pcm: Int16, network_input: TensorFormat) -> PatchInputs:
     """Compute the network's inputs as the C frontend with `AED_FIXED_POINT` does."""
     return fixed_point_frontend.patches(frontend, fixed_point_frontend.log2_mel(frontend, pcm), network_input)
 

@@ -83,18 +83,18 @@ class TargetFigures:
         ]
         return f"{self.target.example} would need {' and '.join(missing)}" if missing else ""
 
-    def verdict(self, mips: float) -> str:
-        """Say whether the core executes that number of million instructions per second, one in a cycle."""
+    def pace(self, mips: float) -> str:
+        """Return in words whether the core executes that number of million instructions per second, one in a cycle."""
         share = mips / self.target.clock_mhz
         if share > 1:
             return "cannot keep up"
         return "hardly keeps up" if share > _COMFORTABLE else "keeps up"
 
-    def keeps_up(self, mips: float) -> str:
-        """Return `verdict` with the clock and how busy the core is, or the clock that it would need."""
+    def pace_at_clock(self, mips: float) -> str:
+        """Return `pace` with the clock and how busy the core is, or the clock that it would need."""
         clock = self.target.clock_mhz
         needed = f"needs {mips:,.0f} MHz" if mips > clock else f"{mips / clock:.1%} busy"
-        return f"{self.verdict(mips)} at {clock} MHz, {needed}"
+        return f"{self.pace(mips)} at {clock} MHz, {needed}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ def keeps_up_json(targets: tuple[TargetFigures, ...]) -> dict[str, Any]:
                 "instructions": asdict(one.counts),
                 "front_end_million_instructions_per_s": round(one.front_end_mips, 2),
                 "with_network_million_instructions_per_s": round(one.all_mips, 2),
-                "front_end_alone": one.keeps_up(one.front_end_mips),
-                "with_network": one.keeps_up(one.all_mips),
+                "front_end_alone": one.pace_at_clock(one.front_end_mips),
+                "with_network": one.pace_at_clock(one.all_mips),
                 "bytes": asdict(one.footprint),
                 "memory": one.too_small or "fits",
             }
