@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import filecmp
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -117,12 +118,12 @@ class SoundFiles:
         return None if found is None else self._noted(file, parts, found)
 
     def moved(self, file: Path) -> Iterator[Note]:
-        """Yield a note on the sounds that a label file names by paths that are not here, where it names some."""
+        """Yield a note where a label file names absolute paths at which its sounds are not."""
         named = self._absolute.get(file, {}).items()
         moved = [(name, sound) for name, sound in named if not _is_at(name, sound)]
         if moved:
             name, sound = moved[0]
-            reason = f"names {counted(len(moved), 'sound')} by paths that are not here: each was found by its file name"
+            reason = f"names {counted(len(moved), 'path')} that are not here: sounds of the same file names were taken"
             yield Note(str(file), None, f"{reason}, {quoted(name)} as {sound}")
 
     def require_one(self, file: Path, name: str, sound: Path) -> None:
@@ -249,10 +250,13 @@ def _agreed(path: Path, parts: Sequence[str]) -> int:
 
 
 def _is_at(name: str, sound: Path) -> bool:
-    """Return whether a sound is at an absolute path that a label file names."""
-    with suppress(OSError, ValueError):  # no such file, or a name that is too long
-        return sound.samefile(name.removeprefix("file:"))
-    return False
+    """Return whether a sound is at an absolute path that a label file names.
+
+    By the text alone: to look there may ask a server, or wait for a drive that is gone.
+    """
+    plain = re.sub("^file:(?://(?=/))?(?:/(?=[A-Za-z]:))?", "", name)
+    named = os.path.normcase(os.path.normpath(plain))
+    return named in {os.path.normcase(sound.absolute()), os.path.normcase(sound.resolve())}
 
 
 def _folded(name: str) -> str:

@@ -37,7 +37,7 @@ class Architecture:
         patch of `frontend` with ten labels; a test asserts them.
     frontend
         Its default frontend. Of the kind "embedding": the one over YAMNet's embeddings, which the published size is
-        for; `labeltool.pretrained.embedding_frontend` makes that of another pretrained model.
+        for; `pretrained.embedding_frames.embedding_frontend` makes that of another pretrained model.
     training
         Fields of `training.fit.TrainingSettings` that differ for it.
     has_trunk

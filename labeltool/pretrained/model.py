@@ -208,10 +208,11 @@ _opened: dict[tuple[Path, str, bool], PretrainedModel] = {}
 def opened_model(path: Path, card: PretrainedCard, embedding: bool) -> PretrainedModel:
     """Return a model, which may have been sent to this process; it is loaded once, and one is kept at a time."""
     key = (path, card.fingerprint, embedding)
-    if key not in _opened:
+    found = _opened.get(key)
+    if found is None:
         _opened.clear()
-        _opened[key] = PretrainedModel(path, card, embedding=embedding)
-    return _opened[key]
+        found = _opened[key] = PretrainedModel(path, card, embedding=embedding)
+    return found
 
 
 def _require_file(path: Path, sha256: str | None) -> None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 # A training may use this many labelled clips however short it is: their features serve the next ones, and a tenth of
 # them validates.
 _LEAST_DRAWN = 20_000
-# Their accuracy is known to 0.6 points; all of them are scored several times.
+# Their accuracy is known to 0.6 points; all of them are scored several times. A warm start keeps those of its parent.
 _MOST_VALIDATION_CLIPS = 10_000
 # Sample rate of a bare model file that does not give one.
 _TEACHER_RATE_HZ = 16_000

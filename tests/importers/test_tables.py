@@ -358,7 +358,7 @@ def test_sounds_that_are_not_at_the_paths_of_a_table_are_counted_in_one_note(
     (note,) = of_kind(records, Skipped)
     assert isinstance(note, Note) and note.file == str(path)
     assert note.reason == (
-        "names 2 sounds by paths that are not here: each was found by its file name, "
+        "names 2 paths that are not here: sounds of the same file names were taken, "
         f"'/mnt/u/a.wav' as {tmp_path / 'a.wav'}"
     )
 

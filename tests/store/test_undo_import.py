@@ -52,7 +52,7 @@ def test_the_import_that_was_shown_is_undone_and_no_other(store: Store) -> None:
     shown = last_import(store)
     assert shown is not None and (shown.source, shown.rows, shown.rows_left) == ("first.csv", 1, 0)
     imported(store, records_of("b", "owl"), ", ".join(f"{number}.csv" for number in range(100)))
-    with pytest.raises(LabeltoolError, match="another one by now"):
+    with pytest.raises(LabeltoolError, match="have changed since"):
         undo_last_import(store, annotator="ann", expected=shown)
     assert len(current(store)) == 2
     of_many = last_import(store)

@@ -68,12 +68,12 @@ async def test_an_import_that_came_after_the_question_is_not_undone(
         take(app_project, tmp_path / "sounds", "second.csv", "fox", "wren")
         imported = current(reading)
         await pilot.press("a")
-        await until(pilot, lambda: "is another one by now" in screen.notice.text, "why it was not done")
+        await until(pilot, lambda: "have changed since" in screen.notice.text, "why it was not done")
         assert current(reading) == imported
         screen.notice.clear()
         assert "second.csv" in await ask_to_undo(app, pilot)
         with app_project.open_store() as store:
             undo_last_import(store, annotator="bob")
         await pilot.press("a")
-        await until(pilot, lambda: "is another one by now" in screen.notice.text, "why it was not done")
+        await until(pilot, lambda: "have changed since" in screen.notice.text, "why it was not done")
         assert {label for _, label in current(reading)} >= {"owl"}

@@ -79,7 +79,7 @@ def place(
     return Plan({number: offset - lowest for number, offset in placed.items()}, highest - lowest)
 
 
-def plan_arena(program: Program) -> Plan:
+def plan_arena(program: Program, *, overlapping: bool = True) -> Plan:
     """Plan the arena of `aed_nn.c`: the network's input and output belong to the caller and are not in it."""
     uses: dict[int, list[int]] = {}
     for step, layer in enumerate(program.layers):
@@ -93,11 +93,13 @@ def plan_arena(program: Program) -> Plan:
         for buffer, lead in zip(layer.inputs, layer.leads, strict=True)
         if lead is not None and layer.output in buffers and buffer in buffers and buffers[buffer].last == step
     }
-    # No order is best for every network: by size, in the order of execution, and in reverse.
     by_size = sorted(buffers, key=lambda number: -buffers[number].size)
-    by_step = sorted(buffers, key=lambda number: buffers[number].first)
-    plans = [place(buffers, order, leads, _ALIGNMENT) for order in (by_size, by_step, by_step[::-1])]
-    return min([place(buffers, by_size, alignment=_ALIGNMENT), *plans], key=lambda plan: plan.size)
+    plans = [place(buffers, by_size, alignment=_ALIGNMENT)]
+    if overlapping:
+        # No order is best for every network: by size, in the order of execution, and in reverse.
+        by_step = sorted(buffers, key=lambda number: buffers[number].first)
+        plans += [place(buffers, order, leads, _ALIGNMENT) for order in (by_size, by_step, by_step[::-1])]
+    return min(plans, key=lambda plan: plan.size)
 
 
 def _overlap_in_time(one: Buffer, other: Buffer) -> bool:

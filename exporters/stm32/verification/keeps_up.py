@@ -113,7 +113,7 @@ def measure_targets(
     Parameters
     ----------
     in_float, in_fixed_point
-        The package with each frontend; None where fixed point does not suit the frontend.
+        The package with the C frontend in float32, and in fixed point; None where the model does not allow that.
 
     Yields
     ------

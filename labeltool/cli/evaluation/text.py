@@ -133,6 +133,7 @@ def _print_unseen(result: EvaluateResult) -> None:
     if result.unseen_labels:
         most = sorted(result.unseen_labels, key=lambda one: -one.clips)
         names = listed([f"{quoted(one.label, width=24)} {one.clips}" for one in most], _MAX_NAMES)
+        names += " labels" * (len(most) > _MAX_NAMES)
         unknown = sum(one.unknown for one in most)
         narrate(
             f"clips of labels that were not trained count as wrong: {names}; {unknown} are below the threshold",

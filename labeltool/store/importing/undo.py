@@ -26,10 +26,14 @@ _IMPORTED = f"""
         SELECT 1 FROM journal b WHERE b.revokes = j.id AND b.origin = 'import' AND NOT {is_revoked("b")}
     )
 """
+# The sources, long lists of files say, are joined to the sums alone.
 _LAST = f"""
-    SELECT i.id, i.kind, i.source, i.imported_at, COUNT(*), SUM(COUNT(*)) OVER (PARTITION BY i.source) - COUNT(*),
-           json_group_array(DISTINCT r.label)
-    FROM ({_IMPORTED}) r JOIN imports i ON i.id = r.import_id WHERE r.counts GROUP BY i.id
+    SELECT i.id, i.kind, i.source, i.imported_at, n.number, SUM(n.number) OVER (PARTITION BY i.source) - n.number,
+           n.names
+    FROM (
+        SELECT r.import_id, COUNT(*) AS number, json_group_array(DISTINCT r.label) AS names
+        FROM ({_IMPORTED}) r WHERE r.counts GROUP BY r.import_id
+    ) n JOIN imports i ON i.id = n.import_id
     ORDER BY i.imported_at DESC, i.id DESC LIMIT 1
 """
 _APPEND = """
@@ -82,7 +86,7 @@ class LastImport:
     rows_left: int
 
     def describe(self) -> str:
-        """Return what is undone with it, in one line; of many files the first and the last."""
+        """Return what is undone with it, in one line; of a long list of files the beginning and the end."""
         source = self.source
         if len(source) > _MAX_SHOWN:
             source = f"{source[: _MAX_SHOWN // 2]} … {source[-_MAX_SHOWN // 2 :]}"
@@ -123,12 +127,12 @@ def undo_last_import(store: Store, *, annotator: str, expected: LastImport | Non
     Raises
     ------
     LabeltoolError
-        When it is another one by now; nothing is undone then.
+        When that has changed since; nothing is undone then.
     """
     with store.transaction() as connection:
         found = connection.execute(_LAST).fetchone()
         if expected not in (None, found and LastImport(*found[1:6])):
-            raise LabeltoolError("the last import is another one by now: nothing was undone")
+            raise LabeltoolError("the imported labels have changed since: nothing was undone", remedy="ask again")
         if found is None:
             return None
         number, kind, source, imported_at, rows, rows_left, names = found

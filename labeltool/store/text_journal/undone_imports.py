@@ -18,25 +18,24 @@ TABLES = ("CREATE TEMP TABLE IF NOT EXISTS undos (id TEXT PRIMARY KEY) STRICT", 
 
 _IMPORTED = "j.kind IN ('verdict', 'checked') AND j.origin = 'import'"
 _UNDONE = f"o.kind = 'revoke' AND o.origin = 'import' AND NOT {is_revoked('o')}"
-_SUMS = "SELECT i.source, o.annotator, COUNT(DISTINCT j.id)"
+_SUMS = "SELECT j.import_id, o.annotator, COUNT(DISTINCT j.id) AS rows"
 _OURS = f"""
-    {_SUMS} FROM journal o JOIN journal j ON j.id = o.revokes JOIN imports i ON i.id = j.import_id
+    {_SUMS} FROM journal o JOIN journal j ON j.id = o.revokes
     WHERE o.rowid > :last AND j.rowid <= :last AND {_IMPORTED} AND {_UNDONE} AND NOT EXISTS (
         SELECT 1 FROM journal b WHERE b.revokes = j.id AND b.rowid <= :last AND NOT {is_revoked("b")}
-    ) GROUP BY i.id, o.annotator ORDER BY i.id
+    ) GROUP BY j.import_id, o.annotator
 """
 # A row that both imported has our id, or theirs where that is earlier.
 _THEIRS = f"""
-    {_SUMS} FROM temp.twins t JOIN journal j ON j.id IN (t.id, t.ours) JOIN imports i ON i.id = j.import_id
-    JOIN journal o ON o.revokes = j.id
+    {_SUMS} FROM temp.twins t JOIN journal j ON j.id IN (t.id, t.ours) JOIN journal o ON o.revokes = j.id
     WHERE o.rowid <= :last AND o.id NOT IN (SELECT id FROM temp.undos) AND {_IMPORTED} AND {_UNDONE} AND NOT EXISTS (
         SELECT 1 FROM journal b JOIN temp.undos USING (id) WHERE b.revokes = j.id AND NOT {is_revoked("b")}
-    ) GROUP BY i.id, o.annotator ORDER BY i.id
+    ) GROUP BY j.import_id, o.annotator
 """
 
 
 def undone_imports(connection: sqlite3.Connection, last: int) -> Iterator[Note]:
-    """Yield a note for each import whose labels counted here, or in the journal that was added, and no longer do.
+    """Yield a note for each import whose labels counted here and no longer do, or there, of rows that both imported.
 
     Parameters
     ----------
@@ -45,6 +44,10 @@ def undone_imports(connection: sqlite3.Connection, last: int) -> Iterator[Note]:
         imports in the journal that was added.
     """
     for statement, where in ((_OURS, "counted here"), (_THEIRS, "counted there")):
-        for source, annotator, rows in connection.execute(statement, {"last": last}).fetchall():
+        # The sources, long lists of files say, are joined to the sums alone.
+        named = (
+            f"SELECT source, annotator, rows FROM ({statement}) n JOIN imports i ON i.id = n.import_id ORDER BY i.id"
+        )
+        for source, annotator, rows in connection.execute(named, {"last": last}).fetchall():
             reason = f"{counted(rows, 'annotation')} of this import that {where} no longer count: {annotator} undid it"
             yield Note(source, None, f"{reason} (importing it again brings them back)")
