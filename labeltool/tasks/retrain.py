@@ -336,5 +336,6 @@ def _suggest(project: Project, store: Store, trained: TrainedModel, report: Prog
         why = f"{worse.why}, with {worse.clips} labelled clips"
     beside = trained.card.beside
     network = None if beside is not None and beside.is_better else trained.network
-    suggested = suggest_by_model(project, store, chosen.id, report=report, network=network, limit=budget.end)
+    limit = budget.end.after(0.75)  # the rest is for storing them and the queue
+    suggested = suggest_by_model(project, store, chosen.id, report=report, network=network, limit=limit)
     return replace(suggested, why=why)
