@@ -273,7 +273,7 @@ def _label_files(name: str, help: str, module: str, *carries: Carried) -> Format
 FORMATS = _by_name(
     Format(
         "auto",
-        "Files of any format, recognised by their content; folders with everything in them, URLs of recordings.",
+        "Files of any format, by their content. Folders with everything in them, URLs of recordings.",
         "auto",
         "paths",
         "PATH",
