@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from helpers.exports import export
@@ -153,6 +153,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example(rows=[("c.wav", 1, Drawn("owl", Value.PRESENT, None, (1.645, None), None))])  # no thousand
 @given(rows=annotated)
 def test_labels_come_back_identical_or_the_loss_is_named(
     product: str,
