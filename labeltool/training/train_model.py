@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,11 +86,8 @@ def train_model(
     report("converting to int8", 0, 0)
     int8 = _to_int8(result.model, prepared, pool, request.budget.model)
     card = make_card(request, parent, prepared, _fitted(result))
-
-    def save(folder: Path) -> None:
-        result.model.save(folder / model_folder.KERAS)
-
     half = request.budget.end.after(0.5)  # the other half is for the suggestions
+    save = partial(_save, result.model)
     return write_model(directory, card, int8, save, prepared, parent, report, network=result.model, limit=half)
 
 
@@ -103,6 +101,10 @@ def _to_int8(network: keras.Model, prepared: Prepared, pool: Pool, limit: TimeLi
     """Convert a network; the int8 scales come from clips that were trained on, as the weights do."""
     frames = join(pick(prepared.data.frames, prepared.train), pool.frames)
     return quantization.to_int8(network, quantization.representative_patches(prepared.data.frontend, frames), limit)
+
+
+def _save(network: keras.Model, folder: Path) -> None:
+    network.save(folder / model_folder.KERAS)
 
 
 def _fitted(result: fit.FitResult) -> Fitted:

@@ -118,7 +118,7 @@ def test_many_labels_of_few_clips_and_one_of_a_single_group_spare_what_they_can(
     # Six clips of one label in one group.
     many = [*many[:200], *(replace(one, clip=replace(one.clip, group="one")) for one in many[200:])]
     found = build_training_set(many)
-    held = fit.split_validation(found.present, found.groups, fit.TrainingSettings())
-    assert 15 <= len(held) <= 25 and held.max() < 200
-    left = np.delete(found.present, held, axis=0).sum(axis=0)
+    validation = fit.split_validation(found.present, found.groups, fit.TrainingSettings())
+    assert 15 <= len(validation) <= 25 and validation.max() < 200
+    left = np.delete(found.present, validation, axis=0).sum(axis=0)
     assert left.min() >= 3 and found.present.shape == (206, 51)
