@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES
@@ -130,14 +131,11 @@ class Columns:
         """
         import numpy as np
 
-        names = [*self.names.get(meaning, ())]
+        names = self.names.get(meaning, ())
         found = [one for name in names if (one := self._numbers(meaning, name, unit)) is not None]
         if not found:
             return None
-        numbers = found[0]
-        for other in found[1:]:
-            numbers = np.where(np.isnan(numbers), other, numbers)
-        return numbers
+        return reduce(lambda first, other: np.where(np.isnan(first), other, first), found)
 
     def _numbers(self, meaning: str, name: str, unit: str) -> Float64 | None:
         import numpy as np
@@ -173,7 +171,8 @@ class Columns:
 
     def _written_alike(self, meaning: str) -> Iterator[str]:
         """Return the fields of other columns that have decimals as those of this one have them."""
-        yield from ["0.5"] * ("recording_sha256" in self.table.frame)  # our own: a point, and nothing between thousands
+        if "recording_sha256" in self.table.frame:  # labeltool's own have a point, and nothing between thousands
+            yield "0.5"
         for other in next((meanings for meanings in _ALIKE if meaning in meanings), ()):
             for name in self.names.get(other, ()) if other != meaning else ():
                 yield from map(text_of_field, self.table.frame[name].astype(object))
