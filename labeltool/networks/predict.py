@@ -44,7 +44,29 @@ def clip_probabilities(
     patches : list of (patches, labels) float32
         One array a clip.
     """
-    loudness_db = []
+    by_clip, loudness_db = patch_probabilities(score, frontend, clips)
+    if not loudness_db:
+        return by_clip[0], []
+    rows = [
+        postprocessing.clip_scores(probabilities, levels, rule)
+        for probabilities, levels in zip(by_clip, loudness_db, strict=True)
+    ]
+    return np.stack(rows), by_clip
+
+
+def patch_probabilities(
+    score: Callable[[Float32], Float32], frontend: Frontend, clips: Sequence[Float32]
+) -> tuple[list[Float32], list[Float32]]:
+    """Score the patches of clips; parameters as of `clip_probabilities`.
+
+    Returns
+    -------
+    probabilities : list of (patches, labels) float32
+        One array a clip; of no clips one without rows.
+    loudness_db : list of (patches,) float32
+        One array a clip, decibels.
+    """
+    loudness_db: list[Float32] = []
 
     def patches_of_each() -> Iterator[Float32]:
         for frames in clips:  # once: those of a cache are read for it
@@ -52,14 +74,8 @@ def clip_probabilities(
             yield frontend.patches(frames)
 
     scored = np.concatenate([score(patches) for patches in _batches(frontend, patches_of_each())])
-    if not loudness_db:
-        return scored, []
-    by_clip = np.split(scored, np.cumsum([len(levels) for levels in loudness_db])[:-1])
-    rows = [
-        postprocessing.clip_scores(probabilities, levels, rule)
-        for probabilities, levels in zip(by_clip, loudness_db, strict=True)
-    ]
-    return np.stack(rows), list(by_clip)
+    ends = np.cumsum([len(levels) for levels in loudness_db], dtype=np.int64)
+    return list(np.split(scored, ends[:-1])), loudness_db
 
 
 def _batches(frontend: Frontend, patches_of_each: Iterable[Float32]) -> Iterator[Float32]:

@@ -18,7 +18,7 @@ from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import calibration, heads, postprocessing
-from labeltool.networks.predict import clip_probabilities, predict
+from labeltool.networks.predict import patch_probabilities, predict
 from labeltool.networks.pretrained_weights import Weights, apply_weights
 from labeltool.networks.stream_calibration import choose_stream_rule
 from labeltool.networks.stream_rule import StreamRule
@@ -314,7 +314,6 @@ def _choose_rules(
     rule = postprocessing.ClipRule(settings.loudness_exponent, expected, head, pooling=first)
     if not len(check):
         return rule, StreamRule()
-    _, by_clip = clip_probabilities(score, frontend, check.frames, rule)
-    loudness_db = [frontend.loudness_db(frames) for frames in check.frames]
+    by_clip, loudness_db = patch_probabilities(score, frontend, check.frames)
     rule, _ = calibration.choose_rule(by_clip, loudness_db, check.present, check.absent, rule, pooling=pooling)
     return rule, choose_stream_rule(frontend, check.frames, by_clip, check.present, check.absent, rule)
