@@ -222,7 +222,7 @@ def measure(folder: Path, clips: int, only: list[str]) -> dict[str, Taken]:
         else:
             one = measured(command_line(*arguments(folder, command)))
         taken[name] = one
-        stages = one.json()["stages"] if name.startswith("retrain") and not one.code else ""
+        stages = one.json()["stages"] if name == "retrain --budget" and not one.code else ""
         print(f"{clips}  {name}: {one.processor_s:.2f} s, {one.peak_mb:.0f} MB {failed(one)}{stages}", file=sys.stderr)
     return taken
 
