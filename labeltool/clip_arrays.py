@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import operator
+from abc import abstractmethod
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import overload
+from typing import TypeVar, overload
 
 from labeltool.records import LabelledClip, StoredClip
 
+R = TypeVar("R")
 
-class StoredClips(Sequence[StoredClip]):
+
+class _Columns(Sequence[R]):
+    """Records that are made of columns whenever they are asked for."""
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[R]: ...
+
+    def __getitem__(self, index: int | slice) -> R | list[R]:
+        if isinstance(index, slice):
+            return [self._record(row) for row in range(*index.indices(len(self)))]
+        return self._record(index)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @abstractmethod
+    def _record(self, row: int) -> R: ...
+
+
+class StoredClips(_Columns[StoredClip]):
     """Clips in an order; each becomes a record when it is asked for.
 
     Attributes
@@ -37,28 +63,15 @@ class StoredClips(Sequence[StoredClip]):
     def __len__(self) -> int:
         return len(self.ids)
 
-    @overload
-    def __getitem__(self, index: int) -> StoredClip: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[StoredClip]: ...
-
-    def __getitem__(self, index: int | slice) -> StoredClip | list[StoredClip]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        recording_id, path, sha256, fold, group, samples = self._shared[self._place[index]]
-        start_s, end_s = self._starts_s[index], self._ends_s[index]
-        return StoredClip(self.ids[index], recording_id, path, sha256, start_s, end_s, fold, group, samples)
+    def _record(self, row: int) -> StoredClip:
+        recording_id, path, sha256, fold, group, samples = self._shared[self._place[row]]
+        start_s, end_s = self._starts_s[row], self._ends_s[row]
+        return StoredClip(self.ids[row], recording_id, path, sha256, start_s, end_s, fold, group, samples)
 
     def __iter__(self) -> Iterator[StoredClip]:
         for id_, start_s, end_s, place in zip(self.ids, self._starts_s, self._ends_s, self._place, strict=True):
             recording_id, path, sha256, fold, group, samples = self._shared[place]
             yield StoredClip(id_, recording_id, path, sha256, start_s, end_s, fold, group, samples)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]
 
     def pick(self, rows: Sequence[int]) -> StoredClips:
         """Return some of the clips, by their row numbers, in the order of those numbers."""
@@ -71,7 +84,7 @@ class StoredClips(Sequence[StoredClip]):
         return picked
 
 
-class LabelledClips(Sequence[LabelledClip]):
+class LabelledClips(_Columns[LabelledClip]):
     """Clips with their verdicts, in an order; clips with the same verdicts share them.
 
     Attributes
@@ -109,27 +122,14 @@ class LabelledClips(Sequence[LabelledClip]):
     def __len__(self) -> int:
         return len(self.distinct_row)
 
-    @overload
-    def __getitem__(self, index: int) -> LabelledClip: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[LabelledClip]: ...
-
-    def __getitem__(self, index: int | slice) -> LabelledClip | list[LabelledClip]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        same = self.distinct[self.distinct_row[index]]
-        return LabelledClip(self.clips[index], same.verdicts, same.none_of_these, same.hierarchy)
+    def _record(self, row: int) -> LabelledClip:
+        same = self.distinct[self.distinct_row[row]]
+        return LabelledClip(self.clips[row], same.verdicts, same.none_of_these, same.hierarchy)
 
     def __iter__(self) -> Iterator[LabelledClip]:
         for clip, row in zip(self.clips, self.distinct_row, strict=True):
             same = self.distinct[row]
             yield LabelledClip(clip, same.verdicts, same.none_of_these, same.hierarchy)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]
 
     def set_verdicts(self, row: int, one: LabelledClip) -> None:
         """Give the clip at a place the verdicts of another record of it."""

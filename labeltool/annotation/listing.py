@@ -102,10 +102,10 @@ def matching(store: Store, wanted: Filter = Filter(), order: Order = Order.ADDED
     """Return the ids of the clips that pass a filter."""
     conditions, values = [f"NOT {UNLABELLED_REGION}"], []
     if wanted.text:
-        escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        path = "path" if escaped.isascii() else "nfc(path)"
-        conditions.append(f"c.recording_id IN (SELECT id FROM active_recordings WHERE {path} LIKE ? ESCAPE '\\')")
-        values.append(f"%{nfc(escaped)}%")
+        path = "path" if wanted.text.isascii() else "nfc(path)"
+        found = f"SELECT id FROM active_recordings WHERE INSTR(LOWER({path}), LOWER(?))"
+        conditions.append(f"c.recording_id IN ({found})")
+        values.append(nfc(wanted.text))
     if wanted.where:
         known = column_names(store)
     for name, value in wanted.where:

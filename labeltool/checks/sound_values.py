@@ -1,4 +1,4 @@
-"""What is measured of every recording, in one pass over it: level, peak, DC, clipping, bandwidth, phase, completeness.
+"""What is measured of every recording, in one pass over it: level, peak, DC, clipping, bandwidth, completeness.
 
 Everything is of the file as it is, at its own rate and with its own channels. It is kept in the cache under the hash of
 the recording's samples.
@@ -19,7 +19,7 @@ from labeltool.store import Store
 from labeltool.type_aliases import Float32, Progress
 
 # Raised whenever something is measured in another way.
-_VERSION = 5
+_VERSION = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,6 @@ class SoundValues:
         Share of the samples that are in flat tops or beyond full scale.
     bandwidth_hz
         Frequency above which there is nothing; 0 for digital silence, half the rate where the sound goes up to it.
-    phase_correlation
-        Of the channels: 1 when they are equal, 0 when they have nothing in common, -1 when they cancel in the mono mix.
-        The mono mix has (1 + it) / 2 of the mean power of two channels. 1 for mono.
     missing_s
         Seconds that the file's header promises and the file does not have; 0 where it is whole or nothing is promised.
     damage
@@ -63,7 +60,6 @@ class SoundValues:
     dc: float
     clipped_share: float
     bandwidth_hz: float
-    phase_correlation: float
     missing_s: float
     damage: Damage
     not_finite: int
@@ -101,9 +97,9 @@ def sound_values(
 
 def _values(arrays: Arrays) -> SoundValues:
     single = [float(value) for value in arrays["single"]]
-    duration_s, rate_hz, channels, level, peak, dc, clipped, bandwidth_hz, phase, missing_s, damage, not_finite = single
+    duration_s, rate_hz, channels, level, peak, dc, clipped, bandwidth_hz, missing_s, damage, not_finite = single
     return SoundValues(
-        *(duration_s, int(rate_hz), int(channels), level, peak, dc, clipped, bandwidth_hz, phase, missing_s),
+        *(duration_s, int(rate_hz), int(channels), level, peak, dc, clipped, bandwidth_hz, missing_s),
         Damage(int(damage)),
         int(not_finite),
         *(np.asarray(arrays[name], np.float32) for name in ("levels", "channel_levels", "spectrum")),

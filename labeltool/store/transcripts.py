@@ -154,7 +154,7 @@ class _Query:
     def source(self) -> str:
         """The SQL after the columns of a SELECT."""
         conditions = ["transcripts_fts MATCH ?"] if self.match else []
-        conditions += ["t.text LIKE ? ESCAPE '\\'"] * len(self.parts)
+        conditions += ["INSTR(LOWER(t.text), LOWER(?))"] * len(self.parts)
         # Joined only where it is used: without MATCH its columns are empty.
         index = "JOIN transcripts_fts f ON f.rowid = t.clip_id" if self.match else ""
         return f"""
@@ -165,7 +165,7 @@ class _Query:
 
     @property
     def values(self) -> list[str]:
-        return [*([self.match] if self.match else []), *map(_like_pattern, self.parts)]
+        return [*([self.match] if self.match else []), *self.parts]
 
 
 def _parse(text: str) -> _Query:
@@ -179,11 +179,6 @@ def _parse(text: str) -> _Query:
             # In quotes all of FTS5's keywords and signs are text; a star after the quotes searches for a prefix.
             quoted.append('"{}"{}'.format(term.replace('"', '""'), "*" if word.endswith("*") else ""))
     return _Query(" ".join(quoted), tuple(parts), matches_nothing=bool(text.strip()) and not quoted and not parts)
-
-
-def _like_pattern(part: str) -> str:
-    escaped = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 def _match(store: Store, row: sqlite3.Row, query: _Query) -> TranscriptMatch:

@@ -14,7 +14,7 @@ from labeltool.errors import LabeltoolError
 
 RATE = 44100
 NAMES = (
-    *("duration_s", "rate_hz", "channels", "level_dbfs", "peak", "dc", "clipped", "bandwidth_hz", "phase"),
+    *("duration_s", "rate_hz", "channels", "level_dbfs", "peak", "dc", "clipped", "bandwidth_hz"),
     *("missing_s", "damage", "not_finite"),
 )
 
@@ -46,7 +46,6 @@ def test_the_values_of_a_noise(tmp_path: Path, suffix: str) -> None:
     assert found["dc"] == pytest.approx(0.02, abs=0.002)
     assert found["clipped"] == 0
     assert found["bandwidth_hz"] > 0.7 * RATE / 2
-    assert found["phase"] == 1
     assert (found["missing_s"], found["damage"]) == (0, 0)
 
 
@@ -80,14 +79,6 @@ def test_what_a_float_file_has_beyond_full_scale_is_clipped_in_16_bits(tmp_path:
 def test_the_bandwidth_of_upsampled_sound(tmp_path: Path, suffix: str, within: float) -> None:
     found = values(tmp_path / f"telephone{suffix}", below(noise(), 4000.0))
     assert found["bandwidth_hz"] == pytest.approx(4000, abs=within)
-
-
-@pytest.mark.parametrize(("right", "phase"), [(1.0, 1.0), (-1.0, -1.0), (0.0, 0.0), (-0.5, -0.8)])
-def test_the_phase_of_two_channels(tmp_path: Path, right: float, phase: float) -> None:
-    found = values(tmp_path / "stereo.wav", np.stack([noise(), right * noise()], axis=1))
-    assert found["phase"] == pytest.approx(phase, abs=0.01)
-    both = np.stack([noise(), noise(seed=1)], axis=1)
-    assert values(tmp_path / "apart.wav", both)["phase"] == pytest.approx(0.0, abs=0.02)
 
 
 def test_levels_of_each_tenth_of_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

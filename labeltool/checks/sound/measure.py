@@ -116,17 +116,14 @@ class _Totals:
         self.frames += len(block)
 
     def values(self) -> list[float]:
-        """Return the first nine of `SoundValues`."""
-        n = self.block_frames.sum()
-        mono, channels = (float(power) / max(1, n) for power in self.block_powers.sum(axis=1))
-        ways = self._channels - 1
-        phase = 1.0 if not ways or channels <= 0 else (self._channels * mono / channels - 1) / ways
+        """Return the first eight of `SoundValues`."""
+        mono = float(self.block_powers[0].sum()) / max(1, self.block_frames.sum())
         means = self._sums / max(1, self.frames)
         dc = float(means[np.abs(means).argmax()])
         share = self._clipped / max(1, self.frames * self._channels)
         return [
             *(self.frames / self._rate_hz, self._rate_hz, self._channels, float(_dbfs(mono)), self._peak, dc),
-            *(share, self._bandwidth_hz(), min(1.0, max(-1.0, phase))),
+            *(share, self._bandwidth_hz()),
         ]
 
     def _add_powers(self, block: Float32) -> None:
