@@ -43,11 +43,6 @@ _BAND = ["low_hz", "high_hz"]
 NOT_EXPORTED = "not_exported.csv"
 """Name of the list of what a product could not carry."""
 
-_RECORDINGS = (
-    'SELECT id AS recording_id, path, sha256 AS recording_sha256, group_name AS "group", licence, sample_rate_hz, '
-    "frames FROM recordings"
-)
-
 
 def without_zeros(label: str) -> str:
     """Return a label with a space for each zero character: no reader of tables takes a file with one for text."""
@@ -107,8 +102,9 @@ def suggestions(store: Store, as_of: str | None = None) -> pd.DataFrame:
 
 
 def recordings(store: Store) -> pd.DataFrame:
-    """Return a row for each recording, removed or not: id, absolute path, SHA-256, group, licence, rate and frames."""
-    table = _read(store, _RECORDINGS)
+    """Return a row for each recording, removed or not: id, absolute path, SHA-256, rate and frames."""
+    rows = store.connection.execute("SELECT id, path, sha256, sample_rate_hz, frames FROM recordings")
+    table = _table(map(tuple, rows), ["recording_id", "path", "recording_sha256", "sample_rate_hz", "frames"])
     return table.assign(path=table["path"].map(store.absolute_path))
 
 
@@ -234,11 +230,6 @@ def _bounds(table: pd.DataFrame, carries: Carries) -> tuple[pd.Series[float], pd
     if carries.decimals is not None:
         start_s, end_s = start_s.round(carries.decimals), end_s.round(carries.decimals)
     return start_s, end_s
-
-
-def _read(store: Store, statement: str) -> pd.DataFrame:
-    cursor = store.connection.execute(statement)
-    return _table(map(tuple, cursor), [name for name, *_ in cursor.description])
 
 
 def _table(rows: Iterable[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:

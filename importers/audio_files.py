@@ -9,7 +9,7 @@ from pathlib import Path
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, walk
 from labeltool.audio.remote.listing import LISTS, REQUESTS_AT_ONCE, sounds_at, suffix_of
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import clip_of, project_notes, recording_of
+from labeltool.importers.base import clip_of, project_notes, read_each, recording_of
 from labeltool.importers.described_files import described
 from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
@@ -52,9 +52,11 @@ def read(
     yield from project_notes(paths)
     first_paths: dict[str, str] = {}
     found = False
-    for sound in _sounds_of_all(paths):
+    for sound in read_each(paths, _sounds_of):
         found = True
-        if isinstance(sound, LabeltoolError):
+        if isinstance(sound, Failed):
+            yield sound
+        elif isinstance(sound, LabeltoolError):
             if len(paths) == 1 and sound.line is None and sound.file in (str(paths[0]), as_url(paths[0])):
                 raise sound
             yield Failed.of(sound)
@@ -93,17 +95,6 @@ def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Ite
     remainder = length - max(starts[-1] + clip_us, starts[-1] + hop_us)
     if 2 * remainder >= clip_us:
         yield clip_of(recording, length - clip_us, length)
-
-
-def _sounds_of_all(paths: Sequence[Path]) -> Iterator[AudioFile | LabeltoolError]:
-    """Yield the sound files of several places, and the errors; a place that cannot be read does not stop the others."""
-    for path in paths:
-        try:
-            yield from _sounds_of(path)
-        except LabeltoolError as error:
-            if len(paths) == 1:
-                raise
-            yield error
 
 
 def _sounds_of(path: Path) -> Iterator[AudioFile | LabeltoolError]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, walk
@@ -33,15 +32,10 @@ def parse(directory: Path) -> ParsedLabels:
             skipped.append(Skipped(str(sound), None, "is in no folder of a label"))
             continue
         rows.append({"recording": str(sound.relative_to(directory)), "label": folders[0], "split": split})
-    skipped += _failed(unlisted)
+    skipped += map(Failed.of, unlisted)
     if not rows:
         raise LabeltoolError(
             "has no sound file in a folder of a label", file=directory, remedy="it has DIR/LABEL/x.wav, or another name"
         )
     table = label_rows(rows)
     return ParsedLabels(table if table["split"].notna().any() else table.drop(columns="split"), skipped)
-
-
-def _failed(errors: list[LabeltoolError]) -> Iterator[Failed]:
-    for error in errors:
-        yield Failed.of(error)

@@ -223,21 +223,22 @@ class _LabelReader:
         first = first.where(first.notna(), None)
         self._describe(file, zip(first["recording"], first["fold"], strict=True))
         for row, one in first.iterrows():
-            try:
-                sound = self._sound(file, one["recording"], one["fold"])
-                described = self._recording(sound)
-                group = described.group if one["group"] is None else one["group"]
-                # What was measured counts, not what a table has by that name.
-                columns = tuple({**dict(own[named[int(str(row))]]), **dict(described.columns)}.items())
-                licence = one["licence"]
-                recordings.append(replace(described, group=group, licence=licence, columns=columns))
-            except _NotFoundError as problem:
+            sound = self._sound(file, one["recording"], one["fold"])
+            if isinstance(sound, Skipped):
                 recordings.append(None)
                 more = f" ({counts[one['of']]} rows)" if counts[one["of"]] > 1 else ""
-                problems.append(_Problem(int(str(row)), problem.report(one["line"], more)))
+                report = replace(sound, line=one["line"], reason=sound.reason + more)
+                problems.append(_Problem(int(str(row)), report))
+                continue
+            described = self._recording(sound)
+            group = described.group if one["group"] is None else one["group"]
+            # What was measured counts, not what a table has by that name.
+            columns = tuple({**dict(own[named[int(str(row))]]), **dict(described.columns)}.items())
+            recordings.append(replace(described, group=group, licence=one["licence"], columns=columns))
         return _Sounds(of_row, recordings, problems)
 
-    def _sound(self, file: Path, name: str | None, fold: int | None) -> Path:
+    def _sound(self, file: Path, name: str | None, fold: int | None) -> Path | Skipped:
+        """Return a sound that rows name, or why it is not there or cannot be read."""
         if name is None:
             return self._sounds.beside(file)
         try:
@@ -245,15 +246,13 @@ class _LabelReader:
             if sound is not None:
                 self._sounds.require_one(file, name, sound)
         except LabeltoolError as error:
-            raise _NotFoundError(Skipped, str(file), error.without_place) from error
+            return Skipped(str(file), None, error.without_place)
         if sound is None:
-            raise _NotFoundError(
-                Skipped, str(self._sounds.folder_of(file) / name), "is listed in the table, but missing"
-            )
+            return Skipped(str(self._sounds.folder_of(file) / name), None, "is listed in the table, but missing")
         try:
             self._recording(sound)
         except LabeltoolError as error:
-            raise _NotFoundError(Failed, as_url(sound), error.without_place) from error
+            return Failed(as_url(sound), None, error.without_place)
         return sound
 
 
@@ -272,27 +271,8 @@ def _own_columns(rows: pd.DataFrame, sound: Int64) -> list[tuple[tuple[str, str]
     return [tuple(one) for one in pairs]
 
 
-class _NotFoundError(Exception):
-    """A sound that rows name is missing or cannot be read."""
-
-    def __init__(self, kind: type[Skipped], file: str, reason: str) -> None:
-        super().__init__(reason)
-        self._kind, self._file, self._reason = kind, file, reason
-
-    def report(self, line: int | None, more: str) -> Skipped:
-        return self._kind(self._file, line, self._reason + more)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Clips:
-    """The clips of rows, microseconds, and which rows have one, each (rows,)."""
-
-    start_us: Int64
-    end_us: Int64
-    exist: Bools
-
-
-def _clips(rows: pd.DataFrame, sounds: _Sounds) -> _Clips:
+def _clips(rows: pd.DataFrame, sounds: _Sounds) -> tuple[Int64, Int64, Bools]:
+    """Return the clips of rows, from and to which microsecond, and which rows have one, each (rows,)."""
     import numpy as np
 
     start_s, end_s = rows["start_s"].to_numpy(), rows["end_s"].to_numpy()
@@ -308,7 +288,7 @@ def _clips(rows: pd.DataFrame, sounds: _Sounds) -> _Clips:
     end = np.clip(np.where(is_possible & ~is_whole, end_s + half, duration_s), 0.0, duration_s)
     start_us = np.rint(start * MICROSECONDS).astype(np.int64)
     end_us = np.minimum(np.rint(end * MICROSECONDS).astype(np.int64), length)
-    return _Clips(start_us, end_us, is_possible & (start_us < end_us))
+    return start_us, end_us, is_possible & (start_us < end_us)
 
 
 def _without_whole_bands(rows: pd.DataFrame, sounds: _Sounds) -> pd.DataFrame:
@@ -324,10 +304,10 @@ def _tables(file: Path, rows: pd.DataFrame, sounds: _Sounds) -> tuple[list[Verdi
     import pandas as pd
 
     has_sound = np.array([one is not None for one in sounds.recordings], bool)[sounds.of_row]
-    clips = _clips(rows, sounds)
+    start_us, end_us, has_clip = _clips(rows, sounds)
     codes, titles = pd.factorize(rows["label"])
     lengths = np.array([len(label_name(str(title))) for title in titles], np.int64)[codes]
-    is_inside, is_long = has_sound & clips.exist, lengths > MAX_LABEL_CHARACTERS
+    is_inside, is_long = has_sound & has_clip, lengths > MAX_LABEL_CHARACTERS
     is_clip_alone = is_inside & (lengths == 0) & (rows["value"] == "present").to_numpy()
 
     def outside(row: Any) -> str:
@@ -336,7 +316,7 @@ def _tables(file: Path, rows: pd.DataFrame, sounds: _Sounds) -> tuple[list[Verdi
         return f"{_described(row)} is outside the recording{ends}"
 
     problems = [
-        *_problems(file, rows[has_sound & ~clips.exist], outside, is_outside=True),
+        *_problems(file, rows[has_sound & ~has_clip], outside, is_outside=True),
         *_problems(file, rows[is_inside & is_long], lambda row: f"{_described(row)} has more than {_LONGEST}"),
         *_problems(file, rows[is_clip_alone], lambda row: f"{_described(row)} has no title: {_AS_CLIP}"),
     ]
@@ -349,8 +329,8 @@ def _tables(file: Path, rows: pd.DataFrame, sounds: _Sounds) -> tuple[list[Verdi
     hashes = np.array([None if one is None else one.sha256 for one in sounds.recordings], object)
     table = rows[[*_KEPT]].assign(
         recording_sha256=hashes[sounds.of_row],
-        start_us=clips.start_us,
-        end_us=clips.end_us,
+        start_us=start_us,
+        end_us=end_us,
         label=rows["label"].where(lengths > 0, None),
         file=str(file.resolve()),
     )[is_inside & ~is_long]

@@ -72,14 +72,8 @@ def cut(source: Source, rows: pd.DataFrame, directory: Path) -> pd.Series[str]:
     """
     reasons: list[str] = []
     samples = {sha256: one.samples_sha256 for one, sha256 in all_recordings(source.store)}
-    columns = (
-        rows["path"],
-        rows["recording_sha256"],
-        rows["start_s"].tolist(),
-        rows["end_s"].tolist(),
-        rows["file_name"],
-    )
-    for (path, sha256), of_recording in groupby(zip(*columns, strict=True), key=lambda row: row[:2]):
+    columns = rows[["path", "recording_sha256", "start_s", "end_s", "file_name"]]
+    for (path, sha256), of_recording in groupby(columns.itertuples(index=False, name=None), key=lambda row: row[:2]):
         spans = list(of_recording)
         try:
             require_content(path, sha256, samples.get(sha256))

@@ -13,7 +13,6 @@ from labeltool.importers.audacity import aup, aup3
 from labeltool.importers.audacity.label_track import (
     REMEDY,
     LabelRow,
-    bound_hz,
     parse_label_track,
     parsed_labels,
 )
@@ -29,9 +28,9 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     kind = file_kind(path)
     name = kind.name if kind is not None else ""
     if name == "aup3":
-        return _parse_project(path, aup3.read_project(path))
+        return _parse_project(path, *aup3.read_project(path))
     if name == "aup":
-        return _parse_project(path, aup.read_project(path))
+        return _parse_project(path, aup.read_project(path), unsaved_changes=False)
     if name in ("subrip", "webvtt"):
         return parse_subtitles(path, encoding, is_webvtt=name == "webvtt")
     if kind is not None:
@@ -40,17 +39,13 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     return parse_label_track(path, encoding)
 
 
-def _parse_project(path: Path, project: aup3.Project) -> ParsedLabels:
-    rows = []
-    for label in project.labels:
-        if not (math.isfinite(label.start_s) and math.isfinite(label.end_s)):
+def _parse_project(path: Path, rows: list[LabelRow], unsaved_changes: bool) -> ParsedLabels:
+    for row in rows:
+        if not (math.isfinite(row.start_s) and math.isfinite(row.end_s)):
             raise LabeltoolError(
-                f"the label {quoted(label.title)} in the track {quoted(label.track)} has a time that is not a number",
+                f"the label {quoted(row.label)} in the track {quoted(row.track or '')} has a time that is not a number",
                 file=path,
                 remedy="delete the label in Audacity",
             )
-        start_s, end_s = sorted((label.start_s, label.end_s))
-        bounds = bound_hz(label.low_hz), bound_hz(label.high_hz)
-        rows.append(LabelRow(None, start_s, end_s, label.title, *bounds, track=label.track or None))
     unsaved = Note(str(path), None, "contains unsaved changes: read as last saved in Audacity")
-    return parsed_labels(rows, [unsaved] if project.unsaved_changes else [])
+    return parsed_labels(rows, [unsaved] if unsaved_changes else [])

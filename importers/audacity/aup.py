@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labeltool.importers.audacity.aup3 import MAX_LABELS, Project, ProjectLabel, label_of
+from labeltool.importers.audacity.aup3 import MAX_LABELS, label_of
+from labeltool.importers.audacity.label_track import LabelRow
 from labeltool.importers.xml_file import read_xml
 
 
-def read_project(path: Path) -> Project:
+def read_project(path: Path) -> list[LabelRow]:
     """Read the labels of a project."""
-    labels: list[ProjectLabel] = []
+    labels: list[LabelRow] = []
     track = ""
 
     def begin(name: str, attributes: dict[str, str]) -> None:
@@ -23,4 +24,4 @@ def read_project(path: Path) -> Project:
                 raise ValueError(f"it has more than {MAX_LABELS} labels")
 
     read_xml(path, "Audacity project", "open it in Audacity and export its labels", begin)
-    return Project(tuple(labels), unsaved_changes=False)
+    return labels

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
+from labeltool.importers.audacity.label_track import LabelRow, bound_hz
 
 MAX_LABELS = 300_000
 """Of a project."""
@@ -37,28 +38,8 @@ _NUMBERS = {4: "<i", 5: "<B", 6: "<i", 7: "<q", 8: "<I", 9: "<fi", 10: "<di"}
 Value = str | int | float
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectLabel:
-    """A label of a project, unchanged; `low_hz`, `high_hz` are None where it has no frequencies."""
-
-    track: str
-    start_s: float
-    end_s: float
-    low_hz: float | None
-    high_hz: float | None
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """The labels of a project as last saved, and whether it contains unsaved changes."""
-
-    labels: tuple[ProjectLabel, ...]
-    unsaved_changes: bool
-
-
-def read_project(path: Path) -> Project:
-    """Read the labels of a project without changing anything in or beside it.
+def read_project(path: Path) -> tuple[list[LabelRow], bool]:
+    """Read a project's labels as last saved, and whether it contains unsaved changes; nothing in or beside it changes.
 
     Raises
     ------
@@ -67,7 +48,7 @@ def read_project(path: Path) -> Project:
     """
     dictionary, document, unsaved_changes = _blobs(path)
     try:
-        labels = tuple(islice(_labels(_elements(dictionary + document)), MAX_LABELS + 1))
+        labels = list(islice(_labels(_elements(dictionary + document)), MAX_LABELS + 1))
     except (struct.error, KeyError, ValueError, IndexError, OverflowError) as error:
         raise LabeltoolError(
             "is a damaged Audacity project: its content cannot be decoded",
@@ -76,7 +57,7 @@ def read_project(path: Path) -> Project:
         ) from error
     if len(labels) > MAX_LABELS:
         raise LabeltoolError(f"has more than {MAX_LABELS} labels", file=path)
-    return Project(labels, unsaved_changes)
+    return labels, unsaved_changes
 
 
 def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
@@ -174,7 +155,7 @@ def _elements(code: bytes) -> Iterator[_Element]:
         yield element
 
 
-def _labels(elements: Iterator[_Element]) -> Iterator[ProjectLabel]:
+def _labels(elements: Iterator[_Element]) -> Iterator[LabelRow]:
     track = ""
     for element in elements:
         attributes = element.attributes
@@ -184,19 +165,10 @@ def _labels(elements: Iterator[_Element]) -> Iterator[ProjectLabel]:
             yield label_of(track, attributes)
 
 
-def label_of(track: str, attributes: Mapping[str, Value]) -> ProjectLabel:
+def label_of(track: str, attributes: Mapping[str, Value]) -> LabelRow:
     """Return a label by its attributes in a project; raises a `KeyError` or `ValueError` where it has no times."""
     start_s = float(attributes["t"])
-    return ProjectLabel(
-        track=track,
-        start_s=start_s,
-        end_s=float(attributes.get("t1", start_s)),
-        low_hz=_frequency(attributes, "selLow"),
-        high_hz=_frequency(attributes, "selHigh"),
-        title=str(attributes.get("title", "")),
-    )
-
-
-def _frequency(attributes: Mapping[str, Value], name: str) -> float | None:
-    value = attributes.get(name)
-    return None if value is None else float(value)
+    start_s, end_s = sorted((start_s, float(attributes.get("t1", start_s))))
+    bounds_hz = (attributes.get(name) for name in ("selLow", "selHigh"))
+    low_hz, high_hz = (bound_hz(None if one is None else float(one)) for one in bounds_hz)
+    return LabelRow(None, start_s, end_s, str(attributes.get("title", "")), low_hz, high_hz, track=track or None)

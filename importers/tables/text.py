@@ -95,17 +95,12 @@ def read_table(path: Path, encoding: str | None = None, *, numbered: bool = Fals
     return _text(path, encoding, numbered)
 
 
-def header_of(text: str) -> list[str]:
-    """Return the names of the columns in the beginning of a text; empty where it has none.
+def _header_line(text: str) -> tuple[int, list[str]]:
+    """Return the number of the line of a header, from 0, and its names: the first that are labels, else the first.
 
     Lines that begin with # are comments, but for a last one that names known columns (AudioSet's). Titles of people may
     be above it.
     """
-    return _header_line(text)[1]
-
-
-def _header_line(text: str) -> tuple[int, list[str]]:
-    """Return the number of the line of a header, from 0, and its names: the first that are labels, else the first."""
     found: list[tuple[int, list[str]]] = []
     for number, line in enumerate(_LINE.findall(text[:100_000])):
         if not line.strip() or _SEPARATOR.fullmatch(line):
@@ -128,7 +123,7 @@ def fields_in(text: str) -> list[str]:
 
 def looks_like_labels(text: str) -> bool:
     """Return whether the beginning of a text is the header of a table with labels and the names or times of sounds."""
-    return are_labels(header_of(text))
+    return are_labels(_header_line(text)[1])
 
 
 def are_labels(columns: Iterable[str], *, needs_label: bool = False) -> bool:
@@ -269,7 +264,7 @@ def _is_header(line: str) -> bool:
     return (
         bool(line.strip())
         and not _SEPARATOR.fullmatch(line)
-        and (not line.lstrip().startswith("#") or bool(header_of(line)))
+        and (not line.lstrip().startswith("#") or bool(_header_line(line)[1]))
     )
 
 

@@ -17,10 +17,9 @@ from labeltool.active_learning import candidates, queue_order
 from labeltool.active_learning.candidates import Candidate, NetworkComparison
 from labeltool.active_learning.queue_order import ClipPredictions
 from labeltool.active_learning.result import SuggestResult
-from labeltool.audio.descriptors import hellinger_embeddings
+from labeltool.audio.descriptors import hellinger_embeddings, random_projection
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import draw_clips
-from labeltool.inference.embed import random_projection
 from labeltool.networks.heads import Head
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.card import read_card

@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from labeltool.annotation.people.overlap import clips_to_label_again
+from labeltool.annotation.people.overlap import FREE, clips_to_label_again
 from labeltool.records import StoredClip
 from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED, stored_clip
@@ -31,11 +31,6 @@ _ONE_AGAIN_OF = 3
 # Beside one who writes for long, clips are shown without a claim.
 _WAIT_S = 1.0
 
-_FREE = (
-    "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
-)
-
-
 _SKIPPED = """EXISTS (
     SELECT 1 FROM active_events k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
 )"""
@@ -45,27 +40,27 @@ _NOT_IN_QUEUE = "NOT EXISTS (SELECT 1 FROM queue p WHERE p.clip_id = c.id)"
 _BY_RANK = f"""
     SELECT {CLIP_COLUMNS} FROM queue q
     JOIN active_clips c ON c.id = q.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE q.is_unlabelled AND NOT {_SKIPPED} AND {_FREE}
+    WHERE q.is_unlabelled AND NOT {_SKIPPED} AND {FREE}
     ORDER BY q.rank LIMIT :limit
 """
 
 _BY_MARGIN = f"""
     SELECT {CLIP_COLUMNS} FROM suggestions g
     JOIN active_clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE g.is_unlabelled AND {_NOT_IN_QUEUE} AND NOT {_SKIPPED} AND {_FREE}
+    WHERE g.is_unlabelled AND {_NOT_IN_QUEUE} AND NOT {_SKIPPED} AND {FREE}
     ORDER BY g.margin LIMIT :limit
 """
 
 _SHUFFLED = f"""
     SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
     WHERE {UNLABELLED} AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
-      AND {_NOT_IN_QUEUE} AND NOT {_SKIPPED} AND {_FREE}
+      AND {_NOT_IN_QUEUE} AND NOT {_SKIPPED} AND {FREE}
     ORDER BY c.id * 2654435761 % 4294967296 LIMIT :limit
 """
 
 _SKIPPED_LAST = f"""
     SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE {UNLABELLED} AND {_SKIPPED} AND {_FREE}
+    WHERE {UNLABELLED} AND {_SKIPPED} AND {FREE}
     ORDER BY (
         SELECT MAX(k.id) FROM active_events k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
     ) LIMIT :limit
@@ -98,9 +93,7 @@ def next_clips(
         chosen += _spread(candidates, wanted) if statement in (_BY_MARGIN, _SHUFFLED) else candidates[:wanted]
     if not overlap:
         return chosen
-    again = clips_to_label_again(
-        store, count + len(exclude), annotator=annotator, share=overlap, is_free=_FREE, parameters=parameters
-    )
+    again = clips_to_label_again(store, count + len(exclude), annotator=annotator, share=overlap)
     return _mixed(chosen, [clip for clip in again if clip.id not in exclude], count)
 
 
@@ -138,7 +131,7 @@ def free_among(store: Store, clip_ids: Iterable[int], *, annotator: str) -> set[
     rows = store.connection.execute(
         f"""
         SELECT c.id FROM active_clips c
-        WHERE c.id IN (SELECT value FROM json_each(:ids)) AND {UNLABELLED} AND NOT {_SKIPPED} AND {_FREE}
+        WHERE c.id IN (SELECT value FROM json_each(:ids)) AND {UNLABELLED} AND NOT {_SKIPPED} AND {FREE}
         """,
         {"ids": json.dumps(list(clip_ids)), "annotator": annotator, "now_s": time.time()},
     )

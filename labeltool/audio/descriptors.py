@@ -57,14 +57,15 @@ def describe_embeddings(embeddings: Float32) -> Float32:
     """Summarise a clip's embeddings, `(windows, width)`: mean and maximum, projected to `(192,) float32`."""
     rows = hellinger(embeddings, 1.0)
     mean_and_max = np.concatenate([rows.mean(axis=0), rows.max(axis=0)])
-    return np.asarray(mean_and_max @ _projection(len(mean_and_max)))
+    return np.asarray(mean_and_max @ random_projection(len(mean_and_max), _DESCRIPTOR_WIDTH))
 
 
-@lru_cache(maxsize=1)
-def _projection(width: int) -> Float32:
-    """Return random directions that preserve distances (Johnson-Lindenstrauss), (width, 192)."""
-    drawn = np.random.default_rng(0).normal(0.0, 1.0 / np.sqrt(_DESCRIPTOR_WIDTH), (width, _DESCRIPTOR_WIDTH))
-    return drawn.astype(np.float32)
+@lru_cache(maxsize=2)
+def random_projection(width: int, to: int = 128) -> Float32:
+    """Return random directions that preserve distances (Johnson-Lindenstrauss), (width, to) float32, read-only."""
+    directions = np.random.default_rng(0).normal(0.0, 1.0 / np.sqrt(to), (width, to)).astype(np.float32)
+    directions.flags.writeable = False  # shared by every caller
+    return directions
 
 
 def standardise(features: Float32) -> Float32:

@@ -123,13 +123,7 @@ class LogMelFrontend(Frontend):
     def mel_filters(self) -> Float32:
         """Return the mel filters, `(n_mels, n_fft // 2 + 1) float32`: Slaney's per hertz, others of height one."""
         return mel_filters(
-            self.sample_rate_hz,
-            self.n_fft,
-            self.n_mels,
-            self.low_hz,
-            self.high_hz,
-            scale=self.mel_scale,
-            normalised=self.mel_scale == "slaney",
+            self.sample_rate_hz, self.n_fft, self.n_mels, self.low_hz, self.high_hz, scale=self.mel_scale
         )
 
     def compute_frames(self, pcm: Int16) -> Float32:

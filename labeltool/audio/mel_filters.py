@@ -35,11 +35,10 @@ def mel_filters(
     high_hz: float,
     *,
     scale: MelScale = "slaney",
-    normalised: bool = True,
 ) -> Float32:
     """Return triangular filters, `(n_mels, n_fft // 2 + 1) float32`, read-only.
 
-    Normalised, they are per hertz: each has unit area; otherwise each has a height of one.
+    Those of Slaney's scale are per hertz: each has unit area; others have a height of one.
     """
     to_mel, to_hertz = (_hertz_to_mel, _mel_to_hertz) if scale == "slaney" else (_hertz_to_htk, _htk_to_hertz)
     low, high = to_mel(np.array([low_hz, high_hz], dtype=np.float64))
@@ -53,7 +52,7 @@ def mel_filters(
     ramps = edges[:, None] - bins[None, :]
     rising, falling = -ramps[:-2] / widths[:-1, None], ramps[2:] / widths[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
-    heights = 2.0 / (edges[2:] - edges[:-2]) if normalised else np.ones(n_mels)
+    heights = 2.0 / (edges[2:] - edges[:-2]) if scale == "slaney" else np.ones(n_mels)
     filters = (triangles * heights[:, None]).astype(np.float32)
     filters.flags.writeable = False  # shared by every caller
     return filters

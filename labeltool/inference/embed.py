@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labeltool.audio.descriptors import random_projection
 from labeltool.inference import scoring
 from labeltool.inference.clip_features import ClipFeatures
 from labeltool.networks import build as networks
@@ -18,9 +19,6 @@ from labeltool.util.extras import has_tensorflow
 
 if TYPE_CHECKING:
     import keras
-
-PROJECTED_WIDTH = 128
-"""Networks have thousands of last features; a random projection onto this many preserves their distances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +106,3 @@ def _head_network(files: ModelFiles) -> tuple[scoring.Predictor, int]:
         return np.concatenate([head.hidden(codes), head.predict(codes)], axis=1)
 
     return both, len(head.kernels[-1])
-
-
-def random_projection(width: int) -> Float32:
-    """Return a Gaussian random projection that preserves distances (Johnson-Lindenstrauss), (width, 128) float32."""
-    scale = 1.0 / np.sqrt(PROJECTED_WIDTH)
-    return np.random.default_rng(0).normal(0.0, scale, (width, PROJECTED_WIDTH)).astype(np.float32)

@@ -14,8 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from labeltool.audio.descriptors import hellinger
-from labeltool.inference.embed import random_projection
+from labeltool.audio.descriptors import hellinger, random_projection
 from labeltool.inference.scan import Scan
 from labeltool.inference.window_scorers import MOMENTS
 from labeltool.type_aliases import Bools, Float32, Float64, Int64

@@ -99,14 +99,6 @@ def _without(connection: sqlite3.Connection, taken: Iterable[str]) -> list[str]:
     return sorted(left, key=lambda key: (key in others, LABEL_KEYS.index(key)))
 
 
-def free_keys(connection: sqlite3.Connection) -> list[str]:
-    """Return the keys that no label has, in the order in which new labels get them.
-
-    Those of labels that were renamed or retired come last: such a label returns with its key.
-    """
-    return _without(connection, _keys_in_use(connection).values())
-
-
 def look_order(look: tuple[str | None, str | None, str | None]) -> tuple[str, int, int, str, str]:
     """Return by what the looks of a label in two projects are ordered; the last counts in both.
 
@@ -205,7 +197,7 @@ def ensure_label(
     if like is not None:
         look = connection.execute("SELECT hotkey, colour FROM labels WHERE name = ?", (like,)).fetchone()
     else:
-        free = free_keys(connection)
+        free = _without(connection, _keys_in_use(connection).values())
         if known is not None and known["hotkey"] in free and key not in free:
             look = known["hotkey"], known["colour"]
         else:

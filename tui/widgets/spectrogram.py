@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count, pairwise
 from typing import ClassVar
 
@@ -230,7 +232,8 @@ class Spectrogram(TimeTrack):
 
     def _text_lines(self, width: int, height: int) -> list[Strip]:
         style = self.rich_style + self.get_component_rich_style("spectrogram--text")
-        lines = [piece for line in self._text for piece in _wrapped(line, max(8, width - 2 * GUTTER))]
+        wrap = partial(textwrap.wrap, width=max(8, width - 2 * GUTTER), break_on_hyphens=False)
+        lines = [piece for line in self._text for piece in wrap(line) or [""]]
         above = max(0, (height - len(lines)) // 2)
         blank = Strip.blank(width, self.rich_style)
         strips = [Strip([Segment(fit(" " * GUTTER + line, width), style)], width) for line in lines]
@@ -290,18 +293,3 @@ def _runs(keys: Levels) -> Iterator[tuple[int, int]]:
 def _row_of(hertz: float, sound: Picture, rows: int) -> int:
     band = float(np.interp(hertz, sound.band_hz, np.arange(len(sound.band_hz))))
     return rows - 1 - min(rows - 1, int((band + 0.5) / len(sound.band_hz) * rows))
-
-
-def _wrapped(line: str, width: int) -> list[str]:
-    """Wrap a line to pieces of at most `width` letters, at spaces if there are any."""
-    pieces: list[str] = [""]
-    for word in line.split(" "):
-        while len(word) > width:
-            pieces.append(word[:width])
-            word = word[width:]
-        joined = f"{pieces[-1]} {word}".strip()
-        if len(joined) > width:
-            pieces.append(word)
-        else:
-            pieces[-1] = joined
-    return pieces

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from textwrap import TextWrapper
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from labeltool.type_aliases import Float32
 
 _PLAIN = frozenset(range(0x20, 0x7F)) - set(b'"\\?')
 _LITERAL_LENGTH = 96
-_LINE_LENGTH = 110
+_LINES = TextWrapper(110, "    ", "    ", break_long_words=False, break_on_hyphens=False)
 _NAME_LENGTH = 40
 _LIKE_DIGEST = re.compile("[0-9A-F]{8}$")
 
@@ -73,14 +74,6 @@ def c_float(value: float) -> str:
 def c_array(declaration: str, values: Float32 | npt.NDArray[np.integer[Any]]) -> str:
     """Return the definition of an array, `declaration[n] = {...};`, as filled lines."""
     suffix = "U" if values.dtype.kind == "u" else ""
-    constants = (c_float(value) if values.dtype == np.float32 else f"{value}{suffix}" for value in values.tolist())
-    return f"{declaration}[{len(values)}] = {{\n{_filled(constants)}\n}};\n"
-
-
-def _filled(constants: Iterable[str]) -> str:
-    lines = ["   "]
-    for constant in constants:
-        if len(lines[-1]) + len(constant) + 2 > _LINE_LENGTH:
-            lines.append("   ")
-        lines[-1] += f" {constant},"
-    return "\n".join(lines)
+    is_float = values.dtype == np.float32
+    constants = (f"{c_float(value) if is_float else f'{value}{suffix}'}," for value in values.tolist())
+    return f"{declaration}[{len(values)}] = {{\n{_LINES.fill(' '.join(constants))}\n}};\n"

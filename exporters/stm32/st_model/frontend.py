@@ -16,7 +16,6 @@ import numpy as np
 
 from labeltool.audio.device.device_tables import without_zeros
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.audio.mel_filters import MelScale, mel_filters, periodic_hann
 from labeltool.exporters.stm32.codegen.st_mel_tables import without_spoilt_bin
 from labeltool.type_aliases import Float32, Int8, Int16
 
@@ -37,61 +36,19 @@ UNITS = {"db": "dB", "ln": "natural logarithms"}
 
 @dataclass(frozen=True, slots=True)
 class StFrontend:
-    """What the macros `CTRL_X_CUBE_AI_SPECTROGRAM_...` set in ST's applications.
+    """What ST's applications compute with the tables and the configuration of a frontend.
 
-    Attributes
-    ----------
-    n_fft, window_length
-        Samples: a frame of `window_length` samples lies in the middle of `n_fft` of them, the others are zero.
-    hop
-        Samples between frames; the first begins at sample 0.
-    columns
-        Frames of a patch.
-    spectrum
-        Whether the mels are sums of powers or of magnitudes.
-    in_place
-        Versions of ST's library without support for the hardware DSP (the STM32U5's) write the last bin of the spectrum
-        over the real part of bin `n_fft / 4` before they read it. Later ones (the STM32U3's) do not.
-    without_spoilt_bin
-        Whether the mel filters leave that bin out, as the tables of a package do.
+    A frame lies in the middle of the samples of its FFT, the others are zero, and the first begins at sample 0.
+    Versions of ST's library without support for the hardware DSP (the STM32U5's) write the last bin of the spectrum
+    over the real part of bin `n_fft / 4`, later ones (the STM32U3's) do not: the mel filters leave that bin out.
     """
 
-    sample_rate_hz: int
-    n_fft: int
-    window_length: int
-    hop: int
-    n_mels: int
-    columns: int
-    low_hz: float
-    high_hz: float
-    spectrum: Literal["power", "magnitude"] = "power"
-    logarithm: Logarithm = "db"
-    mel_scale: MelScale = "slaney"
-    normalised: bool = True
-    in_place: bool = True
-    without_spoilt_bin: bool = False
+    frontend: LogMelFrontend
 
     @property
     def patch_samples(self) -> int:
         """Samples of one buffer, which makes one patch; the next buffer begins where it ends."""
-        return (self.columns - 1) * self.hop + self.n_fft
-
-    def window(self) -> Float32:
-        """Return the periodic Hann window, `(window_length,) float32`."""
-        return periodic_hann(self.window_length).astype(np.float32)
-
-    def mel_filters(self) -> Float32:
-        """Return the mel filters, `(n_mels, n_fft // 2 + 1) float32`."""
-        filters = mel_filters(
-            self.sample_rate_hz,
-            self.n_fft,
-            self.n_mels,
-            self.low_hz,
-            self.high_hz,
-            scale=self.mel_scale,
-            normalised=self.normalised,
-        )
-        return without_spoilt_bin(filters) if self.without_spoilt_bin else filters
+        return (self.frontend.patch_frames - 1) * self.frontend.hop + self.frontend.n_fft
 
     def log_mels(self, buffers: Int16) -> Float32:
         """Compute log-mels.
@@ -102,33 +59,31 @@ class StFrontend:
 
         Returns
         -------
-        (patches, n_mels, columns) float32
+        (patches, n_mels, patch_frames) float32
             Decibels, or natural logarithms.
         """
-        framed = np.lib.stride_tricks.sliding_window_view(buffers, self.window_length, axis=1)
-        frames = framed[:, : self.columns * self.hop : self.hop][:, : self.columns]
-        padded = np.zeros((*frames.shape[:2], self.n_fft), np.float32)
-        left = (self.n_fft - self.window_length) // 2
-        padded[..., left : left + self.window_length] = frames * _FULL_SCALE * self.window()
+        own = self.frontend
+        framed = np.lib.stride_tricks.sliding_window_view(buffers, own.frame_samples, axis=1)
+        frames = framed[:, : own.patch_frames * own.hop : own.hop][:, : own.patch_frames]
+        padded = np.zeros((*frames.shape[:2], own.n_fft), np.float32)
+        left = (own.n_fft - own.frame_samples) // 2
+        padded[..., left : left + own.frame_samples] = frames * _FULL_SCALE * own.window()
         mels = self._mels(self._spectrum(padded))
         mels[mels <= 0] = _SMALLEST
-        if self.logarithm == "ln":
+        if logarithm_of(own) == "ln":
             return np.log(mels)
         return np.float32(10.0) * np.log10(mels)
 
     def _spectrum(self, frames: Float32) -> Float32:
         # NumPy before 2.0 computes this FFT in float64.
         bins = np.fft.rfft(frames).astype(np.complex64)
-        real = bins.real.copy()
-        if self.in_place:
-            last = real[..., -1]
-            real[..., self.n_fft // 4] = np.square(last) if self.spectrum == "power" else np.abs(last)
-        power = np.square(real) + np.square(bins.imag)
-        return np.sqrt(power) if self.spectrum == "magnitude" else power
+        power = np.square(bins.real) + np.square(bins.imag)
+        return np.sqrt(power) if self.frontend.spectrum == "magnitude" else power
 
     def _mels(self, spectrum: Float32) -> Float32:
-        mels = np.zeros((len(spectrum), self.n_mels, self.columns), np.float32)
-        coefficients, starts, lengths = without_zeros(self.mel_filters())
+        own = self.frontend
+        mels = np.zeros((len(spectrum), own.n_mels, own.patch_frames), np.float32)
+        coefficients, starts, lengths = without_zeros(without_spoilt_bin(own.mel_filters()))
         of_band = np.split(coefficients, np.cumsum(lengths)[:-1])
         for band, (start, values) in enumerate(zip(starts, of_band, strict=True)):
             for place, coefficient in enumerate(values, start):
@@ -143,25 +98,6 @@ def logarithm_of(frontend: LogMelFrontend) -> Logarithm:
     """
     natural = frontend.offset_db == 0 and math.isclose(frontend.scale_db, DECIBELS["ln"])
     return "ln" if natural and not frontend.centred else "db"
-
-
-def st_frontend(frontend: LogMelFrontend) -> StFrontend:
-    """Return what ST's applications compute with the tables and the configuration of a frontend."""
-    return StFrontend(
-        sample_rate_hz=frontend.sample_rate_hz,
-        n_fft=frontend.n_fft,
-        window_length=frontend.frame_samples,
-        hop=frontend.hop,
-        n_mels=frontend.n_mels,
-        columns=frontend.patch_frames,
-        low_hz=frontend.low_hz,
-        high_hz=frontend.high_hz,
-        spectrum=frontend.spectrum,
-        logarithm=logarithm_of(frontend),
-        mel_scale=frontend.mel_scale,
-        normalised=frontend.mel_scale == "slaney",
-        without_spoilt_bin=True,
-    )
 
 
 def buffers(pcm: Int16, patch_samples: int, step: int | None = None) -> Int16:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeltool.exporters.stm32.st_model.frontend import DECIBELS, StFrontend, buffers, quantise
+from labeltool.exporters.stm32.st_model.frontend import DECIBELS, StFrontend, buffers, logarithm_of, quantise
 from labeltool.networks.quantization import FloatOutputModel
 from labeltool.type_aliases import Bools, Float32, Int8, Int16
 
@@ -31,7 +31,7 @@ class StPatches:
 
 
 def codes(pcm: Int16, frontend: StFrontend, network: FloatOutputModel, step: int | None = None) -> Int8:
-    """Compute the network's inputs from samples, `(samples,)`: one patch a buffer, `(patches, n_mels, columns)`."""
+    """Compute the network's inputs from samples, `(samples,)`: one patch a buffer, `(patches, n_mels, frames)`."""
     cut = buffers(pcm, frontend.patch_samples, step)
     return quantise(frontend.log_mels(cut), network.input.scale, network.input.zero_point)
 
@@ -40,7 +40,7 @@ def st_patches(pcm: Int16, frontend: StFrontend, network: FloatOutputModel, step
     """Run the patches of a clip, `(samples,)`; `step` as in `buffers`."""
     given = codes(pcm, frontend, network, step)
     means = given.mean(axis=(1, 2), dtype=np.float32)
-    decibels = np.float32(network.input.scale * DECIBELS[frontend.logarithm])
+    decibels = np.float32(network.input.scale * DECIBELS[logarithm_of(frontend.frontend)])
     return StPatches(
         probabilities=network.predict(given),
         loudness_db=(means - np.float32(network.input.zero_point)) * decibels,

@@ -6,6 +6,7 @@ clone of ST's model zoo services, and built with the package's configuration and
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
@@ -17,7 +18,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
 from labeltool.exporters.stm32.st_applications.folder import CONFIG_HEADER, FOLDER
 from labeltool.exporters.stm32.st_model import patches
-from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers, st_frontend
+from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL
 from labeltool.exporters.stm32.verification.checks import Check, Package
 from labeltool.exporters.stm32.verification.tools import missing_tools, run_filter, run_tool
@@ -58,7 +59,7 @@ def check_st_sources(package: Package, sources: Path, clips: Sequence[Int16]) ->
     name = "ST's C on this machine: features within one step of the Python model"
     if missing := missing_tools("cc"):
         return Check(name, "not run", missing)
-    frontend = st_frontend(package.frontend)
+    frontend = StFrontend(package.frontend)
     network = FloatOutputModel((package.directory / "model" / ST_MODEL).read_bytes())
     try:
         with tempfile.TemporaryDirectory(prefix="labeltool-st-") as folder:
@@ -140,7 +141,7 @@ def _run(program: Path, pcm: Int16, frontend: StFrontend, network: FloatOutputMo
     if output is None:
         raise LabeltoolError("the program with ST's sources failed")
     codes = np.frombuffer(output, np.int8)
-    patch = frontend.n_mels * frontend.columns
-    if len(codes) != len(buffers(pcm, frontend.patch_samples)) * patch:
+    patch = (frontend.frontend.n_mels, frontend.frontend.patch_frames)
+    if len(codes) != len(buffers(pcm, frontend.patch_samples)) * math.prod(patch):
         raise LabeltoolError(f"the program with ST's sources wrote {len(codes):,} features")
-    return codes.reshape(-1, frontend.n_mels, frontend.columns)
+    return codes.reshape(-1, *patch)

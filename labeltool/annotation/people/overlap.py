@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from weakref import WeakKeyDictionary
 
 from labeltool.records import StoredClip, clip_key
@@ -39,16 +40,12 @@ def is_in_overlap(clip_key: str, share: float) -> bool:
     return int.from_bytes(hashlib.sha256(f"overlap {clip_key}".encode()).digest()[:8]) < share * 2**64
 
 
-def clips_to_label_again(
-    store: Store, count: int, *, annotator: str, share: float, is_free: str, parameters: dict[str, object]
-) -> list[StoredClip]:
-    """Return up to `count` clips that one other person labelled and this one is to label too.
+FREE = "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
+"""SQL that is true for a clip c that nobody else labels just now."""
 
-    Parameters
-    ----------
-    is_free
-        SQL that is true for a clip c that nobody else labels just now.
-    """
+
+def clips_to_label_again(store: Store, count: int, *, annotator: str, share: float) -> list[StoredClip]:
+    """Return up to `count` clips that one other person labelled and this one is to label too."""
     # What was hashed once stays known: while nothing is left to label again, every call passes all labelled clips.
     known = _KNOWN.setdefault(store, {}).setdefault(share, {})
 
@@ -60,9 +57,9 @@ def clips_to_label_again(
     store.connection.create_function("is_in_overlap", 4, is_chosen)
     rows = store.connection.execute(
         f"SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id "
-        f"WHERE c.is_labelled AND is_in_overlap(c.id, r.sha256, c.start_s, c.end_s) AND {_AWAITS_SECOND} AND {is_free} "
+        f"WHERE c.is_labelled AND is_in_overlap(c.id, r.sha256, c.start_s, c.end_s) AND {_AWAITS_SECOND} AND {FREE} "
         "ORDER BY c.id LIMIT :limit",
-        {**parameters, "annotator": annotator, "limit": count},
+        {"annotator": annotator, "limit": count, "now_s": time.time()},
     )
     return [stored_clip(store, row) for row in rows]
 

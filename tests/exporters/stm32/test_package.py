@@ -257,7 +257,7 @@ def test_the_same_patches_are_there_for_the_model_for_st(package: Path, modelled
     assert (inputs.dtype, inputs.shape, outputs.dtype, outputs.shape) == (np.int8, (3, 64, 50, 1), np.float32, (3, 3))
     network = FloatOutputModel((package / "model" / "model_st.tflite").read_bytes())
     assert np.array_equal(network.predict(inputs[..., 0]), outputs)
-    ours, st = LogMelFrontend(), frontend.st_frontend(LogMelFrontend())
+    ours, st = LogMelFrontend(), frontend.StFrontend(LogMelFrontend())
     with (package / "validation" / "val_clips.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     with modelled.open_store() as store:
