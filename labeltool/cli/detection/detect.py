@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,7 +179,7 @@ def _detect_and_show(
     whole: DetectResult | None = None
     for result in detect_in_parts(project, files, model, options):
         if whole is None:
-            whole = result
+            whole = replace(result, files=(), failed=())  # what was found need not stay until the end
             if result.mapped == 0:
                 narrate(f"no class of {result.model} is mapped to a label of the project: all of its classes are shown")
             elif result.unmapped:
