@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -84,15 +85,35 @@ def current_version(file: str) -> FileVersion | None:
         return None
 
 
+def _load_pyarrow() -> None:
+    """Load what reads and writes Parquet: a search of hours should not find out at its end that it cannot be.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is installed and does not load.
+    """
+    try:
+        import_module("pyarrow.parquet")
+        import_module("pandas")  # pyarrow itself loads it with the first table
+    except ImportError as error:
+        remedy = 'reinstall it, `pip install --force-reinstall "labeltool[parquet]"`, or remove it'
+        raise LabeltoolError(f"pyarrow cannot be loaded: {error}", remedy=remedy) from error
+
+
 class EventFiles:
     """The Parquet files of a folder; without one, or without pyarrow, there are none and none is written."""
 
     def __init__(self, folder: Path | None) -> None:
+        """Load pyarrow too, where there is a folder; `LabeltoolError` if it cannot be."""
         self._folder = folder if is_available() else None
         # The files of each place, and that of each digest: recorders of many sites have files of one name.
         self._of_place: dict[str, list[Path]] = {}
         self._of_digest: dict[str, Path] = {}
-        if self._folder is not None and self._folder.is_dir():
+        if self._folder is None:
+            return
+        _load_pyarrow()
+        if self._folder.is_dir():
             for path in self._folder.glob(f"*{SUFFIX}"):
                 parts = path.name.rsplit(".", 3)
                 if len(parts) == 4:

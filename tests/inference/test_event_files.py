@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,18 @@ def test_without_pyarrow_events_are_kept_in_the_project_alone(
     monkeypatch.setattr(event_files, "is_available", lambda: False)
     (found,) = detect(searching, recorded(tmp_path / "a.wav", 2.0))
     assert found.spans and found.parquet is None and not (searching.exports / "detect").exists()
+
+
+def test_a_pyarrow_that_does_not_load_is_reported_before_any_recording_is_searched(
+    searching: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scores(*_: Any) -> Any:
+        raise AssertionError("a recording is searched")
+
+    monkeypatch.setattr(PretrainedScorer, "scores", scores)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)  # importing it is an ImportError
+    with pytest.raises(LabeltoolError, match="pyarrow cannot be loaded"):
+        detect(searching, recorded(tmp_path / "a.wav", 2.0))
 
 
 def test_scores_that_are_mostly_zero_are_compressed_and_read_as_they_were(tmp_path: Path) -> None:
