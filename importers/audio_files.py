@@ -70,7 +70,7 @@ def read(
     if not found:
         raise LabeltoolError(
             "no sound file found" if paths else "no file or directory was given",
-            file=", ".join(map(str, paths)) or None,
+            file=", ".join(map(as_url, paths)) or None,
             remedy="give WAV, FLAC, Ogg or MP3 files, or a directory with some",
         )
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from helpers.command_line import labeltool_here
+from helpers.sftp_server import SftpServer, serving_sftp
 from helpers.sound_server import SoundServer, serving
 from labeltool import project as projects
 from labeltool.audio import file_versions, files
@@ -248,11 +249,14 @@ def test_a_server_that_fails_is_no_lost_file(tmp_path: Path, server: SoundServer
         assert relocation.store_found() == 0
 
 
+ODD_NAMES = ("50%20 of #2?.wav", "site #1/é.wav")
+
+
 @pytest.fixture
 def bucket(tmp_path: Path, server: SoundServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
     """An object store with the same sounds, below `s3://bucket/night/`; the server stands before it."""
     boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
+    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()  # of the server of another test
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -264,6 +268,8 @@ def bucket(tmp_path: Path, server: SoundServer, monkeypatch: pytest.MonkeyPatch)
     for path in server.folder.iterdir():
         client.put_object(Bucket="bucket", Key=f"night/{path.name}", Body=path.read_bytes())
     client.put_object(Bucket="bucket", Key="other/x.wav", Body=b"")
+    for key in ODD_NAMES:
+        client.put_object(Bucket="bucket", Key=f"odd/{key}", Body=(server.folder / "a.wav").read_bytes())
     client.close()
     with serving(server.folder, upstream=host) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
@@ -286,10 +292,73 @@ def test_a_folder_of_an_object_store_is_read_as_one_of_a_disk(
     assert bucket.faults >= 2
     needed = sum(path.stat().st_size for path in server.folder.glob("*.wav"))
     assert bucket.bytes_sent <= 1.2 * needed
-    with there.open_store() as store:
-        assert "s3://bucket/night/a.wav" in {one.path for one, _ in recordings.all_recordings(store)}
+    assert "s3://bucket/night/a.wav" in paths_of(there)
     refused = run(there, "import", "audio", "s3://bucket/night/missing.wav", check=1)
     assert "s3://bucket/night/missing.wav: no such file" in refused
+
+
+def paths_of(project: Project) -> set[str]:
+    with project.open_store() as store:
+        return {one.path for one, _ in recordings.all_recordings(store)}
+
+
+def test_names_in_a_store_may_have_any_letters(tmp_path: Path, bucket: SoundServer) -> None:
+    project = new_project(tmp_path / "project")
+    result = run(project, "import", "audio", "s3://bucket/odd/")
+    assert (result["recordings"], result["failed"]) == (len(ODD_NAMES), [])
+    assert paths_of(project) == {f"s3://bucket/odd/{name}" for name in ODD_NAMES}
+    assert len(features(project)) == len(ODD_NAMES)
+
+
+@pytest.fixture
+def sftp(tmp_path: Path, server: SoundServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpServer]:
+    """A server of the folder of sounds whose key is known, and some sounds of other names in it."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    for name in ODD_NAMES:
+        path = server.folder / "odd" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(server.folder / "a.wav", path)
+    with serving_sftp(home / ".ssh" / "id_rsa") as state:
+        state.write_known_hosts(home / ".ssh" / "known_hosts")
+        yield state
+
+
+def test_a_folder_of_an_sftp_server_is_read_as_one_of_a_disk(
+    tmp_path: Path, server: SoundServer, sftp: SftpServer
+) -> None:
+    here, there = new_project(tmp_path / "here"), new_project(tmp_path / "there")
+    for project, source in ((here, str(server.folder)), (there, f"{sftp.url}{server.folder}/")):
+        result = run(project, "import", "audio", source, "--clip-seconds", "2")
+        assert result["failed"] == []
+    assert {f"{sftp.url}{server.folder}/odd/{name}" for name in ODD_NAMES} <= paths_of(there)
+    assert len(paths_of(there)) == 6 + len(ODD_NAMES)
+    sftp.close_connections()
+    expected, found = features(here), features(there)
+    for key in expected:
+        np.testing.assert_array_equal(found[key], expected[key])
+
+
+@pytest.mark.parametrize(
+    ("known", "has_key", "reason"),
+    [
+        ("", True, "the key of its server is not known (connect with `ssh` once, and compare the key)"),
+        ("other", True, "its server has another key than before"),
+        ("it", False, "may not be read: there is no key of yours (docs/remote.md says where keys go)"),
+    ],
+)
+def test_an_sftp_server_of_another_key_and_one_without_a_key_of_ours_are_refused(
+    tmp_path: Path, server: SoundServer, sftp: SftpServer, known: str, has_key: bool, reason: str
+) -> None:
+    folder = tmp_path / "home" / ".ssh"
+    (folder / "known_hosts").unlink()
+    if known:
+        sftp.write_known_hosts(folder / "known_hosts", is_other=known == "other")
+    if not has_key:
+        (folder / "id_rsa").unlink()
+    refused = run(new_project(tmp_path / "project"), "import", "audio", f"{sftp.url}{server.folder}/a.wav", check=1)
+    assert reason in refused and "Traceback" not in refused
 
 
 def test_a_damaged_sound_is_decoded_once_and_a_call_decodes_a_few(

@@ -26,8 +26,10 @@ _MAX_SHOWN = 80
 
 
 def suffix_of(place: str | Path) -> str:
-    """Return the ending of a place's file name, in small letters; of a URL, without its query."""
-    return PurePosixPath(urlsplit(as_url(place)).path if is_url(place) else str(place)).suffix.lower()
+    """Return the ending of a place's file name, in small letters; of a web server's, without query and fragment."""
+    text = as_url(place) if is_url(place) else str(place)
+    # Names in a store may have `?` and `#`.
+    return PurePosixPath(urlsplit(text).path if text.startswith("http") and is_url(text) else text).suffix.lower()
 
 
 def are_urls(text: str, suffix: str) -> bool:

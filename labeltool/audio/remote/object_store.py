@@ -13,8 +13,15 @@ from labeltool.audio.remote.limits import limits
 from labeltool.audio.remote.reference import Reference
 from labeltool.errors import LabeltoolError
 
-# Names of errors of botocore, which is not imported here, that mean: nobody there, or nobody known.
-_UNREACHABLE = {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ConnectionRefusedError"}
+# Names of errors of botocore, aiohttp and paramiko, not imported here, that mean: nobody there, or nobody known.
+_UNREACHABLE = {
+    "ClientConnectorError",
+    "ConnectTimeoutError",
+    "ConnectionRefusedError",
+    "EndpointConnectionError",
+    "NoValidConnectionsError",
+    "gaierror",
+}
 _VERSIONS = ("ETag", "etag", "LastModified", "last_modified", "updated", "mtime")
 _NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "PermissionError", "AuthenticationException"}
 
@@ -30,7 +37,12 @@ class ObjectStore:
 
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
-        self._class = fsspec.get_filesystem_class(scheme)
+        if scheme == "sftp":
+            from labeltool.audio.remote.sftp import SftpFiles
+
+            self._class = SftpFiles
+        else:
+            self._class = fsspec.get_filesystem_class(scheme)
 
     def find(self, url: str, with_head: bool) -> tuple[Reference, bytes]:
         """Request size and version."""
@@ -72,6 +84,8 @@ class ObjectStore:
             return request(self._opened(url), self._path(url))
         except FileNotFoundError as error:
             raise LabeltoolError("no such file", file=url, remedy="check the URL") from error
+        except LabeltoolError as error:
+            raise LabeltoolError(error.reason, file=url, remedy=error.remedy) from error
         except Exception as error:  # each library has its own
             names = {type(one).__name__ for one in (error, error.__cause__, error.__context__) if one is not None}
             if names & _NO_CREDENTIALS:
@@ -80,6 +94,8 @@ class ObjectStore:
                     file=url,
                     remedy="docs/remote.md says where credentials go",
                 ) from error
+            if self._scheme == "sftp":
+                self._class.clear_instance_cache()  # the connection may be lost
             raise TryAgainError(type(error).__name__, is_unreachable=bool(names & _UNREACHABLE)) from error
 
     def _opened(self, url: str) -> Any:
@@ -94,7 +110,7 @@ class ObjectStore:
                 **conf.get("s3", {}).get("config_kwargs", {}),
             }
         elif self._scheme == "sftp":
-            own = {**self._class._get_kwargs_from_urls(url), "timeout": wait_s}
+            return self._class.of(url, wait_s)
         return self._class(**own)
 
 

@@ -37,6 +37,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.util.counted import listed
 from labeltool.util.files.no_links import refuse_links
 from labeltool.util.files.writable import why_not_writable
+from labeltool.util.urls import as_url
 
 if TYPE_CHECKING:
     from labeltool.inference.detection_records import DetectResult
@@ -142,7 +143,7 @@ def detect(
         wanted, all_files = recorded_since(project, wanted, since), len(wanted)
         narrate(f"{len(wanted)} of {all_files} files were recorded since {since:%Y-%m-%d %H:%M}")
     elif not wanted:
-        raise LabeltoolError("no sound file found", file=", ".join(map(str, files)))
+        raise LabeltoolError("no sound file found", file=", ".join(map(as_url, files)))
     options = {
         "threshold": thresholds.pop(None, None),
         "thresholds": thresholds,
