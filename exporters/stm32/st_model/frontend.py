@@ -9,7 +9,6 @@ about one code in a million, by one step (6 of 3,431,424 on 80 clips at two size
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -34,61 +33,48 @@ UNITS = {"db": "dB", "ln": "natural logarithms"}
 """Names of the units in texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class StFrontend:
-    """What ST's applications compute with the tables and the configuration of a frontend.
+def buffer_samples(frontend: LogMelFrontend) -> int:
+    """Return the samples of one buffer, which makes one patch; the next buffer begins where it ends."""
+    return (frontend.patch_frames - 1) * frontend.hop + frontend.n_fft
+
+
+def st_log_mels(buffers: Int16, frontend: LogMelFrontend) -> Float32:
+    """Compute log-mels as ST's applications do with the tables and the configuration of a frontend.
 
     A frame lies in the middle of the samples of its FFT, the others are zero, and the first begins at sample 0.
     Versions of ST's library without support for the hardware DSP (the STM32U5's) write the last bin of the spectrum
     over the real part of bin `n_fft / 4`, later ones (the STM32U3's) do not: the mel filters leave that bin out.
+
+    Parameters
+    ----------
+    buffers : (patches, buffer_samples) int16
+
+    Returns
+    -------
+    (patches, n_mels, patch_frames) float32
+        In the unit of `logarithm_of`.
     """
+    framed = np.lib.stride_tricks.sliding_window_view(buffers, frontend.frame_samples, axis=1)
+    frames = framed[:, : frontend.patch_frames * frontend.hop : frontend.hop][:, : frontend.patch_frames]
+    padded = np.zeros((*frames.shape[:2], frontend.n_fft), np.float32)
+    left = (frontend.n_fft - frontend.frame_samples) // 2
+    padded[..., left : left + frontend.frame_samples] = frames * _FULL_SCALE * frontend.window()
+    # NumPy before 2.0 computes this FFT in float64.
+    bins = np.fft.rfft(padded).astype(np.complex64)
+    power = np.square(bins.real) + np.square(bins.imag)
+    mels = _mels(np.sqrt(power) if frontend.spectrum == "magnitude" else power, frontend)
+    mels[mels <= 0] = _SMALLEST
+    return np.log(mels) if logarithm_of(frontend) == "ln" else np.float32(10.0) * np.log10(mels)
 
-    frontend: LogMelFrontend
 
-    @property
-    def patch_samples(self) -> int:
-        """Samples of one buffer, which makes one patch; the next buffer begins where it ends."""
-        return (self.frontend.patch_frames - 1) * self.frontend.hop + self.frontend.n_fft
-
-    def log_mels(self, buffers: Int16) -> Float32:
-        """Compute log-mels.
-
-        Parameters
-        ----------
-        buffers : (patches, patch_samples) int16
-
-        Returns
-        -------
-        (patches, n_mels, patch_frames) float32
-            Decibels, or natural logarithms.
-        """
-        own = self.frontend
-        framed = np.lib.stride_tricks.sliding_window_view(buffers, own.frame_samples, axis=1)
-        frames = framed[:, : own.patch_frames * own.hop : own.hop][:, : own.patch_frames]
-        padded = np.zeros((*frames.shape[:2], own.n_fft), np.float32)
-        left = (own.n_fft - own.frame_samples) // 2
-        padded[..., left : left + own.frame_samples] = frames * _FULL_SCALE * own.window()
-        mels = self._mels(self._spectrum(padded))
-        mels[mels <= 0] = _SMALLEST
-        if logarithm_of(own) == "ln":
-            return np.log(mels)
-        return np.float32(10.0) * np.log10(mels)
-
-    def _spectrum(self, frames: Float32) -> Float32:
-        # NumPy before 2.0 computes this FFT in float64.
-        bins = np.fft.rfft(frames).astype(np.complex64)
-        power = np.square(bins.real) + np.square(bins.imag)
-        return np.sqrt(power) if self.frontend.spectrum == "magnitude" else power
-
-    def _mels(self, spectrum: Float32) -> Float32:
-        own = self.frontend
-        mels = np.zeros((len(spectrum), own.n_mels, own.patch_frames), np.float32)
-        coefficients, starts, lengths = without_zeros(without_spoilt_bin(own.mel_filters()))
-        of_band = np.split(coefficients, np.cumsum(lengths)[:-1])
-        for band, (start, values) in enumerate(zip(starts, of_band, strict=True)):
-            for place, coefficient in enumerate(values, start):
-                mels[:, band] += coefficient * spectrum[..., place]
-        return mels
+def _mels(spectrum: Float32, frontend: LogMelFrontend) -> Float32:
+    mels = np.zeros((len(spectrum), frontend.n_mels, frontend.patch_frames), np.float32)
+    coefficients, starts, lengths = without_zeros(without_spoilt_bin(frontend.mel_filters()))
+    of_band = np.split(coefficients, np.cumsum(lengths)[:-1])
+    for band, (start, values) in enumerate(zip(starts, of_band, strict=True)):
+        for place, coefficient in enumerate(values, start):
+            mels[:, band] += coefficient * spectrum[..., place]
+    return mels
 
 
 def logarithm_of(frontend: LogMelFrontend) -> Logarithm:
@@ -100,8 +86,8 @@ def logarithm_of(frontend: LogMelFrontend) -> Logarithm:
     return "ln" if natural and not frontend.centred else "db"
 
 
-def buffers(pcm: Int16, patch_samples: int, step: int | None = None) -> Int16:
-    """Cut a clip into the buffers that an application would record, `(patches, patch_samples)`; at least one.
+def buffers(pcm: Int16, frontend: LogMelFrontend, step: int | None = None) -> Int16:
+    """Cut a clip into the buffers that an application would record, `(patches, buffer_samples)`; at least one.
 
     Parameters
     ----------
@@ -110,10 +96,11 @@ def buffers(pcm: Int16, patch_samples: int, step: int | None = None) -> Int16:
         Samples from one buffer to the next, where they overlap. None: they do not, and the clip ends within one that an
         application would fill with the sound that follows: zeros here, if at least half of it belongs to the clip.
     """
-    rest = len(pcm) % patch_samples
-    if len(pcm) < patch_samples or (step is None and 2 * rest >= patch_samples):
-        pcm = np.pad(pcm, (0, patch_samples - rest))
-    return np.lib.stride_tricks.sliding_window_view(pcm, patch_samples)[:: step or patch_samples]
+    size = buffer_samples(frontend)
+    rest = len(pcm) % size
+    if len(pcm) < size or (step is None and 2 * rest >= size):
+        pcm = np.pad(pcm, (0, size - rest))
+    return np.lib.stride_tricks.sliding_window_view(pcm, size)[:: step or size]
 
 
 def quantise(log_mels: Float32, scale: float, zero_point: int) -> Int8:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeltool.exporters.stm32.st_model.frontend import DECIBELS, StFrontend, buffers, logarithm_of, quantise
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.exporters.stm32.st_model.frontend import DECIBELS, buffers, logarithm_of, quantise, st_log_mels
 from labeltool.networks.quantization import FloatOutputModel
 from labeltool.type_aliases import Bools, Float32, Int8, Int16
 
@@ -30,17 +31,16 @@ class StPatches:
     empty: Bools
 
 
-def codes(pcm: Int16, frontend: StFrontend, network: FloatOutputModel, step: int | None = None) -> Int8:
+def codes(pcm: Int16, frontend: LogMelFrontend, network: FloatOutputModel, step: int | None = None) -> Int8:
     """Compute the network's inputs from samples, `(samples,)`: one patch a buffer, `(patches, n_mels, frames)`."""
-    cut = buffers(pcm, frontend.patch_samples, step)
-    return quantise(frontend.log_mels(cut), network.input.scale, network.input.zero_point)
+    return quantise(st_log_mels(buffers(pcm, frontend, step), frontend), network.input.scale, network.input.zero_point)
 
 
-def st_patches(pcm: Int16, frontend: StFrontend, network: FloatOutputModel, step: int | None = None) -> StPatches:
+def st_patches(pcm: Int16, frontend: LogMelFrontend, network: FloatOutputModel, step: int | None = None) -> StPatches:
     """Run the patches of a clip, `(samples,)`; `step` as in `buffers`."""
     given = codes(pcm, frontend, network, step)
     means = given.mean(axis=(1, 2), dtype=np.float32)
-    decibels = np.float32(network.input.scale * DECIBELS[logarithm_of(frontend.frontend)])
+    decibels = np.float32(network.input.scale * DECIBELS[logarithm_of(frontend)])
     return StPatches(
         probabilities=network.predict(given),
         loudness_db=(means - np.float32(network.input.zero_point)) * decibels,

@@ -18,7 +18,6 @@ from labeltool.audio.clip_samples import clip_pcm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
-from labeltool.exporters.stm32.st_model.frontend import StFrontend
 from labeltool.exporters.stm32.st_model.graph_edit import st_model
 from labeltool.exporters.stm32.st_model.patches import StPatches, st_patches
 from labeltool.exporters.stm32.verification.toolchain import Toolchain
@@ -148,7 +147,7 @@ def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
     frontend = require_log_mel(model.frontend)
     network = FloatOutputModel(st_model(model.int8, frontend))
     for path, step in (("st", frontend.patch_hop * frontend.hop), ("st_application", None)):
-        of_clips = [st_patches(pcm, StFrontend(frontend), network, step) for pcm in clips.pcm]
+        of_clips = [st_patches(pcm, frontend, network, step) for pcm in clips.pcm]
         score_clip = _unweighted if step is None else _by_clip_rule
         add(path, [score_clip(one, model.rule) for one in of_clips], [one.probabilities for one in of_clips])
     source.report("measuring, C", 0, len(log_mels))

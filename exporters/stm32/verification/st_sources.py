@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
 from labeltool.exporters.stm32.st_applications.folder import CONFIG_HEADER, FOLDER
 from labeltool.exporters.stm32.st_model import patches
-from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers
+from labeltool.exporters.stm32.st_model.frontend import buffers
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL
 from labeltool.exporters.stm32.verification.checks import Check, Package
 from labeltool.exporters.stm32.verification.tools import missing_tools, run_filter, run_tool
@@ -59,8 +60,7 @@ def check_st_sources(package: Package, sources: Path, clips: Sequence[Int16]) ->
     name = "ST's C on this machine: features within one step of the Python model"
     if missing := missing_tools("cc"):
         return Check(name, "not run", missing)
-    frontend = StFrontend(package.frontend)
-    network = FloatOutputModel((package.directory / "model" / ST_MODEL).read_bytes())
+    frontend, network = package.frontend, FloatOutputModel((package.directory / "model" / ST_MODEL).read_bytes())
     try:
         with tempfile.TemporaryDirectory(prefix="labeltool-st-") as folder:
             program = _build(package, sources, Path(folder))
@@ -133,15 +133,13 @@ def _find(sources: Path) -> Mapping[str, Path]:
     return {name: max(paths, key=shared) for name, paths in candidates.items() if paths}
 
 
-def _run(program: Path, pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> Int8:
-    inverse = float(np.float32(1.0) / np.float32(network.input.scale))
-    output = run_filter(
-        [program, str(network.input.zero_point), inverse.hex()], buffers(pcm, frontend.patch_samples).tobytes()
-    )
+def _run(program: Path, pcm: Int16, frontend: LogMelFrontend, network: FloatOutputModel) -> Int8:
+    inverse, cut = float(np.float32(1.0) / np.float32(network.input.scale)), buffers(pcm, frontend)
+    output = run_filter([program, str(network.input.zero_point), inverse.hex()], cut.tobytes())
     if output is None:
         raise LabeltoolError("the program with ST's sources failed")
     codes = np.frombuffer(output, np.int8)
-    patch = (frontend.frontend.n_mels, frontend.frontend.patch_frames)
-    if len(codes) != len(buffers(pcm, frontend.patch_samples)) * math.prod(patch):
+    patch = (frontend.n_mels, frontend.patch_frames)
+    if len(codes) != len(cut) * math.prod(patch):
         raise LabeltoolError(f"the program with ST's sources wrote {len(codes):,} features")
     return codes.reshape(-1, *patch)

@@ -19,7 +19,7 @@ from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.st_applications.applications import ST_VALIDATION
 from labeltool.exporters.stm32.st_model import patches as st_patches
-from labeltool.exporters.stm32.st_model.frontend import StFrontend
+from labeltool.exporters.stm32.st_model.frontend import buffer_samples
 from labeltool.records import LabelledClip
 from labeltool.type_aliases import Float32, Int8
 
@@ -95,12 +95,12 @@ def st_validation_set(source: Source, validation: ValidationSet, st_model: bytes
     from labeltool.networks.quantization import FloatOutputModel
 
     frontend = require_log_mel(source.model.frontend)
-    network, st = FloatOutputModel(st_model), StFrontend(frontend)
+    network = FloatOutputModel(st_model)
     inputs = []
     for labelled, first_frame in zip(validation.clips, validation.first_frames, strict=True):
         first = first_frame * frontend.hop
-        pcm = clip_pcm(labelled.clip, frontend)[first : first + st.patch_samples]
-        inputs.append(st_patches.codes(pcm, st, network)[0])
+        pcm = clip_pcm(labelled.clip, frontend)[first : first + buffer_samples(frontend)]
+        inputs.append(st_patches.codes(pcm, frontend, network)[0])
     codes = np.stack(inputs)
     return codes[..., None], network.predict(codes)
 

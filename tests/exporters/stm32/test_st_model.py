@@ -22,10 +22,11 @@ from labeltool.exporters.stm32.package import write_st_models
 from labeltool.exporters.stm32.st_model import onnx_qdq, patches
 from labeltool.exporters.stm32.st_model.frontend import (
     DECIBELS,
-    StFrontend,
+    buffer_samples,
     buffers,
     logarithm_of,
     quantise,
+    st_log_mels,
 )
 from labeltool.exporters.stm32.st_model.graph_edit import input_code_scale, mean_code_scale, st_model
 from labeltool.exporters.stm32.st_model.onnx_qdq import onnx_model
@@ -148,9 +149,8 @@ LOUD: dict[str, Any] = {
 @pytest.mark.parametrize("arch", ["miniresnet", "yamnet256"])
 def test_the_loudest_sounds_do_not_saturate_and_the_step_is_small(kind: str, arch: str) -> None:
     frontend, values = frontend_of(arch), input_code_scale(frontend_of(arch))
-    st = StFrontend(frontend)
-    pcm = np.clip(LOUD[kind](np.arange(st.patch_samples)) * 32768, -32768, 32767).astype(np.int16)
-    log_mels = st.log_mels(pcm[None])
+    pcm = np.clip(LOUD[kind](np.arange(buffer_samples(frontend))) * 32768, -32768, 32767).astype(np.int16)
+    log_mels = st_log_mels(pcm[None], frontend)
     for value, codes in ((log_mels.max(), values), (log_mels.mean(), mean_code_scale(frontend))):
         assert value <= codes.scale * (127 - codes.zero_point)
     assert 0.2 < values.scale < 0.4
@@ -185,13 +185,11 @@ def by_definition(frontend: LogMelFrontend, frame: Int16) -> np.ndarray:
     ],
 )
 def test_sts_frontend_is_its_definition(frontend: LogMelFrontend) -> None:
-    rng, st = np.random.default_rng(1), StFrontend(frontend)
-    pcm = (rng.normal(0, 1, st.patch_samples * 2 + 77) * 3000).astype(np.int16)
-    cut = buffers(pcm, st.patch_samples)
-    log_mels = st.log_mels(cut)
+    pcm = (np.random.default_rng(1).normal(0, 1, buffer_samples(frontend) * 2 + 77) * 3000).astype(np.int16)
+    log_mels = st_log_mels(buffers(pcm, frontend), frontend)
     assert log_mels.dtype == np.float32 and log_mels.shape == (2, frontend.n_mels, frontend.patch_frames)
     for patch, column in ((0, 0), (0, frontend.patch_frames - 1), (1, 3)):
-        start = patch * st.patch_samples + column * frontend.hop
+        start = patch * buffer_samples(frontend) + column * frontend.hop
         frame = pcm[start : start + frontend.frame_samples]
         np.testing.assert_allclose(log_mels[patch, :, column], by_definition(frontend, frame), atol=2e-4)
 
@@ -209,22 +207,23 @@ def test_natural_logarithms_reach_the_network_as_they_are() -> None:
 
 
 def test_only_the_floor_and_the_spoilt_bin_distinguish_sts_natural_logarithms() -> None:
-    st, rng = StFrontend(YAMNET_FRONTEND), np.random.default_rng(3)
-    assert st.patch_samples == 95 * 160 + 512 and logarithm_of(YAMNET_FRONTEND) == "ln"
-    pcm = (rng.normal(0, 1, st.patch_samples) * np.geomspace(0.5, 5000, st.patch_samples)).astype(np.int16)
-    theirs = st.log_mels(pcm[None])[0].T
+    size, rng = buffer_samples(YAMNET_FRONTEND), np.random.default_rng(3)
+    assert size == 95 * 160 + 512 and logarithm_of(YAMNET_FRONTEND) == "ln"
+    pcm = (rng.normal(0, 1, size) * np.geomspace(0.5, 5000, size)).astype(np.int16)
+    theirs = st_log_mels(pcm[None], YAMNET_FRONTEND)[0].T
     ours = YAMNET_FRONTEND.log_mel(pcm)[:96]
     bands = ~np.isin(np.arange(64), np.flatnonzero(YAMNET_FRONTEND.mel_filters()[:, 127:130].any(axis=1)))
     np.testing.assert_allclose(np.log(np.exp(theirs) + 1e-3)[:, bands], ours[:, bands], atol=2e-3)
-    found = patches.st_patches(pcm, st, FloatOutputModel(st_model(pooled_network("softmax"), YAMNET_FRONTEND)))
+    network = FloatOutputModel(st_model(pooled_network("softmax"), YAMNET_FRONTEND))
+    found = patches.st_patches(pcm, YAMNET_FRONTEND, network)
     np.testing.assert_allclose(found.loudness_db, theirs.clip(np.log(1e-3)).mean() * 10 / np.log(10), atol=0.5)
 
 
 def test_silence_is_the_smallest_float_and_the_lowest_code() -> None:
-    st = StFrontend(LogMelFrontend())
-    log_mels = st.log_mels(np.zeros((1, st.patch_samples), np.int16))
+    frontend = LogMelFrontend()
+    log_mels = st_log_mels(np.zeros((1, buffer_samples(frontend)), np.int16), frontend)
     assert (log_mels == np.float32(10) * np.log10(np.finfo(np.float32).tiny)).all()
-    values = input_code_scale(LogMelFrontend())
+    values = input_code_scale(frontend)
     assert (quantise(log_mels, values.scale, values.zero_point) == -128).all()
 
 
@@ -237,7 +236,7 @@ def test_codes_round_half_away_from_zero_and_saturate() -> None:
 def test_a_short_clip_is_padded_to_one_patch(converted: Callable[[str], bytes]) -> None:
     frontend = frontend_of("miniresnet")
     network = FloatOutputModel(st_model(converted("miniresnet"), frontend))
-    codes = patches.codes(np.full(9000, 500, np.int16), StFrontend(frontend), network)
+    codes = patches.codes(np.full(9000, 500, np.int16), frontend, network)
     assert codes.shape == (1, 64, 50) and (codes[0, :, -1] == -128).all()
 
 
@@ -313,15 +312,15 @@ def test_without_onnx_or_with_other_operators_there_is_no_file(
 
 def test_loudness_and_emptiness_are_those_of_the_input(converted: Callable[[str], bytes]) -> None:
     frontend = frontend_of("miniresnet")
-    network, st = FloatOutputModel(st_model(converted("miniresnet"), frontend)), StFrontend(frontend)
-    pcm = np.random.default_rng(2).normal(0, 2000, 3 * st.patch_samples + 5).astype(np.int16)
-    pcm[st.patch_samples : 2 * st.patch_samples] = 0
-    found = patches.st_patches(pcm, st, network)
+    network, size = FloatOutputModel(st_model(converted("miniresnet"), frontend)), buffer_samples(frontend)
+    pcm = np.random.default_rng(2).normal(0, 2000, 3 * size + 5).astype(np.int16)
+    pcm[size : 2 * size] = 0
+    found = patches.st_patches(pcm, frontend, network)
     assert found.empty.tolist() == [False, True, False]
     assert found.loudness_db[1] == pytest.approx(10 * np.log10(frontend.floor), abs=1e-4)
-    expected = st.log_mels(buffers(pcm, st.patch_samples))[[0, 2]].mean(axis=(1, 2))
+    expected = st_log_mels(buffers(pcm, frontend), frontend)[[0, 2]].mean(axis=(1, 2))
     np.testing.assert_allclose(found.loudness_db[[0, 2]], expected, atol=0.05)
-    np.testing.assert_array_equal(found.probabilities, network.predict(patches.codes(pcm, st, network)))
+    np.testing.assert_array_equal(found.probabilities, network.predict(patches.codes(pcm, frontend, network)))
 
 
 def test_the_package_has_the_file_and_its_accuracy(package: Path) -> None:
