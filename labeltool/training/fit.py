@@ -28,7 +28,6 @@ from labeltool.training.augmentation.samplers import Augmentation, PatchSampler,
 from labeltool.training.augmentation.waveform import WaveformSampler
 from labeltool.training.expected_temperature import expected_temperature
 from labeltool.training.loop import Clock, Deadline, OnProgress, Schedule, TrainingProgress, run_schedule
-from labeltool.training.splits import hold_out, label_sets
 from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled.distillation import DistillationTargets
 from labeltool.training.unlabelled.pool import Pool, draw_weights
@@ -153,8 +152,6 @@ class FitResult:
         How its patches are pooled to a clip, calibrated on the validation clips.
     stream_rule
         How they become events in a stream, the thresholds chosen on the validation clips.
-    validation
-        Indices of the validation clips; empty when there were too few to spare any.
     seconds
         Wall-clock time.
     """
@@ -162,7 +159,6 @@ class FitResult:
     model: keras.Model
     rule: postprocessing.ClipRule
     stream_rule: StreamRule
-    validation: Int64
     history: tuple[TrainingProgress, ...]
     patches: int
     seconds: float
@@ -171,10 +167,10 @@ class FitResult:
 def fit(
     start: InitialNetwork,
     data: TrainingData,
-    settings: TrainingSettings | None = None,
+    settings: TrainingSettings,
     *,
+    validation: Int64,
     pool: Pool | None = None,
-    validation: Int64 | None = None,
     on_progress: OnProgress | None = None,
     clock: Clock = time.monotonic,
 ) -> FitResult:
@@ -183,7 +179,7 @@ def fit(
     Parameters
     ----------
     validation : (validation clips,) int64
-        Indices of the clips to validate on; default: `split_validation`.
+        Indices of the clips to validate on; there may be none.
     clock
         Seconds, by which the budget is counted.
 
@@ -192,11 +188,9 @@ def fit(
     LabeltoolError
         When fewer than two labels have clips to train on, or the given validation clips split a group.
     """
-    settings = settings or TrainingSettings()
     started_s = clock()
-    held_out = split_validation(data.present, data.groups, settings) if validation is None else validation
-    train = data.only(np.setdiff1d(np.arange(len(data)), held_out))
-    check = data.only(held_out)
+    train = data.only(np.setdiff1d(np.arange(len(data)), validation))
+    check = data.only(validation)
     _refuse_split_groups(train, check)
     _refuse_single_label(train)
     _seed(settings.seed)
@@ -215,18 +209,7 @@ def fit(
     steps = run_schedule(model, sampler, schedule, _deadline(started_s, check, settings, clock), report, clock=clock)
     rule, stream_rule = _choose_rules(partial(predict, model), check, settings, expected)
     patches, seconds = steps * settings.batch, clock() - started_s
-    return FitResult(model, rule, stream_rule, held_out, tuple(history), patches, seconds)
-
-
-def split_validation(present: Float32, groups: Sequence[str], settings: TrainingSettings) -> Int64:
-    """Choose validation clips as `hold_out` does; clips without a label count as a label of their own.
-
-    Returns
-    -------
-    (validation clips,) int64, ascending
-    """
-    held_out = hold_out(groups, label_sets(present), share=settings.validation_share, seed=settings.seed)
-    return np.array(held_out, dtype=np.int64)
+    return FitResult(model, rule, stream_rule, tuple(history), patches, seconds)
 
 
 def _seed(seed: int) -> None:

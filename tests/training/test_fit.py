@@ -22,7 +22,9 @@ from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.augmentation.samplers import SampledClips
 from labeltool.training.augmentation.waveform import WaveformSampler
 from labeltool.training.loop import TrainingProgress
+from labeltool.training.splits import hold_out, label_sets
 from labeltool.training.training_data import TrainingData
+from labeltool.type_aliases import Int64
 
 MINIRESNET = fit.InitialNetwork("miniresnet")
 START = fit.InitialNetwork(TINY.name)
@@ -30,18 +32,29 @@ START = fit.InitialNetwork(TINY.name)
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
+def held_out(data: TrainingData, settings: fit.TrainingSettings) -> Int64:
+    """Choose the share of some clips that settings keep for validation."""
+    share, seed = settings.validation_share, settings.seed
+    return np.array(hold_out(data.groups, label_sets(data.present), share=share, seed=seed), np.int64)
+
+
+def trained(
+    start: fit.InitialNetwork, data: TrainingData, settings: fit.TrainingSettings, **more: Any
+) -> fit.FitResult:
+    """Train on some clips but for those that validate."""
+    return fit.fit(start, data, settings, validation=held_out(data, settings), **more)
+
+
 def test_it_learns_and_measures_how_well_on_groups_it_has_not_seen() -> None:
     log_mels, targets, groups = clips()
     reports: list[TrainingProgress] = []
     settings = replace(QUICK, most_patches=2560, least_patches=2560, validation_share=0.3)
-    fitted = fit.fit(MINIRESNET, training_data(log_mels, targets, groups), settings, on_progress=reports.append)
-    held = {groups[i] for i in fitted.validation}
-    assert held and not held & {groups[i] for i in range(len(groups)) if i not in fitted.validation}
-    assert {targets[i].argmax() for i in fitted.validation} == {0, 1, 2}
+    data = training_data(log_mels, targets, groups)
+    fitted, validation = trained(MINIRESNET, data, settings, on_progress=reports.append), held_out(data, settings)
+    assert {targets[i].argmax() for i in validation} == {0, 1, 2}
     score = partial(predict.predict, fitted.model)
-    held_out = [log_mels[place] for place in fitted.validation]
-    scores, _ = predict.clip_probabilities(score, FRONTEND, held_out, fitted.rule)
-    assert (scores.argmax(axis=1) == targets[fitted.validation].argmax(axis=1)).mean() >= 0.8
+    scores, _ = predict.clip_probabilities(score, FRONTEND, [log_mels[i] for i in validation], fitted.rule)
+    assert (scores.argmax(axis=1) == targets[validation].argmax(axis=1)).mean() >= 0.8
     others, truth, _ = clips(seed=9)
     scores, by_clip = predict.clip_probabilities(score, FRONTEND, others, fitted.rule)
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() >= 0.9
@@ -81,7 +94,7 @@ def test_same_seed_same_numbers_another_seed_others() -> None:
 
     def scores(seed: int) -> np.ndarray:
         settings = replace(QUICK, most_patches=96, least_patches=96, seed=seed)
-        fitted = fit.fit(MINIRESNET, training_data(log_mels, targets, groups), settings)
+        fitted = trained(MINIRESNET, training_data(log_mels, targets, groups), settings)
         return predict.predict(fitted.model, patches)
 
     first = scores(4)
@@ -102,10 +115,10 @@ def test_batches_are_drawn_in_another_thread_and_are_those_drawn_when_needed(mon
         return (draw(n) for n in sizes)
 
     monkeypatch.setattr(LogMelSampler, "batch", batch)
-    ahead = fit.fit(START, training_data(log_mels, targets, groups), settings).model.get_weights()
+    ahead = trained(START, training_data(log_mels, targets, groups), settings).model.get_weights()
     assert len(threads) == 1 and threading.get_ident() not in threads
     monkeypatch.setattr(loop, "map_in_threads", draw_when_needed)
-    when_needed = fit.fit(START, training_data(log_mels, targets, groups), settings).model.get_weights()
+    when_needed = trained(START, training_data(log_mels, targets, groups), settings).model.get_weights()
     assert threading.get_ident() in threads
     for one, other in zip(ahead, when_needed, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -114,12 +127,12 @@ def test_batches_are_drawn_in_another_thread_and_are_those_drawn_when_needed(mon
 def test_a_warm_start_continues_from_a_network_and_leaves_it_unchanged() -> None:
     log_mels, targets, groups = clips(labels=2)
     settings = replace(QUICK, most_patches=1600, least_patches=1600)
-    cold = fit.fit(START, training_data(log_mels, targets, groups, ["high", "low"]), settings)
+    cold = trained(START, training_data(log_mels, targets, groups, ["high", "low"]), settings)
     kept = cold.model.get_weights()
     more, wider, all_groups = clips(seed=3)
     widened = networks.widen_head(cold.model, ["high", "low"], NAMES)
     before = widened.get_weights()
-    warm = fit.fit(
+    warm = trained(
         fit.InitialNetwork(TINY.name, widened),
         training_data(more, wider, all_groups),
         replace(settings, warm_share=0.6),
@@ -135,15 +148,14 @@ def test_a_warm_start_continues_from_a_network_and_leaves_it_unchanged() -> None
 def test_two_clips_are_enough_and_one_label_is_not() -> None:
     log_mels, targets, groups = clips(per_label=1, labels=2)
 
-    def trained(n: int) -> fit.FitResult:
-        return fit.fit(START, training_data(log_mels[:n], targets[:n], groups[:n], ["a", "b"]), QUICK)
+    def of_first(n: int) -> fit.FitResult:
+        return trained(START, training_data(log_mels[:n], targets[:n], groups[:n], ["a", "b"]), QUICK)
 
-    fitted = trained(2)
-    assert len(fitted.validation) == 0 and 0.2 < fitted.rule.temperature <= 1.0
+    assert 0.2 < of_first(2).rule.temperature <= 1.0
     with pytest.raises(LabeltoolError, match="at least two labels, and only 'a'"):
-        trained(1)
+        of_first(1)
     with pytest.raises(LabeltoolError, match="none has any"):
-        trained(0)
+        of_first(0)
 
 
 def test_a_given_validation_that_splits_a_group_is_refused() -> None:
@@ -166,22 +178,10 @@ def budgeted(clock: ClockOfDraws, sounds: tuple[list[np.ndarray], np.ndarray, li
     """Train for 6 seconds of a clock; return the steps taken, those last announced, and the seconds."""
     log_mels, targets, groups = sounds
     settings = replace(QUICK, most_patches=400_000, least_patches=400_000, budget_s=6.0, validation_share=0.3)
-    fitted = fit.fit(START, training_data(log_mels, targets, groups), settings, clock=clock)
+    fitted = trained(START, training_data(log_mels, targets, groups), settings, clock=clock)
     last = fitted.history[-1]
-    assert len(fitted.validation) == 6 and last.step * settings.batch == fitted.patches
+    assert last.step * settings.batch == fitted.patches
     return last.step, last.steps, fitted.seconds
-
-
-def test_validation_keeps_groups_whole_and_leaves_every_label_something_to_learn_from() -> None:
-    targets = np.repeat(np.eye(3, dtype=np.float32), [40, 6, 2], axis=0)
-    groups = [f"a{i // 4}" for i in range(40)] + [f"b{i}" for i in range(6)] + ["c", "c"]
-    for seed in range(20):
-        held = fit.split_validation(targets, groups, replace(QUICK, seed=seed, validation_share=0.2))
-        named = {groups[i] for i in held}
-        assert all((groups[i] in named) == (i in held) for i in range(len(groups)))
-        assert "c" not in named
-        assert sum(group.startswith("a") for group in named) == 2
-        assert sum(group.startswith("b") for group in named) == 1
 
 
 def test_calibration_finds_the_temperature_that_was_there() -> None:

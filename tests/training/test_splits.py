@@ -32,6 +32,14 @@ def test_about_the_share_is_held_out_of_every_label() -> None:
     assert held_out != splits.hold_out(groups, labels, share=0.2, seed=1)
 
 
+def test_a_label_of_few_groups_gives_one_and_a_label_of_one_group_none() -> None:
+    labels = ["a"] * 40 + ["b"] * 6 + ["c"] * 2
+    groups = [f"a{i // 4}" for i in range(40)] + [f"b{i}" for i in range(6)] + ["c", "c"]
+    for seed in range(20):
+        named = {groups[i] for i in splits.hold_out(groups, labels, share=0.2, seed=seed)}
+        assert sorted(group[0] for group in named) == ["a", "a", "b"]
+
+
 @given(items=ITEMS, required=st.sets(st.integers(0, 12).map(str)), allowed=st.sets(st.integers(0, 12).map(str)))
 def test_required_groups_are_held_out_and_only_allowed_ones_beside_them(
     items: list[tuple[str, str]], required: set[str], allowed: set[str]

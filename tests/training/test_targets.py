@@ -12,8 +12,8 @@ import pytest
 from helpers.tones import A, P, U
 from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.training import fit
 from labeltool.training.targets import TrainingSet, build_training_set, target_arrays
+from labeltool.training.warm_start import choose_validation
 
 
 def labelled(number: int, none_of_these: bool = False, **verdicts: Value) -> LabelledClip:
@@ -118,7 +118,7 @@ def test_many_labels_of_few_clips_and_one_of_a_single_group_spare_what_they_can(
     # Six clips of one label in one group.
     many = [*many[:200], *(replace(one, clip=replace(one.clip, group="one")) for one in many[200:])]
     found = build_training_set(many)
-    validation = fit.split_validation(found.present, found.groups, fit.TrainingSettings())
+    validation = choose_validation(found, None, share=0.1, seed=0)
     assert 15 <= len(validation) <= 25 and validation.max() < 200
     left = np.delete(found.present, validation, axis=0).sum(axis=0)
     assert left.min() >= 3 and found.present.shape == (206, 51)
