@@ -18,10 +18,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import MAX_LABEL_CHARACTERS, label_name
 from labeltool.store.database import Store
 from labeltool.store.groups import MAX_NAME_CHARACTERS
-from labeltool.store.labels import LABEL_ORDER
+from labeltool.store.labels import LABEL_ORDER, checked_name
 from labeltool.util.urls import checked_url, is_url
 
 VERSION = 2
@@ -50,7 +49,7 @@ class _Line(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
 
         Raises
         ------
-        ValueError
+        ValueError, LabeltoolError
             With what is wrong.
         """
 
@@ -73,7 +72,7 @@ class LabelLine(_Line, frozen=True, tag="label"):
 
     def check(self) -> None:
         """Check the name and the times."""
-        _check_label(self.name)
+        checked_name(self.name)
         for time in (self.created_at, self.retired_at, self.look_set_at):
             if time is not None:
                 _check_time(time)
@@ -120,10 +119,7 @@ class RecordingLine(_Line, frozen=True, tag="recording"):
     def check(self) -> None:
         """Check the path, the duration and the time."""
         if is_url(self.path):
-            try:
-                checked_url(self.path)
-            except LabeltoolError as error:
-                raise ValueError(error.reason) from error
+            checked_url(self.path)
         # Longer names are no file's, and every look for one would fail.
         elif "\0" in self.path or any(len(part.encode()) > 255 for part in self.path.split("/")):
             raise ValueError("no path of a file")
@@ -222,7 +218,7 @@ class RowLine(_Line, frozen=True, tag="row"):
             raise ValueError("refers to a later row")
         for label in (self.label, self.new_label):
             if label is not None:
-                _check_label(label)
+                checked_name(label)
         _check_time(self.created_at)
 
 
@@ -234,13 +230,6 @@ _DECODER = msgspec.json.Decoder(Line)
 
 def _check_time(text: str) -> None:
     datetime.fromisoformat(text)
-
-
-def _check_label(name: str) -> None:
-    if not label_name(name):
-        raise ValueError("a label needs a name")
-    if len(name) > MAX_LABEL_CHARACTERS:
-        raise ValueError(f"a label has at most {MAX_LABEL_CHARACTERS} characters")
 
 
 class _AnyHeader(Struct):
@@ -379,6 +368,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes, name: str, number:
         if isinstance(line, _Line):
             line.check()
         return line
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        reason = str(error)[:_MAX_REASON] or "is nested too deep"
+    except (msgspec.DecodeError, LabeltoolError, ValueError, RecursionError) as error:
+        reason = error.reason if isinstance(error, LabeltoolError) else str(error)
+        reason = reason[:_MAX_REASON] or "is nested too deep"
         return LabeltoolError(f"is no line of a journal: {reason}", file=name, line=number)
