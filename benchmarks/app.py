@@ -37,7 +37,7 @@ import soundfile
 from labeltool import project as projects
 from labeltool.importers.audio_files import read
 from labeltool.project import Project
-from labeltool.records import Recording, Suggestion
+from labeltool.records import Recording
 from labeltool.store import Store, labels, models, queue
 from labeltool.store import clips as store_clips
 from labeltool.store.importing import import_records
@@ -123,20 +123,11 @@ def suggest(store: Store, order: Sequence[int], names: Sequence[str]) -> None:
     card = json.dumps({"architecture": "none", "labels": names})
     model = models.NewModel("none", card, labels_seen=10, clip_accuracy=0.9, int8_clip_accuracy=0.9)
     model_id = models.add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
-    probabilities = np.random.default_rng(1).random(len(order)).tolist()
-    models.replace_suggestions(
-        store,
-        (
-            Suggestion(clip_id, model_id, _probabilities(clip_id, first, names))
-            for clip_id, first in zip(order, probabilities, strict=True)
-        ),
-    )
+    first, top = np.random.default_rng(1).random(len(order)).astype(np.float32), np.array(order) % len(names)
+    others = (1 - first) / (len(names) - 1)
+    scores = np.where(np.arange(len(names)) == top[:, None], first[:, None], others[:, None])
+    models.replace_by_scores(store, model_id, models.Outputs(tuple(names)), order, scores)
     queue.replace(store, order)
-
-
-def _probabilities(clip_id: int, first: float, names: Sequence[str]) -> dict[str, float]:
-    top = names[clip_id % len(names)]
-    return {label: first if label == top else (1 - first) / (len(names) - 1) for label in names}
 
 
 class Screen:

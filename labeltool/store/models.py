@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import sqlite3
@@ -270,31 +269,21 @@ def suggestion_from_scores(clip_id: int, model_id: int, outputs: Outputs, scores
     return Suggestion(clip_id, model_id, probabilities, background, outputs.independent)
 
 
-def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None:
-    """Replace all suggestions by those of one model.
+def replace_by_scores(store: Store, model_id: int, outputs: Outputs, clip_ids: Sequence[int], scores: Float32) -> None:
+    """Replace all suggestions by a model's scores of clips, (clips, outputs).
 
     Those of earlier models are deleted: they can be computed again. Detections in long recordings stay
     (`detections.replacing`). A million take a while to write: short transactions let a person who is labelling write
     between them, and until the end the last clips have their earlier ones.
     """
-    ordered = sorted(suggestions, key=lambda one: one.clip_id)
-    _replace(store, [one.clip_id for one in ordered], ordered)
-
-
-def replace_by_scores(store: Store, model_id: int, outputs: Outputs, clip_ids: Sequence[int], scores: Float32) -> None:
-    """Replace all suggestions by a model's scores of clips, (clips, outputs); as `replace_suggestions`."""
-    order = array("q", sorted(range(len(clip_ids)), key=clip_ids.__getitem__))
-    made = (suggestion_from_scores(clip_ids[one], model_id, outputs, scores[one].tolist()) for one in order)
-    _replace(store, array("q", (clip_ids[one] for one in order)), made)
-
-
-def _replace(store: Store, clip_ids: Sequence[int], suggestions: Iterable[Suggestion]) -> None:
-    rest, replaced_to = iter(suggestions), 0
-    for first in range(0, len(clip_ids) or 1, _ROWS_PER_TRANSACTION):
+    order, replaced_to = array("q", sorted(range(len(clip_ids)), key=clip_ids.__getitem__)), 0
+    for first in range(0, len(order) or 1, _ROWS_PER_TRANSACTION):
         if first:
             time.sleep(_PAUSE_S)
-        rows = [_suggestion_row(one) for one in itertools.islice(rest, _ROWS_PER_TRANSACTION)]
-        to = clip_ids[first + len(rows) - 1] if first + len(rows) < len(clip_ids) else LARGEST_ID
+        places = order[first : first + _ROWS_PER_TRANSACTION]
+        made = (suggestion_from_scores(clip_ids[one], model_id, outputs, scores[one].tolist()) for one in places)
+        rows = [_suggestion_row(one) for one in made]
+        to = clip_ids[places[-1]] if first + len(places) < len(order) else LARGEST_ID
         with store.transaction() as connection:
             connection.execute(
                 "DELETE FROM suggestions WHERE clip_id > ? AND clip_id <= ? "

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from helpers.store import add_model_row, current, fill
+from helpers.store import add_model_row, current, fill, replace_suggestions
 from labeltool.annotation import annotation_table, auto_accept, speed
 from labeltool.annotation.auto_accept import error_interval, sample_size
 from labeltool.records import Clip, Recording, Suggestion
@@ -18,7 +18,7 @@ from labeltool.store.importing import import_records
 def predict(store: Store, **probabilities: float) -> str:
     """Let a model predict `dog` for the clips, in their order; return its uid."""
     model_id = add_model_row(store)
-    models.replace_suggestions(
+    replace_suggestions(
         store,
         [
             Suggestion(clip.id, model_id, {"dog": probability, "cat": 1 - probability})
@@ -110,7 +110,7 @@ def test_ten_thousand_clips_are_one_action_and_one_undo(store: Store) -> None:
     spans = [Clip(recording.sha256, float(start), start + 1.0) for start in range(10_000)]
     import_records(store, [recording, *spans], kind="audio", source="made up")
     model_id = add_model_row(store)
-    models.replace_suggestions(store, [Suggestion(place, model_id, {"dog": 0.99}) for place in range(1, 10_001)])
+    replace_suggestions(store, [Suggestion(place, model_id, {"dog": 0.99}) for place in range(1, 10_001)])
     found = auto_accept.all_candidates(store, "dog", max_error=0.05, annotator="ann")
     assert [(one.threshold, len(one.model_uids), one.sample_size) for one in found] == [(0.99, 10_000, 59)]
     rows = auto_accept.accept(store, found[0], annotator="ann")

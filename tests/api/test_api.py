@@ -16,14 +16,13 @@ import soundfile
 
 import labeltool
 from helpers.command_line import labeltool_here, labeltool_json
-from helpers.store import add_model_row, fill
+from helpers.store import add_model_row, fill, replace_suggestions
 from helpers.tones import tone_writer
 from helpers.waits import until
 from labeltool.annotation import annotation_table, tables
 from labeltool.audio import files
 from labeltool.project import Project
 from labeltool.records import Suggestion
-from labeltool.store import models
 
 HEAVY = "{'pandas', 'tensorflow', 'keras', 'librosa', 'sklearn', 'soundfile', 'sqlite_utils'} & set(sys.modules)"
 
@@ -59,7 +58,7 @@ def test_tables_have_their_documented_columns_and_types_also_when_empty(project:
             with project.open_store() as store:
                 fill(store, "a", "b")
                 model = add_model_row(store)
-                models.replace_suggestions(store, [Suggestion(2, model, {"dog": 0.7, "cat": 0.25})])
+                replace_suggestions(store, [Suggestion(2, model, {"dog": 0.7, "cat": 0.25})])
             p.annotate(1, "dog")
         for method, dtypes in documented:
             table = method()

@@ -10,11 +10,11 @@ import pytest
 
 from helpers.command_line import labeltool_json
 from helpers.pretrained import onnx, onnx_weights, rising
-from helpers.store import add_model_row, fill
+from helpers.store import add_model_row, fill, replace_suggestions
 from helpers.whisper import write_whisper
 from labeltool.project import Project
 from labeltool.records import Segment, Suggestion, Transcript, Value, Word
-from labeltool.store import Store, journal, models, transcripts
+from labeltool.store import Store, journal, transcripts
 from labeltool.store.text_journal.lines import export_lines
 
 ROW = {
@@ -36,7 +36,7 @@ def labelled(store: Store) -> Store:
     """Two clips: the first labelled a dog that the model takes for a cat, the second unlabelled with a transcript."""
     fill(store, "a", "b")
     model_id = add_model_row(store)
-    models.replace_suggestions(store, [Suggestion(clip_id, model_id, {"cat": 0.9, "dog": 0.1}) for clip_id in (1, 2)])
+    replace_suggestions(store, [Suggestion(clip_id, model_id, {"cat": 0.9, "dog": 0.1}) for clip_id in (1, 2)])
     journal.annotate(store, 1, "dog", annotator="ann")
     journal.annotate(store, 1, "owl", Value.ABSENT, annotator="ann")
     words = (Word(0.0, 0.5, "fire", 0.9),)

@@ -15,6 +15,7 @@ import soundfile
 
 from helpers.exports import bytes_of, export
 from helpers.records import of_kind, records_of
+from helpers.store import replace_suggestions
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.annotations import DTYPES, Carries
@@ -56,7 +57,7 @@ def labelled_store(store: Store) -> Store:
     model_id = models.add(
         store, models.NewModel("miniresnet", "{}"), parent_id=None, journal_mark="", publish=lambda _: None
     )
-    models.replace_suggestions(store, [Suggestion(4, model_id, {"call": 0.9, "rain": 0.1})])
+    replace_suggestions(store, [Suggestion(4, model_id, {"call": 0.9, "rain": 0.1})])
     return store
 
 

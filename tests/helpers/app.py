@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from helpers.store import replace_suggestions
 from helpers.tones import tone_writer
 from helpers.waits import DEADLINE_S
 from labeltool.importers import audio_files
@@ -137,7 +138,7 @@ def suggest(
         mark = journal.newest_id(store)
         model_id = models.add(store, model, parent_id=None, journal_mark=mark, publish=lambda _: None)
         shares = {label: share for label, share in zip(labels, (0.75, 0.25), strict=True)}
-        models.replace_suggestions(
+        replace_suggestions(
             store, [Suggestion(open_clip.id, model_id, shares) for open_clip in clips.unlabelled(store)]
         )
         return models.uid(store, model_id)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from textual.pilot import Pilot
 
 from helpers.app import opened, shows, text_of, until
+from helpers.store import replace_suggestions
 from labeltool.project import Project
 from labeltool.records import Suggestion
 from labeltool.store import clips, journal, models
@@ -30,7 +31,7 @@ def hold(project: Project, first: str, second: str, *, high: int) -> str:
             share = 0.6 + 0.03 * place
             top, other = (first, second) if place < high else (second, first)
             suggestions.append(Suggestion(clip.id, model_id, {top: share, other: 1 - share}))
-        models.replace_suggestions(store, suggestions)
+        replace_suggestions(store, suggestions)
         return models.model(store, model_id).uid
 
 

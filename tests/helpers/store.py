@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from helpers.records import records_of
+from labeltool.records import Suggestion
 from labeltool.store import Store, models
 from labeltool.store.importing import import_records
 
@@ -20,6 +21,14 @@ def add_model_row(store: Store, card: Mapping[str, object] = MappingProxyType({}
     """Store a model without files, trained on one labelled clip, and return its id."""
     model = models.NewModel("miniresnet", json.dumps(dict(card)), labels_seen=1)
     return models.add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
+
+
+def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None:
+    """Store suggestions of any labels in place of all others."""
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM suggestions")
+        for suggestion in suggestions:
+            models.add_suggestion(connection, suggestion)
 
 
 def current(store: Store) -> dict[tuple[int, str | None], str]:

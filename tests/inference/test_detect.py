@@ -34,7 +34,7 @@ from labeltool.inference.events import EventRules, find_events
 from labeltool.inference.windows import Windows
 from labeltool.pretrained import registry
 from labeltool.project import Project
-from labeltool.records import Event, Suggestion, Value, Verdict
+from labeltool.records import Event, Value, Verdict
 from labeltool.store import Store, clips, journal, models, recordings, spans
 from labeltool.store.detections import replacing
 from labeltool.store.importing import import_records
@@ -327,8 +327,8 @@ def test_a_new_model_leaves_events_and_they_hide_suggestions_for_the_whole_clip(
 ) -> None:
     recording, model_id = scanned
     replacing.replace_detections(store, recording, model_id, [event("owl", 3, 5)])
-    whole = [Suggestion(clip.id, model_id, {"owl": 0.9, "rain": 0.1}) for clip in clips.all_clips(store)]
-    models.replace_suggestions(store, whole)
+    whole, outputs = clips.all_clips(store).ids, models.Outputs(("owl", "rain"))
+    models.replace_by_scores(store, model_id, outputs, whole, np.array([[0.9, 0.1]] * len(whole), np.float32))
     assert suggested(store, recording) == [("owl", 3, 5), ("owl", 30, 60)]
 
 

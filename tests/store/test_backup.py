@@ -17,7 +17,7 @@ import pytest
 
 from helpers import old_schemas
 from helpers.command_line import labeltool_here
-from helpers.store import add_model_row, current, fill
+from helpers.store import add_model_row, current, fill, replace_suggestions
 from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
@@ -432,7 +432,7 @@ def test_a_backup_is_written_before_the_first_change_of_a_day(filled: Project, m
                 if day != 3:
                     journal.annotate(store, 1, label, annotator="ann")
                 else:
-                    models.replace_suggestions(store, [])
+                    replace_suggestions(store, [])
         return sorted(path.name for path in folder.iterdir())
 
     folder = filled.directory / "backups"

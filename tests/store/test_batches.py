@@ -8,7 +8,7 @@ import pytest
 
 from helpers.command_line import labeltool_here, labeltool_json
 from helpers.records import records_of
-from helpers.store import add_model_row
+from helpers.store import add_model_row, replace_suggestions
 from labeltool.annotation import next_clips, speed
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
@@ -23,7 +23,7 @@ def predicted(store: Store) -> Store:
     """Six clips, all of which a model calls a dog."""
     import_records(store, [r for name in "abcdef" for r in records_of(name)], kind="audio", source="test")
     model_id = add_model_row(store)
-    models.replace_suggestions(store, [Suggestion(number, model_id, {"dog": 0.9}) for number in range(1, 7)])
+    replace_suggestions(store, [Suggestion(number, model_id, {"dog": 0.9}) for number in range(1, 7)])
     return store
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from helpers.records import records_of
@@ -9,7 +10,6 @@ from helpers.store import add_model_row, fill
 from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.records import Suggestion
 from labeltool.store import Store, clips, journal, models, queue, recordings, spans
 from labeltool.store.importing import import_records
 
@@ -62,13 +62,14 @@ def test_new_suggestions_replace_all_others_while_somebody_labels(
         monkeypatch.setattr(
             "labeltool.store.models.time.sleep", lambda _: journal.annotate(another, 4, "cow", annotator="bob")
         )
-        models.replace_suggestions(store, [Suggestion(clip, new, {"dog": 0.9}) for clip in range(7, 0, -1)])
-        models.replace_suggestions(store, [Suggestion(clip, old, {"cat": 0.6}) for clip in (1, 2, 4, 6)])
+        scores = np.full((7, 1), 0.9, np.float32)
+        models.replace_by_scores(store, new, models.Outputs(("dog",)), range(7, 0, -1), scores)
+        models.replace_by_scores(store, old, models.Outputs(("cat",)), (1, 2, 4, 6), scores[:4])
     rows = store.connection.execute(
         "SELECT clip_id, model_id, is_unlabelled FROM suggestions ORDER BY clip_id"
     ).fetchall()
     assert [tuple(row) for row in rows] == [(1, old, 1), (2, old, 1), (4, old, 0), (6, old, 1)]
-    models.replace_suggestions(store, [])
+    models.replace_by_scores(store, new, models.Outputs(("dog",)), (), scores[:0])
     assert models.suggestion(store, 1) is None
 
 

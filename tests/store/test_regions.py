@@ -10,7 +10,7 @@ import pytest
 from helpers.exports import export
 from helpers.long_recording import HOURS_S
 from helpers.records import read_audacity, rows_of
-from helpers.store import add_model_row
+from helpers.store import add_model_row, replace_suggestions
 from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity, audio_files
@@ -76,7 +76,7 @@ def test_spans_of_a_recording_are_in_time_order_and_neighbouring_suggestions_are
     pieces = clips.all_clips(store)
     model_id = add_model_row(store)
     owl_probabilities = [0.9, 0.8, 0.3, 0.7, 0.6, 0.6]
-    models.replace_suggestions(
+    replace_suggestions(
         store,
         [
             Suggestion(piece.id, model_id, {"owl": p, "rain": 1 - p})

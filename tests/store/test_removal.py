@@ -11,13 +11,13 @@ import pytest
 
 from helpers.command_line import labeltool_here, labeltool_json
 from helpers.records import records_of
-from helpers.store import add_model_row, current, dump
+from helpers.store import add_model_row, current, dump, replace_suggestions
 from labeltool.annotation import listing, next_clips, review, speed
 from labeltool.errors import LabeltoolError
 from labeltool.inference.transcribe import speech_clips
 from labeltool.project import Project
 from labeltool.records import Event, Segment, Suggestion, Transcript, Value
-from labeltool.store import Store, checked, clips, journal, models, queue, recordings, spans, transcripts
+from labeltool.store import Store, checked, clips, journal, queue, recordings, spans, transcripts
 from labeltool.store.detections import replacing
 from labeltool.store.importing import import_records
 from labeltool.store.recordings import StoredRecording
@@ -43,7 +43,7 @@ def give_everything(store: Store, *names: str) -> None:
         checked.mark_checked(store, recording, annotator="ann")
         spans.annotate_region(store, recording, Region(0.25, 0.75), "owl", annotator="ann")
     suggested = [Suggestion(clip.id, model_id, {"speech": 0.9, "dog": 0.1}) for clip in clips.all_clips(store)]
-    models.replace_suggestions(store, suggested)
+    replace_suggestions(store, suggested)
     for recording, _ in recordings.all_recordings(store):
         replacing.replace_detections(store, recording, model_id, [Event("dog", 0.1, 0.2, 0.9)])
     queue.replace(store, [clip.id for clip in clips.unlabelled(store)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers.records import records_of
@@ -12,7 +13,6 @@ from helpers.store import add_model_row, fill
 from labeltool import project as projects
 from labeltool.annotation import listing, next_clips
 from labeltool.project import Project
-from labeltool.records import Suggestion
 from labeltool.store import Store, clips, journal, models, progress, queue
 from labeltool.store.importing import import_records
 
@@ -56,7 +56,8 @@ def made(project: Project, number: int) -> Project:
                 ((1 + one % 3, one * 1e-4, one * 1e-4 + 0.5) for one in range(number - 3)),
             )
         model = add_model_row(store)
-        models.replace_suggestions(store, (Suggestion(one, model, {"dog": 0.8}) for one in range(1, number + 1)))
+        scores = np.full((number, 1), 0.8, np.float32)
+        models.replace_by_scores(store, model, models.Outputs(("dog",)), range(1, number + 1), scores)
         queue.replace(store, range(1, number + 1))
         for clip_id in range(1, number, 3):
             journal.annotate(store, clip_id, "dog", annotator="ann")

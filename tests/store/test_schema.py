@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers.old_schemas import add_recordings, add_rows, released, row_id, verdict
-from helpers.store import add_model_row, current, fill
+from helpers.store import add_model_row, current, fill, replace_suggestions
 from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
@@ -276,7 +276,7 @@ def test_a_suggestion_is_read_back_whole(store: Store) -> None:
         Suggestion(1, model_id, {"dog": 0.6, "cat": 0.1}, 0.3),
         Suggestion(2, model_id, {"dog": 0.9}, independent=True),
     ]
-    models.replace_suggestions(store, whole)
+    replace_suggestions(store, whole)
     assert [models.suggestion(store, clip_id) for clip_id in (1, 2)] == whole
 
 

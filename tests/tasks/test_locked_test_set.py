@@ -11,12 +11,12 @@ import pytest
 import soundfile
 
 from helpers.command_line import labeltool_here, labeltool_json
-from helpers.store import add_model_row, fill
+from helpers.store import add_model_row, fill, replace_suggestions
 from helpers.tones import P, add_tones
 from labeltool.annotation import auto_accept
 from labeltool.project import Project
 from labeltool.records import Clip, Recording, Suggestion, Value
-from labeltool.store import Store, clips, groups, journal, models
+from labeltool.store import Store, clips, groups, journal
 from labeltool.store.importing import import_records
 
 PAIR: tuple[tuple[list[str], dict[str, Value]], ...] = ((["low"], {"low": P}), (["high"], {"high": P}))
@@ -157,6 +157,6 @@ def test_readers_leave_out_what_is_locked_and_what_joins_its_group(store: Store)
     assert [one.id for one in clips.unlabelled_to_train_on(store)] == [4, 6]
     assert groups.locked_recordings(store) == {recording_of[2], recording_of[5]}
     add_model_row(store)
-    models.replace_suggestions(store, [Suggestion(n, 1, {"dog": 0.99, "cat": 0.01}) for n in (4, 5, 6)])
+    replace_suggestions(store, [Suggestion(n, 1, {"dog": 0.99, "cat": 0.01}) for n in (4, 5, 6)])
     found = auto_accept.candidates(store, "dog", 0.9, max_error=0.05, annotator="ann")
     assert sorted(found.model_uids) == [4, 6]

@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from helpers.app import fill, shows, text_of, until, verdicts
 from helpers.batch_review import hold, lines, reviewing, turned
+from helpers.store import replace_suggestions
 from labeltool.project import Project, load
 from labeltool.records import Suggestion
 from labeltool.store import Store, clips, journal, models
@@ -34,7 +35,7 @@ def confident_project(app_project: Project) -> Project:
     (app_project.directory / "labeltool.toml").write_text("[labelling]\nmax_error = 0.3\n")
     with app_project.open_store() as store:
         model_id = models.model(store).id
-        models.replace_suggestions(
+        replace_suggestions(
             store, [Suggestion(clip.id, model_id, {"high": 0.97, "low": 0.03}) for clip in clips.all_clips(store)]
         )
     return load(app_project.directory)

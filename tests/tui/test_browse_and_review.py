@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from helpers.app import answer, clip_on, list_opened, opened, shows, suggest, text_of, until, verdicts
-from helpers.store import add_model_row
+from helpers.store import add_model_row, replace_suggestions
 from labeltool.evaluation import detections
 from labeltool.project import Project
 from labeltool.records import Event, Suggestion, Value
@@ -151,7 +151,7 @@ async def test_the_list_is_sorted_by_a_key_and_by_a_click_on_a_heading(app_proje
     with app_project.open_store() as store:
         model_id = add_model_row(store)
         shares = {clip.id: 0.5 + 0.1 * (clip.id % 3) + 0.01 * clip.id for clip in clips.all_clips(store)}
-        models.replace_suggestions(
+        replace_suggestions(
             store, [Suggestion(clip_id, model_id, {"high": share}) for clip_id, share in shares.items()]
         )
         journal.annotate(store, 4, "a first", annotator="before")

@@ -17,6 +17,7 @@ from helpers.app import opened as app_opened
 from helpers.app import text_of, until, whole
 from helpers.exports import export
 from helpers.records import rows_of
+from helpers.store import replace_suggestions
 from helpers.terminal import TerminalApp
 from helpers.tmux import Terminal
 from labeltool.errors import LabeltoolError
@@ -223,7 +224,7 @@ async def test_tab_goes_through_labels_and_suggestions_and_enter_accepts_one(
     model = models.NewModel("none", "{}", 2, 0.9, 0.9)
     model_id = models.add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
     open_clips = clips.unlabelled(store)
-    models.replace_suggestions(store, [Suggestion(open_clips[3].id, model_id, {"a[/]b": 0.8, "rain": 0.2})])
+    replace_suggestions(store, [Suggestion(open_clips[3].id, model_id, {"a[/]b": 0.8, "rain": 0.2})])
     spans.annotate_region(store, recording, Region(400.0, 402.0), "rain", annotator="before")
     spans.annotate_region(store, recording, Region(500.0, 502.0), "rain", Value.ABSENT, annotator="before")
     async with whole(night, recording) as (_, screen, pilot):

@@ -11,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from helpers.app import STRANGE_LABELS, answer, opened, shows, until
+from helpers.store import replace_suggestions
 from helpers.tones import tone_writer
 from labeltool.importers import audio_files
 from labeltool.project import Project
@@ -52,7 +53,7 @@ def strange(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
             publish=lambda _: None,
         )
         shares = {"[@click=app.quit]x": 0.6, "a[/]b": 0.3, "two\nlines": 0.1}
-        models.replace_suggestions(store, [Suggestion(clip.id, model_id, shares) for clip in clips.all_clips(store)])
+        replace_suggestions(store, [Suggestion(clip.id, model_id, shares) for clip in clips.all_clips(store)])
     return project
 
 
