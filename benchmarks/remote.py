@@ -62,7 +62,7 @@ if __name__ == "__main__":
     cache = FeatureCache(project.features, LogMelFrontend())
     failed = cache.compute(stored)
     rows = {f"{Path(c.path).name} {c.start_s:.3f}": hashlib.sha256(cache.log_mel(c).tobytes()).hexdigest()
-            for c in stored if c in cache}
+            for c, there in zip(stored, cache.has(stored)) if there}
     print(json.dumps({"features": rows, "failed": sorted(map(str, failed.values()))}))
 """
 

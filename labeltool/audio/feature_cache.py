@@ -107,9 +107,6 @@ class FeatureCache:
         self._used: set[int] = set()
         self._read_indexes()
 
-    def __contains__(self, clip: StoredClip) -> bool:
-        return bool(self.has([clip])[0])
-
     def has(self, clips: Sequence[StoredClip]) -> Bools:
         """Return whether the frames of each clip are there, (clips,)."""
         shards = self._shards_of(clips)
@@ -118,7 +115,6 @@ class FeatureCache:
     def compute(
         self,
         clips: Sequence[StoredClip],
-        workers: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         limit: TimeLimit = NO_LIMIT,
     ) -> dict[str, LabeltoolError]:
@@ -126,8 +122,6 @@ class FeatureCache:
 
         Parameters
         ----------
-        workers
-            Processes; default `engine.worker_count`, none for a few clips.
         progress
             Called with `(clips done, clips to do)` as shards are finished.
         limit
@@ -149,7 +143,7 @@ class FeatureCache:
             return {}
         with writing_to(self.directory, "the cache"):
             make_folder(self.directory)
-        processes = processes_for(len(missing), at_least=_CLIPS_WORTH_A_PROCESS) or workers
+        processes = processes_for(len(missing), at_least=_CLIPS_WORTH_A_PROCESS)
         size = min(_CLIPS_PER_SHARD, -(-len(missing) // (processes or worker_count())))
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
         failed: dict[str, LabeltoolError] = {}

@@ -20,6 +20,7 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import compute_features
+from labeltool.parallel import engine
 from labeltool.records import StoredClip
 from labeltool.util.lazy_frames import LazySequence, join, pick
 from labeltool.util.time_limit import TimeLimit
@@ -35,9 +36,9 @@ def clip(path: Path, start_s: float = 0.0, end_s: float = 2.0) -> StoredClip:
 def test_the_cache_gives_the_frontends_numbers(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
     stored = clip(write_tone("tone.wav", seconds=3.0, rate=44_100), 0.5, 2.5)
     cache = FeatureCache(tmp_path / "cache", FRONTEND)
-    assert stored not in cache
+    assert not cache.has([stored]).any()
     assert cache.compute([stored, stored]) == {}
-    assert stored in cache
+    assert cache.has([stored]).all()
     pcm = files.read_pcm(stored.path, 0.5, 2.5, FRONTEND.sample_rate_hz)
     np.testing.assert_array_equal(cache.log_mel(stored), FRONTEND.log_mel(pcm))
     assert not cache.log_mel(stored).flags.writeable
@@ -65,7 +66,7 @@ def test_cached_frames_are_not_computed_again_and_survive_the_sound(
 def test_another_frontend_has_its_own_cache(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
     stored = clip(write_tone("tone.wav", seconds=2.0))
     FeatureCache(tmp_path, FRONTEND).compute([stored])
-    assert stored not in FeatureCache(tmp_path, replace(FRONTEND, floor=1e-3))
+    assert not FeatureCache(tmp_path, replace(FRONTEND, floor=1e-3)).has([stored]).any()
 
 
 def test_frames_computed_in_another_way_are_not_mixed(
@@ -74,7 +75,7 @@ def test_frames_computed_in_another_way_are_not_mixed(
     stored = clip(write_tone("tone.wav", seconds=2.0))
     FeatureCache(tmp_path, FRONTEND).compute([stored])
     monkeypatch.setattr(feature_cache, "COMPUTATION", feature_cache.COMPUTATION + 1)
-    assert stored not in FeatureCache(tmp_path, FRONTEND)
+    assert not FeatureCache(tmp_path, FRONTEND).has([stored]).any()
 
 
 def test_one_bad_file_does_not_lose_the_others(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
@@ -86,7 +87,7 @@ def test_one_bad_file_does_not_lose_the_others(tmp_path: Path, write_tone: Calla
     failed = cache.compute([bad, good, gone, past])
     assert set(failed) == {bad.key, gone.key, past.key}
     assert "bad.wav" in str(failed[bad.key]) and "ends before" in str(failed[past.key])
-    assert good in cache and bad not in cache
+    assert cache.has([good, bad]).tolist() == [True, False]
 
 
 def test_after_a_limit_no_clip_is_begun_and_those_given_first_are_there(
@@ -95,7 +96,7 @@ def test_after_a_limit_no_clip_is_begun_and_those_given_first_are_there(
     clips = [clip(write_tone(f"{name}.wav", seconds=2.0)) for name in "cab"]
     cache, ticks = FeatureCache(tmp_path / "cache", FRONTEND), count()
     assert cache.compute(clips, limit=TimeLimit(3.0, lambda: next(ticks))) == {}  # one tick before, one for each clip
-    assert [one in cache for one in clips] == [True, True, False]
+    assert cache.has(clips).tolist() == [True, True, False]
     found = compute_features(cache, clips, report=quiet, limit=TimeLimit(0.0, lambda: 1.0))
     assert ([*found.clips], found.left_out, found.skipped) == (clips[:2], 1, ())
 
@@ -129,12 +130,15 @@ def test_a_damaged_shard_is_computed_again(tmp_path: Path, write_tone: Callable[
     else:
         shard.write_bytes(b"")
     after = FeatureCache(tmp_path / "cache", FRONTEND)
-    assert stored not in after
+    assert not after.has([stored]).any()
     assert after.compute([stored]) == {}
     np.testing.assert_array_equal(after.log_mel(stored), expected)
 
 
-def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+def test_an_interrupted_run_keeps_what_is_done(
+    tmp_path: Path, write_tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_cores", lambda: 1)
     clips = [clip(write_tone(f"{i}.wav", seconds=1.2), 0.0, 1.2) for i in range(130)]
     cache = FeatureCache(tmp_path / "cache", FRONTEND)
 
@@ -142,22 +146,26 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, write_tone: Calla
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.compute(clips, workers=1, progress=interrupt)
+        cache.compute(clips, progress=interrupt)
     after = FeatureCache(tmp_path / "cache", FRONTEND)
-    kept = sum(stored in after for stored in clips)
+    kept = after.has(clips).sum()
     assert 0 < kept < 130
     reports: list[tuple[int, int]] = []
-    after.compute(clips, workers=1, progress=lambda done, wanted: reports.append((done, wanted)))
+    after.compute(clips, progress=lambda done, wanted: reports.append((done, wanted)))
     assert reports[-1] == (130 - kept, 130 - kept)
-    assert all(stored in after for stored in clips)
+    assert after.has(clips).all()
 
 
-def test_several_processes_give_the_same_numbers(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+def test_several_processes_give_the_same_numbers(
+    tmp_path: Path, write_tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clips = [clip(write_tone(f"{i}.wav", frequency_hz=200 + 40 * i, seconds=1.2), 0.0, 1.2) for i in range(60)]
     (tmp_path / "bad.wav").write_text("no")
     alone, together = FeatureCache(tmp_path / "one", FRONTEND), FeatureCache(tmp_path / "two", FRONTEND)
-    alone.compute(clips, workers=1)
-    failed = together.compute([*clips, clip(tmp_path / "bad.wav")], workers=2)
+    monkeypatch.setattr(engine, "_cores", lambda: 1)
+    alone.compute(clips)
+    monkeypatch.setattr(engine, "_cores", lambda: 2)
+    failed = together.compute([*clips, clip(tmp_path / "bad.wav")])
     assert [error.file for error in failed.values()] == [str(tmp_path / "bad.wav")]
     for stored in clips:
         np.testing.assert_array_equal(alone.log_mel(stored), together.log_mel(stored))
@@ -234,9 +242,9 @@ def test_shards_that_were_not_used_for_longest_are_deleted(tmp_path: Path, write
     assert cache.compute([oldest]) == {}  # used again: no longer the oldest
     assert cache.compute([clips[3]]) == {}
     assert not list(of_another.parent.iterdir())  # of a frontend that is not used any more
-    assert oldest in cache and clips[3] in cache
+    assert cache.has([oldest, clips[3]]).all()
     # Down to nine tenths of the bound, so that not each batch looks through all.
-    assert sum(one in cache for one in clips) == sum(one in FeatureCache(root, FRONTEND) for one in clips) == 2
+    assert cache.has(clips).sum() == FeatureCache(root, FRONTEND).has(clips).sum() == 2
     assert sum(path.stat().st_size for path in root.glob("*/*")) <= bound
 
 
@@ -245,9 +253,9 @@ def test_what_one_call_needs_stays_whatever_the_bound(tmp_path: Path, write_tone
     cache = FeatureCache(tmp_path / "cache", FRONTEND, max_bytes=1)
     for stored in clips:
         cache.compute([stored])
-    assert [one in cache for one in clips] == [False, False, True]
+    assert cache.has(clips).tolist() == [False, False, True]
     cache.compute(clips)
-    assert all(one in cache for one in clips)
+    assert cache.has(clips).all()
 
 
 def test_eviction_follows_no_link(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
@@ -268,7 +276,7 @@ def test_only_what_is_needed_is_read_of_the_cache(tmp_path: Path, write_tone: Ca
     again = FeatureCache(tmp_path / "cache", FRONTEND)
     index_of(again, clips[1]).with_suffix(".npy").unlink()
     assert again.compute([clips[0]], progress=lambda *_: pytest.fail("computed again")) == {}
-    assert clips[1] not in again  # found out when it is needed
+    assert not again.has(clips[1:2]).any()  # found out when it is needed
 
 
 def index_of(cache: FeatureCache, stored: StoredClip) -> Path:
@@ -299,7 +307,7 @@ def test_a_file_is_open_for_long_clips_alone_and_as_long_as_they_are_used(
     monkeypatch.setattr(feature_cache, "_CLIPS_PER_SHARD", 2)
     monkeypatch.setattr(feature_cache, "_MAX_READ", max_read)
     clips = [clip(write_tone(f"{number}.wav", frequency_hz=300.0 + number, seconds=2.0)) for number in range(10)]
-    FeatureCache(tmp_path / "cache", FRONTEND).compute(clips, workers=1)
+    FeatureCache(tmp_path / "cache", FRONTEND).compute(clips)
     cache, descriptors = FeatureCache(tmp_path / "cache", FRONTEND), Path("/proc/self/fd")
     before = len(list(descriptors.iterdir()))
     shuffled = clips[::2] + clips[1::2]  # each shard again after all others
@@ -361,7 +369,7 @@ def test_of_a_clip_in_several_shards_the_last_that_was_read_counts(tmp_path: Pat
     cache, one = FeatureCache(tmp_path / "cache", FRONTEND), clip(tmp_path / "gone.wav")
     cache.directory.mkdir(parents=True)
     feature_cache.write_frames(cache.directory, {one.key: np.zeros((2, 64), np.float32)})
-    assert one not in cache  # nobody looked since
+    assert not cache.has([one]).any()  # nobody looked since
     assert cache.compute([one]) == {} and cache.log_mel(one).shape == (2, 64)
     feature_cache.write_frames(cache.directory, {one.key: np.ones((3, 64), np.float32)})
     cache.compute([replace(one, start_s=0.1)])  # it looks for what is missing

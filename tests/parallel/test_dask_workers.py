@@ -174,7 +174,7 @@ def test_features_are_those_of_this_process_though_a_worker_is_killed(two_worker
     clips = stored_clips(tmp_path, 90)
     with using(LOCAL):
         here = FeatureCache(tmp_path / "here", FRONTEND)
-        assert here.compute(clips, workers=1) == {}
+        assert here.compute(clips[:45]) == here.compute(clips[45:]) == {}  # too few for more processes
     by_workers = FeatureCache(tmp_path / "there", FRONTEND, KillsItsWorker(tmp_path))
     assert by_workers.compute(clips) == {}
     assert (tmp_path / "killed").exists()

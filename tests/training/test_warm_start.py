@@ -166,7 +166,7 @@ def test_a_clip_of_the_pool_that_the_teacher_cannot_read_is_skipped_and_reported
             StoredClip(number, number, str(path), audio_files.content_hash(path), 0.0, 1.0, None, f"g{number}")
         )
     cache = FeatureCache(project.cache / "features", LogMelFrontend())
-    assert not cache.compute(stored, workers=1)
+    assert not cache.compute(stored)
     Path(stored[3].path).unlink()
     single = build_training_set([LabelledClip(stored[n], {"dog" if n else "cat": P}) for n in range(2)])
     teacher = Teacher(open_model(pretrained_file, rate_hz=16_000, embedding=True), project.cache / "teacher")
