@@ -1,4 +1,4 @@
-"""The registry of architectures: Keras builders of backbones, each with its published size and its default frontend.
+"""The registry of architectures: Keras builders of backbones, each with its default frontend.
 
 TensorFlow is imported inside the functions (4 s that `labeltool status` need not pay).
 """
@@ -32,12 +32,9 @@ class Architecture:
     ----------
     build_backbone
         From the input tensor `(batch, mels, frames, 1)` to the features `(batch, features)` that the head gets.
-    parameters_10, mega_macc
-        Parameters (weights and biases, batch-norm statistics included) and millions of multiply-accumulates of one
-        patch of `frontend` with ten labels; a test asserts them.
     frontend
-        Its default frontend. Of the kind "embedding": the one over YAMNet's embeddings, which the published size is
-        for; `pretrained.embedding_frames.embedding_frontend` makes that of another pretrained model.
+        Its default frontend. Of the kind "embedding": the one over YAMNet's embeddings;
+        `pretrained.embedding_frames.embedding_frontend` makes that of another pretrained model.
     training
         Fields of `training.fit.TrainingSettings` that differ for it.
     has_trunk
@@ -47,9 +44,6 @@ class Architecture:
 
     name: str
     build_backbone: Callable[[Any], Any]
-    parameters_10: int
-    mega_macc: float
-    source: str
     frontend: Frontend = _FRONTEND
     training: Mapping[str, Any] = field(default_factory=dict)
     has_trunk: bool = False
@@ -241,8 +235,6 @@ def _embedding_attention(x: Any) -> Any:
     return layers.Flatten(name="features")(layers.Dot(axes=1, name="attended")([weights, x]))
 
 
-_ZOO = "ST model zoo, audio event detection, miniresnet"
-_V1, _V2 = f"{_ZOO} v1 (Nov 2023)", f"{_ZOO} v2 (Nov 2023)"
 # Salamon and Bello use 128 bands of 23 ms frames at 44.1 kHz; the frames have the same duration here.
 _SBCNN_FRONTEND = LogMelFrontend(hop=368, n_mels=128, low_hz=0.0, high_hz=8000.0, patch_frames=128, patch_hop=64)
 _ACLNET_FRONTEND = SampleFrontend(patch_frames=16_000, patch_hop=8_000)
@@ -254,57 +246,31 @@ _EMBEDDING_TRAINING: Mapping[str, Any] = {"epochs": 20, "most_patches": 80_000, 
 ARCHITECTURES: Mapping[str, Architecture] = {
     spec.name: spec
     for spec in (
-        Architecture("miniresnet", partial(_miniresnet, stacks=1), 131_338, 14.5, _V1 + ", 1 stack"),
-        Architecture("miniresnet2", partial(_miniresnet, stacks=2), 463_882, 26.0, _V1 + ", 2 stacks"),
-        Architecture("miniresnetv2", partial(_miniresnet, stacks=1, v2=True), 126_410, 15.0, _V2 + ", 1 stack"),
-        Architecture("miniresnetv2_2", partial(_miniresnet, stacks=2, v2=True), 440_906, 27.0, _V2 + ", 2 stacks"),
+        # ST's model zoo, audio event detection, version 1 and 2 (Nov 2023), by their number of stacks.
+        Architecture("miniresnet", partial(_miniresnet, stacks=1)),
+        Architecture("miniresnet2", partial(_miniresnet, stacks=2)),
+        Architecture("miniresnetv2", partial(_miniresnet, stacks=1, v2=True)),
+        Architecture("miniresnetv2_2", partial(_miniresnet, stacks=2, v2=True)),
+        # Plakal and Ellis, YAMNet (2019): its first eleven layers, those of yamnet_256 in ST's model zoo, from a
+        # pretrained model of the project; a hidden layer over mean and maximum.
         Architecture(
             "yamnet256",
             _yamnet256,
-            161_458,
-            24.0,
-            "Plakal and Ellis, YAMNet (2019): its first eleven layers, those of yamnet_256 in ST's model zoo, from a "
-            "pretrained model of the project; a hidden layer over mean and maximum",
             YAMNET_FRONTEND,
             training={"warm_share": 0.05, "warm_learning_rate": 3e-4, "weight_decay": 0.05},
             has_trunk=True,
         ),
+        # Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound
+        # Classification (2017).
+        Architecture("sbcnn", _sbcnn, _SBCNN_FRONTEND),
+        # Huang and Leanos, AclNet: efficient end-to-end audio classification CNN (2018).
+        Architecture("aclnet", _aclnet, _ACLNET_FRONTEND),
+        # A hidden layer and dropout over a pretrained model's embedding.
+        Architecture("embedding-mlp", _embedding_mlp, _EMBEDDING_FRONTEND, _EMBEDDING_TRAINING),
+        # Ilse, Tomczak and Welling, Attention-based deep multiple instance learning (2018), over a pretrained model's
+        # embeddings, as Kong et al., Weakly labelled AudioSet tagging with attention neural networks (2019).
         Architecture(
-            "sbcnn",
-            _sbcnn,
-            241_434,
-            57.4,
-            "Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound "
-            "Classification (2017)",
-            _SBCNN_FRONTEND,
-        ),
-        Architecture(
-            "aclnet",
-            _aclnet,
-            152_122,
-            23.2,
-            "Huang and Leanos, AclNet: efficient end-to-end audio classification CNN (2018)",
-            _ACLNET_FRONTEND,
-        ),
-        Architecture(
-            "embedding-mlp",
-            _embedding_mlp,
-            264_970,
-            0.265,
-            "a hidden layer and dropout over a pretrained model's embedding",
-            _EMBEDDING_FRONTEND,
-            _EMBEDDING_TRAINING,
-        ),
-        Architecture(
-            "embedding-attention",
-            _embedding_attention,
-            281_482,
-            1.396,
-            "Ilse, Tomczak and Welling, Attention-based deep multiple instance learning (2018), over a "
-            "pretrained model's embeddings, as Kong et al., Weakly labelled AudioSet tagging with attention neural "
-            "networks (2019)",
-            _EMBEDDING_FRONTEND.with_patches(5, 2),
-            _EMBEDDING_TRAINING,
+            "embedding-attention", _embedding_attention, _EMBEDDING_FRONTEND.with_patches(5, 2), _EMBEDDING_TRAINING
         ),
     )
 }

@@ -33,7 +33,7 @@ def _tiny_backbone(x: Any) -> Any:
     return layers.Flatten(name="features")(x)
 
 
-TINY = Architecture("tiny", _tiny_backbone, parameters_10=0, mega_macc=0.0, source="the tests")
+TINY = Architecture("tiny", _tiny_backbone)
 """Trains in a tenth of the time of the smallest network of the registry, into which the fixture `tiny` puts it.
 
 For tests of what is around a network; of every network of the registry a training is tested too.
