@@ -68,7 +68,7 @@ from labeltool.tasks.process import tensorflow_environment
 from labeltool.training import fit
 from labeltool.training.augmentation.samplers import Augmentation
 from labeltool.training.prepare import TrainingRequest, make_request
-from labeltool.training.splits import groups_of_fold
+from labeltool.training.stratified_groups import groups_of_fold
 from labeltool.training.targets import build_training_set, no_such_fold_error
 from labeltool.training.train_model import train_model
 from labeltool.util.files.locks import try_lock

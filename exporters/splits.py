@@ -11,7 +11,7 @@ import pandas as pd
 
 from labeltool.exporters.annotations import Carries, exportable, not_exported, write_csv, write_labels
 from labeltool.exporters.source import Source
-from labeltool.training.splits import PARTS
+from labeltool.training.data_split import PARTS
 
 COLUMNS = ["path", "recording_sha256", "start_s", "end_s", "label", "fold", "group", "licence"]
 

@@ -18,7 +18,7 @@ from labeltool.exporters.data_sets.cut import HOW, cut, file_stems, with_failed
 from labeltool.exporters.file_names import safe_stems
 from labeltool.exporters.source import Source
 from labeltool.records import Value
-from labeltool.training.splits import PARTS, Part
+from labeltool.training.data_split import PARTS, Part
 
 CARRIES = Carries(regions=False)
 

@@ -21,7 +21,7 @@ from labeltool.networks.architectures import sound_frontend
 from labeltool.records import LabelledClip
 from labeltool.store import clips
 from labeltool.store.groups import own_columns
-from labeltool.training.splits import draw_parts
+from labeltool.training.stratified_groups import draw_parts
 from labeltool.training.targets import with_labels
 from labeltool.type_aliases import Bools, Float64, Int64
 

@@ -16,7 +16,7 @@ from labeltool.networks import model_folder
 from labeltool.project import Project
 from labeltool.records import LabelledClip, Skipped, Value
 from labeltool.store import clips, groups, models
-from labeltool.training.splits import groups_of_fold
+from labeltool.training.stratified_groups import groups_of_fold
 from labeltool.training.targets import background_name, no_such_fold_error, target_arrays, usable_for_training
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Float32, Progress

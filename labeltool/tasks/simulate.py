@@ -41,7 +41,7 @@ from labeltool.tasks.measure_clips import measure_on
 from labeltool.tasks.retrain import retrain
 from labeltool.tasks.simulation_results import Point, SimulateResult, StrategyResult, compare_with_random, summarise
 from labeltool.training.data_split import train_validation_test
-from labeltool.training.splits import groups_of_fold
+from labeltool.training.stratified_groups import groups_of_fold
 from labeltool.training.targets import no_such_fold_error, with_labels
 from labeltool.type_aliases import Progress
 from labeltool.util.files import no_links

@@ -19,7 +19,7 @@ from labeltool.project import Project
 from labeltool.records import LabelledClip
 from labeltool.store import Store, groups, recordings
 from labeltool.training import data_split
-from labeltool.training.splits import Part
+from labeltool.training.data_split import Part
 from labeltool.type_aliases import Progress
 from labeltool.util.counted import counted
 from labeltool.util.recorded_at import RecordedAt, recorded_at

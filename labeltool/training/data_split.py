@@ -6,12 +6,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip
 from labeltool.settings import ExportSettings
-from labeltool.training.splits import PARTS, Part, draw_parts, official_test_fold
+from labeltool.training.stratified_groups import draw_parts
 from labeltool.util.connected import Connected
+
+Part = Literal["train", "validation", "test"]
+
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 MIN_FOLDS, MAX_FOLDS = 2, 100
 """Least and largest number of folds of a cross-validation; with more, a fold would be a single group."""
@@ -61,7 +66,7 @@ def train_validation_test(
     clips
         Each with at least one label present.
     shares
-        Of the clips, in the order of `splits.PARTS`; `checked_shares` checks them.
+        Of the clips, in the order of `PARTS`; `checked_shares` checks them.
     unit_of
         What stays together: the unit of each group; a group without one is its own.
     test_units
@@ -92,13 +97,16 @@ def train_validation_test(
 
 
 def official_parts(clips: Sequence[LabelledClip], test_fold: int | None, *, has_test: bool) -> dict[int, int]:
-    """Return the part of each official fold; none where all is drawn. Without `has_test` no fold tests."""
+    """Return the part of each official fold; without `has_test` no fold tests.
+
+    Empty, and all is drawn, where there are fewer than three to test by, or the one that is to test is not among them.
+    """
     folds = sorted({fold for one in clips if (fold := one.clip.fold) is not None})
     if not has_test:
         return {**dict.fromkeys(folds, _TRAIN), folds[-1]: _VALIDATION} if len(folds) > 1 else {}
-    test = official_test_fold(clips, test_fold)
-    if test is None:
+    if len(folds) < 3 or test_fold not in (None, *folds):
         return {}
+    test = folds[-1] if test_fold is None else test_fold
     others = [fold for fold in folds if fold != test]
     return {**dict.fromkeys(others, _TRAIN), others[-1]: _VALIDATION, test: _TEST}
 

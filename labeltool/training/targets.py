@@ -14,7 +14,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import draw_clips
 from labeltool.networks.heads import Head
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.training.splits import groups_of_fold
+from labeltool.training.stratified_groups import groups_of_fold
 from labeltool.type_aliases import Float32
 
 # Share of clips with several labels from which the head is a sigmoid: two people who differ on a clip, or a slip of the

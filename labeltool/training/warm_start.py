@@ -15,7 +15,7 @@ from labeltool.networks.model_card import Comparison
 from labeltool.project import Project
 from labeltool.records import LabelledClip
 from labeltool.store import Store, clips, groups, models
-from labeltool.training.splits import groups_of_fold, hold_out, kept_from_pools, label_sets
+from labeltool.training.stratified_groups import groups_of_fold, hold_out, kept_from_pools, label_sets
 from labeltool.training.targets import TrainingSet
 from labeltool.type_aliases import Int64
 
@@ -83,10 +83,9 @@ def choose_validation(
     fewer than `MIN_CLIPS_TO_COMPARE` clips without them: their labels are what an ancestor predicted.
 
     What an ancestor was trained on can validate nothing any more, and what validated it must not be trained on. Where
-    pools have taken nearly everything, those groups that are kept from pools (`splits.kept_from_pools`) are all there
-    is: as many of them are taken as it needs for the share of all clips. Groups of the pools, whose labels no ancestor
-    was trained on, fill that share only where there would be fewer than `MIN_CLIPS_TO_COMPARE` clips without them;
-    there may be none at all.
+    pools have taken nearly everything, those groups that `kept_from_pools` keeps are all there is: as many of them are
+    taken as it needs for the share of all clips. Groups of the pools, whose labels no ancestor was trained on, fill
+    that share only where there would be fewer than `MIN_CLIPS_TO_COMPARE` clips without them; there may be none at all.
     """
     wanted = frozenset(clip.group for clip in training_set.clips) - {
         clip.group for clip in training_set.clips if clip.id in accepted

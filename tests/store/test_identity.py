@@ -23,7 +23,7 @@ from labeltool.store.importing import ImportResult, import_records
 from labeltool.store.text_journal.lines import export_lines
 from labeltool.store.text_journal.reading import import_journal
 from labeltool.tasks.relocate import Relocation
-from labeltool.training.splits import hold_out
+from labeltool.training.stratified_groups import hold_out
 
 RATE = 16_000
 

@@ -22,7 +22,7 @@ from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.augmentation.samplers import SampledClips
 from labeltool.training.augmentation.waveform import WaveformSampler
 from labeltool.training.loop import TrainingProgress
-from labeltool.training.splits import hold_out, label_sets
+from labeltool.training.stratified_groups import hold_out, label_sets
 from labeltool.training.training_data import TrainingData
 from labeltool.type_aliases import Int64
 

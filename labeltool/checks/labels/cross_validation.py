@@ -24,7 +24,7 @@ from labeltool.pretrained.clip_cache import embed_clips
 from labeltool.pretrained.probe import open_model
 from labeltool.records import StoredClip, skipped_files
 from labeltool.training.labelled_spans import read_training_clips
-from labeltool.training.splits import draw_parts, label_sets
+from labeltool.training.stratified_groups import draw_parts, label_sets
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.unlabelled.linear_probe import train_probe
 from labeltool.type_aliases import Float32, Float64

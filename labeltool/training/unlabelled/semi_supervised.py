@@ -18,7 +18,7 @@ from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.inference.clip_features import ClipFeatures, compute_features, draw_clips
 from labeltool.records import LabelledClip, StoredClip, skipped_files
 from labeltool.training.fit import TrainingSettings
-from labeltool.training.splits import groups_of_fold, kept_from_pools
+from labeltool.training.stratified_groups import groups_of_fold, kept_from_pools
 from labeltool.training.targets import TrainingSet
 from labeltool.training.unlabelled.pool import Pool
 from labeltool.type_aliases import Float32, Int64, Progress

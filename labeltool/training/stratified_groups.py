@@ -1,7 +1,7 @@
-"""Splits that do not leak: a group stays on one side, official folds are never reshuffled.
+"""Groups drawn into parts that have their share of each label; a group stays in one part, so that no split leaks.
 
-One function draws them all, `draw_parts`: those of exports, the validation clips of a training, and the folds of a
-cross-validation.
+One function draws them all, `draw_parts`: the parts and the folds of a data set (`data_split`), and the validation
+clips of a training.
 """
 
 from __future__ import annotations
@@ -10,16 +10,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
 from labeltool.records import LabelledClip
 from labeltool.type_aliases import Float32
-
-Part = Literal["train", "validation", "test"]
-
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 # Groups with a label that the training part keeps, at least, before another part gets one.
 _MIN_GROUPS_KEPT = 2
@@ -228,11 +223,3 @@ def kept_from_pools(group: str, share: float) -> bool:
 def groups_of_fold(clips: Sequence[LabelledClip], fold: int) -> set[str]:
     """Return the groups with a clip in a fold: what must not be trained on when the fold tests."""
     return {labelled.clip.group for labelled in clips if labelled.clip.fold == fold}
-
-
-def official_test_fold(clips: Sequence[LabelledClip], test_fold: int | None = None) -> int | None:
-    """Return the official fold that tests, `test_fold` or the last; None where groups are drawn in its place."""
-    folds = {labelled.clip.fold for labelled in clips if labelled.clip.fold is not None}
-    if len(folds) < 3 or not (test_fold is None or test_fold in folds):
-        return None
-    return max(folds) if test_fold is None else test_fold
