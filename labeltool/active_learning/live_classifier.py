@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labeltool.type_aliases import Float32, Float64, Int64
+from labeltool.type_aliases import Float32, Float64
 
 MAX_CLIPS = 2000
 """Clips that are kept, the newest: the matrix has their number squared."""
@@ -136,10 +136,6 @@ class LiveClassifier:
         for places in members.values():
             errors[places] = np.linalg.solve(self.inverse[np.ix_(places, places)], weights[places])
         return errors
-
-    def nearest(self, rows: Float32) -> Int64:
-        """Return the index of the labelled clip that is most similar to each of some clips."""
-        return np.asarray((rows @ self.rows.T).argmax(axis=1), np.int64)
 
     def _count_update(self) -> None:
         self._updates += 1

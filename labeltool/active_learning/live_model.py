@@ -77,11 +77,6 @@ class LiveModel:
     def __len__(self) -> int:
         return len(self.classifier)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels that are predicted."""
-        return self._labels
-
     def set_answers(self, answers: Sequence[tuple[LabelledClip, ClipDescription]]) -> None:
         """Add labelled clips, or what is known of them now; `renew` makes it count."""
         new = [(one.clip, embedding_of(given)) for one, given in answers if one.clip.id not in self._answers]
