@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from labeltool.importers.base import quoted
 from labeltool.importers.tables.columns import Columns
 from labeltool.importers.tables.profiles import ALIASES, FREQUENCIES, SAMPLES, TIMES, VALUES, folded, with_unit
 from labeltool.records import Note
-from labeltool.util.counted import listed
+from labeltool.util.counted import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +37,8 @@ _TIME_NAME = re.compile(
     r"|timestamps?$|xmin$|xmax$|x[12]$|minutes?$|m?sec(?:ond)?s?$|frames?$|zeit$|tiempo$|temps$"
 )
 _COUNTED = re.compile("frame|sample|tick")
+# Two rows with the same of these are about the same sound.
+_SAME_LABEL = ("recording", "start_s", "end_s", "low_hz", "high_hz", "track")
 # Their clock times are rather those of a day.
 _TIMES_OF_DAY = frozenset({"time", "times", "timestamp", "timestamps", "zeit", "tiempo", "temps"})
 _HOURS = frozenset({"hour", "hours", "day", "year", "date"})
@@ -133,7 +135,34 @@ def notes(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> list
         found.append("its labels are numbers: `labeltool rename NUMBER NAME` names them")
     if columns.are_samples:
         found.append("its times are counted in samples, of which each recording has its own number a second")
-    return [Note(path, None, reason) for reason in found]
+    return [*(Note(path, None, reason) for reason in found), *_notes_of_rows(path, frame)]
+
+
+def _notes_of_rows(path: str, frame: pd.DataFrame) -> Iterator[Note]:
+    """Yield a note of the rows that lack the times that others have, and one of those that contradict each other."""
+
+    def line(place: int) -> int | None:
+        return int(frame["line"].iloc[place]) if "line" in frame else None
+
+    if "label" not in frame:
+        return
+    has_label = (frame["label"].fillna("") != "").to_numpy()
+    if "start_s" in frame:
+        without = has_label & frame["start_s"].isna().to_numpy()
+        if "value" in frame:  # what is absent is so from beginning to end
+            without &= (frame["value"] == "present").to_numpy()
+        if without.any() and not frame["start_s"].isna().all():
+            reason = (
+                f"has no times, as {counted(int(without.sum()), 'row')} with a label: each is of the whole sound file"
+            )
+            yield Note(path, line(int(without.argmax())), reason)
+    if "value" in frame and frame["value"].nunique() > 1:
+        names = [name for name in (*_SAME_LABEL, "label") if name in frame]
+        values = frame.groupby(names, dropna=False)["value"].transform("nunique").to_numpy()
+        against = has_label & (values > 1)
+        if against.any():
+            reason = f"contradicts another row, as {int(against.sum())} do: of the same label the last one counts"
+            yield Note(path, line(int(against.argmax())), reason)
 
 
 def _is_no_class(name: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.label_rows import ParsedLabels
-from labeltool.importers.tables.profiles import TableProfile, folded
+from labeltool.importers.tables.profiles import TableProfile, missing_columns
 from labeltool.importers.tables.table import parse_as
 from labeltool.importers.tables.text import Table, read_table
 
@@ -79,12 +79,10 @@ def _files_named(directory: Path, name: str) -> list[Path]:
 
 def _require_columns(table: Table, profile: TableProfile) -> None:
     """Raise a `LabeltoolError` where a table lacks a column of the data set."""
-    header = {folded(str(name)) for name in table.frame.columns}
     groups = list(profile.columns.values())
     if profile.licence_of is not None:
         groups.insert(-1, (profile.licence_of[0],))
-    missing = [names[0] for names in groups if header.isdisjoint(map(folded, names))]
-    if missing:
+    if missing := missing_columns(map(str, table.frame.columns), groups):
         raise LabeltoolError(
             f"has no column {', '.join(missing)}",
             file=table.path,

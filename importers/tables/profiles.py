@@ -9,7 +9,7 @@ published.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -75,6 +75,12 @@ def part_of_time(name: str) -> tuple[str, str]:
     """
     match = _PART.fullmatch(name.strip()[:200])
     return (folded(name), "") if match is None else (folded(match[1]), (match[2] or match[3])[0].lower())
+
+
+def missing_columns(header: Iterable[str], needed: Iterable[Sequence[str]]) -> list[str]:
+    """Return which of the columns that are needed a header lacks, each by the first of its names."""
+    names = set(map(folded, header))
+    return [known[0] for known in needed if names.isdisjoint(map(folded, known))]
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -35,7 +35,9 @@ def _licences(columns: Columns, profile: TableProfile, frame: pd.DataFrame) -> p
     if profile.licence_of is None:
         return profile.licence
     column, licences = profile.licence_of
-    own = next(str(one) for one in frame if folded(str(one)) == folded(column))
+    own = next((str(one) for one in frame if folded(str(one)) == folded(column)), None)
+    if own is None:
+        return None
     text = frame[own].fillna("")
     is_free = text.str.lower().map(_IS_TRUE)
     columns.reject(is_free.isna().to_numpy(), lambda row: f"{own} is {quoted(text[row])}, not True or False")

@@ -21,7 +21,7 @@ from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels, label_fr
 from labeltool.importers.tables import assumptions, json_table, published
 from labeltool.importers.tables.columns import Columns, no_column, source_names
 from labeltool.importers.tables.label_lists import listed_labels, several_labels
-from labeltool.importers.tables.profiles import LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
+from labeltool.importers.tables.profiles import LIST_COLUMNS, ROLES, VALUES, TableProfile, missing_columns, profile_of
 from labeltool.importers.tables.profiles import folded as folded_name
 from labeltool.importers.tables.text import Table, read_table, require_bounded
 from labeltool.records import Note
@@ -68,7 +68,11 @@ def parse(path: Path, *, column: Sequence[str] = (), encoding: str | None = None
         table = json_table.read(path, encoding, is_lines=kind.name == "json lines")
     else:
         table = read_table(path, encoding, numbered=bool(chosen) and all(map(str.isdigit, chosen.values())))
-    return parse_as(table, profile_of([str(name) for name in table.frame.columns]), chosen)
+    names = [str(name) for name in table.frame.columns]
+    profile = profile_of(names)
+    if profile is not None and profile.is_published and missing_columns(names, profile.columns.values()):
+        profile = None  # a table of a person with some of its columns
+    return parse_as(table, profile, chosen)
 
 
 def chosen_columns(pairs: Sequence[str]) -> dict[str, str]:
@@ -207,14 +211,21 @@ def _is_raven(columns: Columns) -> bool:
 
 
 def _keep_one_view(columns: Columns) -> None:
-    """Keep one row of each selection of Raven, that of a spectrogram, which has frequencies."""
+    """Keep one row of each selection of Raven, that of a spectrogram, which has frequencies.
+
+    Rows of one number are views of one selection where the rest is the same, too: tables may be joined.
+    """
     selection, view = columns.text("selection"), columns.text("view")
     if selection is None or view is None:
         return
     is_spectrogram = view.str.contains("spectrogram", case=False, regex=False)
     alone = selection.index.astype(str).to_series(selection.index)  # without a number
     keys = selection.where(selection != "", "row " + alone).to_frame("selection")
-    best = keys.assign(other=~is_spectrogram).sort_values("other", kind="stable").drop_duplicates("selection").index
+    for meaning in ("recording", "start_s", "end_s", "label"):
+        if (text := columns.text(meaning)) is not None:
+            keys[meaning] = text
+    same = [*keys]
+    best = keys.assign(other=~is_spectrogram).sort_values("other", kind="stable").drop_duplicates(same).index
     columns.taken &= columns.table.frame.index.isin(best)
 
 

@@ -295,7 +295,7 @@ def test_bands_that_are_not_sure_are_named(
 def test_matches_of_arbimon(tmp_path: Path) -> None:
     header = "id,recording,site,species,songtype,x1,x2,y1,y2,frequency,validated,url,score\n"
     rows = [
-        f"{number},a.WAV,s,Amazona albifrons,Simple Call,9.696,11.03,1031.25,23062.5,24000,{one},https://x/{number},0.25\n"
+        f"{number},a.WAV,s,Amazona albifrons,Simple Call,{number}.696,11.03,1031.25,23062.5,24000,{one},https://x/{number},0.25\n"
         for number, one in enumerate(("present", "not present", "(not validated)"))
     ]
     (tmp_path / "x.csv").write_text(header + "".join(rows))
@@ -305,7 +305,7 @@ def test_matches_of_arbimon(tmp_path: Path) -> None:
         ("a.WAV", "Amazona albifrons", value) for value in ("present", "absent", "unsure")
     ]
     columns = got.rows[["start_s", "end_s", "low_hz", "high_hz", "confidence"]]
-    assert columns.iloc[0].tolist() == [9.696, 11.03, 1031.25, 23062.5, 0.25]
+    assert columns.iloc[0].tolist() == [0.696, 11.03, 1031.25, 23062.5, 0.25]
     # Without what Arbimon alone writes they may be pixels.
     (tmp_path / "x.csv").write_text("recording,species,x1,x2,y1,y2\na.wav,owl,10,20,30,40\n")
     with pytest.raises(LabeltoolError, match="may be times: 'x1', 'x2'"):
