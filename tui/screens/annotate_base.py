@@ -276,7 +276,7 @@ class AnnotateScreen(UndoScreen):
         """Write a verdict on the clip on the screen and go on; after `m` or `x`, stay."""
         current, label = self.current, answer.label
         # First of all: a key that repeats while the screen is busy still repeats afterwards.
-        if self._is_repeat(answer.key) or current is None or self.busy:
+        if self._is_ignored(answer.key) or current is None:
             return
         mode = LabelMode.LABEL if label is None else self._mode
         value = Value.ABSENT if mode is LabelMode.ABSENT else answer.value
@@ -328,7 +328,7 @@ class AnnotateScreen(UndoScreen):
 
     async def _exclude(self, kind: str) -> None:
         current = self.current
-        if self._is_repeat(kind) or current is None or self.busy:
+        if self._is_ignored(kind) or current is None:
             return
         response_ms = round((time.monotonic() - self._shown_at) * 1000)
         try:
@@ -349,13 +349,15 @@ class AnnotateScreen(UndoScreen):
         self.header.refresh()
         self.show_next(clip_id)
 
-    def _is_repeat(self, key: str | None) -> bool:
-        """Return whether a label key repeats because it is held down or bounces."""
+    def _is_ignored(self, key: str | None) -> bool:
+        """Return whether a label key repeats because it is held down or bounces, or its clip is not there yet."""
         last, self._last_key = self._last_key, (key, time.monotonic())
         repeats = key is not None and last[0] == key and self._last_key[1] - last[1] < self._repeat_s
         if repeats:
             self.notice.show("the same key again at once: ignored")
-        return repeats
+        elif self.busy or self.awaits_clip:
+            self.notice.show("the next clip was not there yet: a key was ignored")
+        return repeats or self.busy
 
     def _set_mode(self, mode: LabelMode) -> None:
         self._mode = mode
