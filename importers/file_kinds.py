@@ -50,9 +50,13 @@ def _columns(name: str, words: str, header: tuple[str, ...], importer: str | Non
 ARROW = r"(?:[-=\x96\x97‐-―−]|\xe2\x80[\x90-\x95]|\xe2\x88\x92){1,3}[ \t]?(?:>|&gt;)|[→➔⇒]|\xe2(?:\x86|\x87)\x92"
 """Between the times of a subtitle, as programs and people write it: also with dashes, in UTF-8 read as Latin-1."""
 
-# Any cue of the beginning, for the first may be damaged: a counter and a line with an arrow, or times and an arrow. A
-# label track has a tab before a title, and so before any arrow.
-_SUBTITLE = rf".*?(?<![^\r\n])(?:[ \t]*\d{{1,9}}[ \t]*(?:\r\n|\r|\n)[^\t\r\n]*?|[ \t]*[\d:.,]{{3,}}[ \t]*)(?:{ARROW})"
+# Any cue of the beginning, for the first may be damaged: a counter and a line with an arrow, or two times and an arrow
+# between them, with blanks; with a tab rather a label track's point whose title begins with an arrow. A line of a label
+# track before any cue, a time and a tab, decides that it is one.
+_COUNTER = rf"[ \t]*+\d{{1,9}}[ \t]*+(?:\r\n|\r|\n)[^\t\r\n]*?(?:{ARROW})"
+_TIMES = rf"[ \t]*+[\d:.,]{{3,}}+(?: *+(?:{ARROW}) *+\d|[ \t]*+-->[ \t]*+\d+:\d)"
+_LABEL_LINE = r"[ \t]*+[+-]?[\d:.,]++\t++[^\r\n]"
+_SUBTITLE = rf"(?:(?!{_LABEL_LINE})[^\r\n]*+(?:\r\n|\r|\n))*?(?:{_COUNTER}|{_TIMES})"
 
 _JSON = r"\s*+[\[{].*"
 # A task of Label Studio without labels: [{"data": {...  or [{"audio": "...

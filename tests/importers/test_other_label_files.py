@@ -67,6 +67,7 @@ TWO = "2\n00:00:03,000 --> 00:00:04,000\nrobin\n"
         ("1\n", "\n\n  1  \n"),
         ("1\n", ""),
         ("1\n00", "0"),
+        (" --> ", "\t-->\t"),
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -106,7 +107,12 @@ def test_a_damaged_cue_is_named_by_its_line_and_the_good_ones_are_read(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "content", ["1\n2.0\t3.0\ta --> b\n", "1\n2\n3\n", "0:01\t0:02\t0:01 --> 0:02\n", "1\tx\n->\n"]
+    "content",
+    [
+        *("1\n2.0\t3.0\ta --> b\n", "1\n2\n3\n", "0:01\t0:02\t0:01 --> 0:02\n", "1\tx\n->\n"),
+        *(f"5.0\t{title}\n1.0\t2.0\tdog\n" for title in ("-> two", "→", "--> 2 dogs", "=> 0:10")),
+        *(f"1.0\t2.0\tdog\n{damaged}\n" for damaged in ("5\n-> 6", "5.0 -> 6.0 cat", "00:05 --> 00:06")),
+    ],
 )
 def test_a_label_track_with_arrows_in_its_titles_is_no_subtitle(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.txt").write_text(content)
