@@ -73,8 +73,20 @@ _TAB_LINE = r"[0-9]++\t[0-9]++\t[^\r\n]*+(?:\r\n|\r|\n|\Z)"
 # With tabs only whole numbers, one of them so large that it is no time in seconds: the others are Audacity's.
 _HTK_TABS = rf"(?=(?:{_TAB_LINE})*+[^\r\n]*\s*\Z)(?:{_TAB_LINE})*?[0-9]++\t0*+[1-9][0-9]{{6}}"
 _AUDINO = rf'(?={_JSON}"original_filename"\s*+:){_JSON}"segmentations"\s*+:\s*+\['
-# An object in the first line, and another one in the next or a name of a file in it.
-_JSON_LINES = r'\s*+\{[ \t]*(?=")[^\n]*(?:"file_name"[ \t]*:|\}[ \t\r]*\n\s*+\{)'
+# A line that is an object. In one JSON document over several lines a comma or a bracket follows it.
+_OBJECT_LINE = r'[ \t]*+\{[ \t]*+"[^\n]*?\}[ \t\r]*(?:\n|\Z)'
+# A name of a file in the first line, or any text after the object in it; two such lines, where the first is damaged.
+_JSON_LINES = (
+    rf'\s*+(?=\{{[ \t]*")(?:[^\n]*"file_name"[ \t]*:|{_OBJECT_LINE}\s*+[^\s,\]}}]|'
+    rf"(?:[^\n]*+\n)*?(?:{_OBJECT_LINE}){{2}})"
+)
+
+_LINES_KIND = _kind("json lines", "a table as JSON Lines", _JSON_LINES, "table", 1 << 16)
+_LINES_SUFFIXES = frozenset({".jsonl", ".ndjson"})
+# In a file of that name one object after any other line, or a line that is longer than what is looked at.
+_NAMED_LINES = re.compile(
+    rf'\s*+(?:(?:[^\n]*+\n)+?{_OBJECT_LINE}\s*+(?![,\]}}])|(?:[^\n]*+\n)*?[ \t]*+\{{[ \t]*+"[^\n]{{30000,}}+\Z)'
+)
 
 FILE_KINDS = (
     _kind("aup3", "a project of Audacity 3 or 4", "SQLite format 3\0", "audacity"),
@@ -108,7 +120,7 @@ FILE_KINDS = (
     _kind("audino", "an export of audino", _AUDINO, "audino", 1 << 16),
     _kind("jams", "a JAMS file", rf'{_JSON}"(?:jams_version|file_metadata|annotation_metadata)"', "jams", 1 << 16),
     _kind("soundevent", "an AOEF file of soundevent", rf'{_JSON}"collection_type"\s*:', "soundevent"),
-    _kind("json lines", "a table as JSON Lines", _JSON_LINES, "table", 1 << 16),
+    _LINES_KIND,
     _kind(
         "label studio",
         "a JSON file of Label Studio",
@@ -123,7 +135,10 @@ FILE_KINDS = (
 
 
 def file_kind(path: Path) -> FileKind | None:
-    """Return what a file is by its first bytes; None where it is nothing known, or cannot be read."""
+    """Return what a file is by its first bytes; None where it is nothing known, or cannot be read.
+
+    Its suffix counts for JSON Lines only, of which the first line may be damaged.
+    """
     try:
         if not path.is_file():
             return None
@@ -133,10 +148,12 @@ def file_kind(path: Path) -> FileKind | None:
         return None
     encoding = marked_encoding(head) or "latin-1"
 
-    def fits(kind: FileKind) -> bool:
-        return kind.pattern.match(head[: kind.head_bytes].decode(encoding, "ignore")) is not None
+    def begins_with(kind: FileKind, pattern: re.Pattern[str]) -> bool:
+        return pattern.match(head[: kind.head_bytes].decode(encoding, "ignore")) is not None
 
-    return next(filter(fits, FILE_KINDS), None)
+    found = next((kind for kind in FILE_KINDS if begins_with(kind, kind.pattern)), None)
+    may_be_lines = path.suffix.lower() in _LINES_SUFFIXES and (found is None or found.name == "json")
+    return _LINES_KIND if may_be_lines and begins_with(_LINES_KIND, _NAMED_LINES) else found
 
 
 def describe_kind(path: Path, wanted: str) -> str:

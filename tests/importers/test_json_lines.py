@@ -38,6 +38,51 @@ def test_the_metadata_of_an_audio_folder_are_read(tmp_path: Path) -> None:
     assert kind is not None and kind.importer == "table"
 
 
+A = '{"file": "a.wav", "start": 1, "end": 2, "label": "dog"}'
+B = A.replace("a.wav", "b.wav")
+
+
+@pytest.mark.parametrize("damaged", ["not json", A[:20], "[1]", "12", '{"a": {', "start,end,label"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".ndjson", ".JSONL"])
+def test_a_damaged_line_anywhere_is_reported_and_the_others_are_read(tmp_path: Path, damaged: str, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    for lines in ([A, damaged, B], [damaged, A, B], [A, B, damaged], ["", damaged, A, "", damaged]):
+        path.write_text("\n".join(lines))
+        got = table.parse(path)
+        assert [row.line for row in rows_of(got)] == [n for n, one in enumerate(lines, 1) if one in (A, B)]
+        bad = [n for n, one in enumerate(lines, 1) if one == damaged]
+        assert [(one.line, one.reason.split(":")[0]) for one in got.skipped] == [(n, "is no JSON object") for n in bad]
+
+
+def test_the_first_line_decides_whatever_the_name(tmp_path: Path) -> None:
+    for lines in ([A, "not json", B], [A[:20], A, B]):
+        (tmp_path / "x.txt").write_text("\n".join(lines))
+        assert len(table.parse(tmp_path / "x.txt").rows) == 2
+
+
+def test_a_first_line_longer_than_what_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text(A[:-1] + ', "site": "' + "x" * 70_000 + f'"}}\n{B}\n')
+    assert [row.line for row in rows_of(table.parse(tmp_path / "x.jsonl"))] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f"[\n{A},\n{B}\n]",
+        f"[\n{A}\n,{B}\n]",
+        f"[{A},\n{B}]",
+        f'{{"data": [\n{A},\n{B}\n]}}',
+        '{"a.wav": "dog", "b.wav": "dog"}',
+        '{\n  "a.wav": {"label": "dog"},\n  "b.wav": {"label": "dog"}\n}',
+    ],
+)
+def test_one_document_is_read_as_that_whatever_its_name(tmp_path: Path, document: str) -> None:
+    (tmp_path / "x.jsonl").write_text(document)
+    got = table.parse(tmp_path / "x.jsonl")
+    assert [(row.recording, row.label) for row in rows_of(got)] == [("a.wav", "dog"), ("b.wav", "dog")]
+    assert not [one for one in got.skipped if one.line is not None]
+
+
 def test_one_record_is_a_table_too(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"file_name": "a.wav", "label": "owl"}')
     assert [(row.recording, row.label) for row in rows_of(table.parse(tmp_path / "x.jsonl"))] == [("a.wav", "owl")]
