@@ -100,13 +100,15 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedLabels:
     Raises
     ------
     LabeltoolError
-        When it cannot be read as text, or a time is `nan` or `inf` (which makes Audacity hang).
+        When it cannot be read as text, or as many lines have a time of `nan` or `inf` (which makes Audacity hang) as
+        there are labels.
     """
     text, skipped = read_text(path, "a label track", REMEDY, encoding)
     if (table := _plain_labels(text)) is not None:
         return ParsedLabels(table, skipped)
     lines = LINE_END.split(text)
     rows: list[LabelRow] = []
+    not_finite: list[Skipped] = []
     index = 0
     while index < len(lines):
         line, text = index + 1, lines[index]
@@ -115,9 +117,10 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedLabels:
             continue
         require_bounded(path, rows, skipped)
         try:
-            row, ignored = _row(path, line, text)
+            row, ignored = _row(line, text)
         except ValueError as error:
             skipped.append(Skipped(str(path), line, str(error)))
+            not_finite += skipped[-1:] if isinstance(error, _NotFiniteError) else []
             continue
         if ignored:
             columns = ", ".join(map(quoted, ignored))
@@ -138,6 +141,9 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedLabels:
             skipped.append(Skipped(str(path), line, f"is not imported because of the frequencies in line {numbers[0]}"))
             skipped.append(Skipped(str(path), numbers[0], str(error)))
     require_bounded(path, rows, skipped)
+    if not_finite and len(rows) <= len(not_finite):
+        remedy = "correct or delete the line"
+        raise LabeltoolError(not_finite[0].reason, file=path, line=not_finite[0].line, remedy=remedy)
     skipped.sort(key=lambda one: one.line or 0)
     return parsed_labels(rows, skipped)
 
@@ -164,14 +170,16 @@ def _tokens(text: str) -> list[str]:
     return [token for token in text.split("\t") if token]
 
 
-def _row(path: Path, line: int, text: str) -> tuple[LabelRow, list[str]]:
+class _NotFiniteError(ValueError):
+    """A time of `nan` or `inf`."""
+
+
+def _row(line: int, text: str) -> tuple[LabelRow, list[str]]:
     """Read the line of a label, and its columns without a meaning; ValueError with the reason if it is not a label."""
     tokens = _tokens(text)
     for token in tokens[:2]:
         if _NOT_FINITE.fullmatch(token):
-            raise LabeltoolError(
-                f"a time of {quoted(token)} is not possible", file=path, line=line, remedy="correct or delete the line"
-            )
+            raise _NotFiniteError(f"has a time that is not possible: {quoted(token)}")
     start_s = clock_time_s(tokens[0])
     time_of = _number if start_s is None else clock_time_s  # after 5.0, "10:30" is a title
     start_s = _number(tokens[0]) if start_s is None else start_s

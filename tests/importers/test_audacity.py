@@ -220,6 +220,7 @@ def test_columns_without_a_meaning_are_reported(tmp_path: Path) -> None:
         ("# by Ann", "comment"),
         ("\\\t100\t200", "does not follow a label"),
         ("\u0661\t\u0662\tdog", "must begin with a time"),
+        *((f"{times}\tdog", "a time that is not possible") for times in ("nan\t1", "1\tNaN", "-inf\t1", "Infinity\t1")),
     ],
 )
 def test_a_line_that_is_not_a_label_is_reported_with_the_reason(tmp_path: Path, line: str, reason: str) -> None:
@@ -237,9 +238,12 @@ def test_a_label_with_unreadable_frequencies_is_not_imported_as_in_audacity(tmp_
 
 
 @pytest.mark.parametrize("line", ["nan\t1\tx", "1\tNaN\tx", "-inf\t1\tx", "1\tInfinity\tx"])
-def test_a_time_that_is_not_a_number_is_an_error_that_names_the_line(tmp_path: Path, line: str) -> None:
-    with pytest.raises(LabeltoolError) as caught:
-        parsed(tmp_path, f"1\t2\tfine\n{line}\n")
+@pytest.mark.parametrize("labels", [1, 2])
+def test_where_as_many_times_are_no_numbers_as_there_are_labels_the_first_line_is_named(
+    tmp_path: Path, line: str, labels: int
+) -> None:
+    with pytest.raises(LabeltoolError, match="correct or delete the line") as caught:
+        parsed(tmp_path, f"1\t2\tfine\n{line}\n" * labels)
     assert caught.value.line == 2
 
 
