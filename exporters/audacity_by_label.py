@@ -9,7 +9,7 @@ import pandas as pd
 
 from labeltool.exporters.annotations import by_recording, exportable, not_exported
 from labeltool.exporters.audacity import CARRIES, INDEX, regions
-from labeltool.exporters.file_names import safe_stems
+from labeltool.exporters.file_names import OWN_FILES, safe_stems
 from labeltool.exporters.source import Source
 
 _README = """\
@@ -28,7 +28,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     """Write a label track for each present label of each recording, an index, and a README."""
     rows = exportable(source.annotations, CARRIES)
     recordings = rows.drop_duplicates("recording_id")
-    folders = safe_stems([Path(path).stem for path in recordings["path"]])
+    folders = safe_stems([Path(path).stem for path in recordings["path"]], reserved=OWN_FILES)
     with (directory / INDEX).open("w", encoding="utf-8", newline="") as file:
         index = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         index.writerow(("track", "label", "path", "recording_sha256", "regions"))

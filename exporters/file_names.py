@@ -16,6 +16,19 @@ from labeltool.util.urls import is_url
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u2028\u2029]')
 _MAX_BYTES = 120
 
+OWN_FILES = frozenset(
+    {
+        "README.md",
+        "MANIFEST.sha256",
+        "not_exported.csv",
+        "tracks.csv",
+        "metadata.csv",
+        "ATTRIBUTION.md",
+        "attributions.csv",
+    }
+)
+"""Files that products write beside folders which are called after labels or recordings."""
+
 
 def write_recording_files(
     store: Store, directory: Path, texts: Mapping[int, tuple[str, int]], ending: str, index: str
@@ -61,13 +74,15 @@ def short_names(paths: Collection[str]) -> dict[str, str]:
     }
 
 
-def safe_stems(stems: Sequence[str], max_bytes: int = _MAX_BYTES) -> list[str]:
+def safe_stems(
+    stems: Sequence[str], max_bytes: int = _MAX_BYTES, *, reserved: Collection[str] = frozenset()
+) -> list[str]:
     """Return file name stems that every common file system accepts, all different, in the order given.
 
-    Letters of any script stay. Where two would differ only by case, or not at all, a number is appended. They have at
-    most `max_bytes` bytes and that number.
+    Letters of any script stay. Where two would differ only by case, or not at all, or one so from a name that is
+    `reserved`, a number is appended. They have at most `max_bytes` bytes and that number.
     """
-    used: set[str] = set()
+    used = {name.casefold() for name in reserved}
     safe: list[str] = []
     for stem in stems:
         plain = _safe(stem, max_bytes)

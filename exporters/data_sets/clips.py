@@ -9,7 +9,7 @@ import pandas as pd
 from labeltool.exporters.annotations import DTYPES, Carries, exportable, not_exported, write_csv
 from labeltool.exporters.data_sets import attribution
 from labeltool.exporters.data_sets.cut import HOW, cut, file_stems, with_failed
-from labeltool.exporters.file_names import safe_stems
+from labeltool.exporters.file_names import OWN_FILES, safe_stems
 from labeltool.exporters.source import Source
 
 METADATA = "metadata.csv"
@@ -41,7 +41,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     """Cut a file for each present annotation, and write a table of the files and a README."""
     rows = exportable(source.annotations, CARRIES)
     names = sorted(rows["label"].unique())
-    folder_of = dict(zip(names, safe_stems(names), strict=True))
+    folder_of = dict(zip(names, safe_stems(names, reserved=OWN_FILES), strict=True))
     folders = rows["label"].map(folder_of)
     stems = pd.Series(file_stems(rows), index=rows.index)
     for folder in folder_of.values():

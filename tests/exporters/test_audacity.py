@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.exports import export
-from labeltool.exporters.file_names import safe_stems
+from labeltool.exporters.file_names import OWN_FILES, safe_stems
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store
@@ -94,6 +94,22 @@ def test_recordings_with_equal_names_get_separate_tracks_and_an_index(project: P
     assert index["/a/rec.wav"] == "rec.txt" and index["/c/صوت؟.wav"] == "صوت؟.txt"
     for number, path in enumerate(paths):
         assert (directory / index[path]).read_text(encoding="utf-8").endswith(f"\tl{number}\n")
+
+
+def test_recordings_called_as_files_of_the_product_get_folders_of_their_own(project: Project, store: Store) -> None:
+    names = sorted({*OWN_FILES, *map(str.upper, OWN_FILES)})
+    for number, name in enumerate(names):
+        sound = Recording(f"/a/{name}.wav", f"{number:x}" * 64, 16_000, 1, 16_000, name)
+        clip = Clip(sound.sha256, 0.0, 1.0)
+        add(store, sound, clip, Verdict(clip, name))
+    directory = Path(export(project, "audacity-by-label").written[0])
+    with (directory / "tracks.csv").open(encoding="utf-8", newline="") as file:
+        tracks = {row["label"]: row["track"] for row in csv.DictReader(file)}
+    assert sorted(tracks) == names
+    assert all((directory / track).read_text() == f"0.000000\t1.000000\t{name}\n" for name, track in tracks.items())
+    entries = list(directory.iterdir())
+    assert len({path.name.casefold() for path in entries}) == len(entries)
+    assert {path.name for path in entries if path.is_file()} <= OWN_FILES
 
 
 @given(st.lists(st.one_of(st.text(max_size=300), st.sampled_from(("../../x", "con", "..", "", "a", "A", "é", "é")))))

@@ -16,6 +16,7 @@ import soundfile
 from helpers.exports import bytes_of, export
 from labeltool.audio import files, sound_reader
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.file_names import OWN_FILES
 from labeltool.importers.tables import table
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
@@ -135,6 +136,19 @@ def test_labels_and_names_of_any_kind_become_folders_and_files_of_their_own(
     assert len({folder.casefold() for folder in folders.values()}) == len(labels)
     assert not any(folder in (".", "..") or "/" in folder for folder in folders.values())
     assert sorted(path.name for path in directory.iterdir() if path.is_dir()) == sorted(folders.values())
+
+
+def test_labels_called_as_files_of_the_product_get_folders_of_their_own(
+    project: Project, add_sound: Callable[..., Path]
+) -> None:
+    names = sorted({*OWN_FILES, *map(str.upper, OWN_FILES)})
+    add_sound("a.wav", "PCM_16", [(number / 10, number / 10 + 0.1, name) for number, name in enumerate(names)])
+    directory = Path(export(project, "clips").written[0])
+    assert sorted(row["label"] for row in metadata(directory)) == names
+    assert all((directory / row["file_name"]).is_file() for row in metadata(directory))
+    entries = list(directory.iterdir())
+    assert len({path.name.casefold() for path in entries}) == len(entries)
+    assert {path.name for path in entries if path.is_file()} <= OWN_FILES
 
 
 def test_what_cannot_be_cut_is_named_and_the_others_are_written(
