@@ -96,6 +96,4 @@ def _disk_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LabeltoolError(
-            f"{error.strerror or error}; nothing was exported", file=error.filename or target
-        ) from error
+        raise LabeltoolError(error.strerror or str(error), file=error.filename or target) from error

@@ -205,8 +205,9 @@ def export(
     options.check()
     with project.open_store(to_write=options.lock) as store:
         source = Source(project, store, model_id, report, st_applications, arch, as_of, options)
-        _check_source(exporters, source, force=force)
-        written = _write_all(exporters, source, Path(output), lock_test_set=options.lock)
+        with _nothing_exported():
+            _check_source(exporters, source, force=force)
+            written = _write_all(exporters, source, Path(output), lock_test_set=options.lock)
         about = source.lost, skipped_files(source.failed), tuple(dict.fromkeys(source.notes))
         if not any(exporter.needs_model for exporter in exporters):
             return ExportResult(written, None, None, "", *about)
@@ -264,4 +265,14 @@ def _errors_of(exporter: Exporter) -> Iterator[None]:
         yield
     except (LabeltoolError, OSError) as error:
         reason = str(error) if isinstance(error, LabeltoolError) else error.strerror or str(error)
-        raise LabeltoolError(f"{exporter.name}: {reason}; nothing was exported") from error
+        raise LabeltoolError(f"{exporter.name}: {reason}") from error
+
+
+@contextmanager
+def _nothing_exported() -> Iterator[None]:
+    """Say in an error that nothing was exported."""
+    try:
+        yield
+    except LabeltoolError as error:
+        reason = f"{error.reason}; nothing was exported"
+        raise LabeltoolError(reason, remedy=error.remedy, file=error.file, line=error.line) from error

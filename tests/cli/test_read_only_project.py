@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,18 @@ def test_a_read_only_project(labelled: Project, tmp_path: Path, write_tone: Call
         assert list(temporary.iterdir()) == []
         assert listing(labelled.directory) == before
     assert (tmp_path / "out" / "splits").is_dir() and (tmp_path / "saved.db").is_file()
+
+
+@pytest.mark.parametrize("exported_before", [False, True])
+def test_a_refused_export_ends_with_one_note_that_nothing_was_exported(
+    labelled: Project, exported_before: bool
+) -> None:
+    if exported_before:
+        labeltool_here(labelled, "export", "--audacity")
+    with read_only(labelled.directory):
+        refusal = labeltool_here(labelled, "export", "--audacity", "--splits", check=1).stderr
+    assert refusal.count("Read-only file system" if os.geteuid() == 0 else "Permission denied") == 1
+    assert refusal.count("nothing was exported") == 1
 
 
 def test_work_that_could_not_be_kept_is_not_begun(labelled: Project) -> None:
