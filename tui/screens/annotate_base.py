@@ -276,7 +276,7 @@ class AnnotateScreen(UndoScreen):
         """Write a verdict on the clip on the screen and go on; after `m` or `x`, stay."""
         current, label = self.current, answer.label
         # First of all: a key that repeats while the screen is busy still repeats afterwards.
-        if self._is_ignored(answer.key) or current is None:
+        if self._is_repeat(answer.key) or self._is_early() or current is None:
             return
         mode = LabelMode.LABEL if label is None else self._mode
         value = Value.ABSENT if mode is LabelMode.ABSENT else answer.value
@@ -328,7 +328,7 @@ class AnnotateScreen(UndoScreen):
 
     async def _exclude(self, kind: str) -> None:
         current = self.current
-        if self._is_ignored(kind) or current is None:
+        if self._is_repeat(kind) or self._is_early() or current is None:
             return
         response_ms = round((time.monotonic() - self._shown_at) * 1000)
         try:
@@ -349,15 +349,20 @@ class AnnotateScreen(UndoScreen):
         self.header.refresh()
         self.show_next(clip_id)
 
-    def _is_ignored(self, key: str | None) -> bool:
-        """Return whether a label key repeats because it is held down or bounces, or its clip is not there yet."""
+    def _is_repeat(self, key: str | None) -> bool:
+        """Return whether a label key repeats because it is held down or bounces."""
         last, self._last_key = self._last_key, (key, time.monotonic())
         repeats = key is not None and last[0] == key and self._last_key[1] - last[1] < self._repeat_s
         if repeats:
             self.notice.show("the same key again at once: ignored")
-        elif self.busy or self.awaits_clip:
+        return repeats
+
+    def _is_early(self) -> bool:
+        """Return whether the clip that a key may be for is not on the screen yet, with a notice."""
+        is_early = self.busy or self.awaits_clip
+        if is_early:
             self.notice.show("the next clip was not there yet: a key was ignored")
-        return repeats or self.busy
+        return is_early
 
     def _set_mode(self, mode: LabelMode) -> None:
         self._mode = mode
