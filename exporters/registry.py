@@ -207,7 +207,7 @@ def export(
         source = Source(project, store, model_id, report, st_applications, arch, as_of, options)
         with _nothing_exported():
             _check_source(exporters, source, force=force)
-            written = _write_all(exporters, source, Path(output), lock_test_set=options.lock)
+        written = _write_all(exporters, source, Path(output), lock_test_set=options.lock)
         about = source.lost, skipped_files(source.failed), tuple(dict.fromkeys(source.notes))
         if not any(exporter.needs_model for exporter in exporters):
             return ExportResult(written, None, None, "", *about)
@@ -234,7 +234,7 @@ def _write_all(exporters: Sequence[Exporter], source: Source, folder: Path, *, l
     with locked_folder(folder), ExitStack() as ready:
         for exporter in exporters:
             source.report(f"exporting {exporter.name}", 0, 0)
-            with _errors_of(exporter):
+            with _nothing_exported(), _errors_of(exporter):
                 target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
                 exporter.write(source, ready.enter_context(atomic_folder(target)))
             written.append(str(target))

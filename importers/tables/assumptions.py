@@ -152,16 +152,17 @@ def _notes_of_rows(path: str, frame: pd.DataFrame) -> Iterator[Note]:
         if "value" in frame:  # what is absent is so from beginning to end
             without &= (frame["value"] == "present").to_numpy()
         if without.any() and not frame["start_s"].isna().all():
-            reason = (
-                f"has no times, as {counted(int(without.sum()), 'row')} with a label: each is of the whole sound file"
-            )
+            rows = counted(int(without.sum()), "row")
+            reason = f"{rows} with a label and no times, this one first: each label is of the whole sound file"
             yield Note(path, line(int(without.argmax())), reason)
     if "value" in frame and frame["value"].nunique() > 1:
         names = [name for name in (*_SAME_LABEL, "label") if name in frame]
         values = frame.groupby(names, dropna=False)["value"].transform("nunique").to_numpy()
         against = has_label & (values > 1)
         if against.any():
-            reason = f"contradicts another row, as {int(against.sum())} do: of the same label the last one counts"
+            reason = (
+                f"{int(against.sum()):,} rows contradict each other, this one first: of the same label the last counts"
+            )
             yield Note(path, line(int(against.argmax())), reason)
 
 

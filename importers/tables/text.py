@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from labeltool.audio.files import AUDIO_SUFFIXES
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import first_skipped, quoted, read_text
-from labeltool.importers.tables.profiles import ALIASES, IDENTIFIERS, PROFILES, folded, profile_of, with_unit
+from labeltool.importers.tables.profiles import ALIASES, IDENTIFIERS, PROFILES, folded, with_unit
+from labeltool.importers.tables.quoted_rows import fields_of_line, quoted_rows, quotes_are_letters, reader_of
 from labeltool.records import Note, Skipped
 
 if TYPE_CHECKING:
@@ -152,24 +153,26 @@ def _text(path: Path, encoding: str | None, numbered: bool) -> Table:
         text = delimiter.join(map(str, range(1, width + 1))) + "\n" + text
     content = text.encode()
     del text
-    lines, taken = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline=""), list[str]()
-    reader = _reader(_recorded(lines, taken), delimiter)
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+    reader = reader_of(lines, delimiter)
     try:
         header = next(reader) if numbered else _header(path, reader, delimiter, above)
-        rows = _plain_rows(content, reader.line_num, delimiter, len(header))
-        if rows is None and _quotes_nothing(header, delimiter):
-            numbered_lines = enumerate(lines, reader.line_num + 1)
-            rows = _any_rows(
-                path, ((number, _fields(line, delimiter)) for number, line in numbered_lines), header, skipped
-            )
-        elif rows is None:
-            rows = _any_rows(path, _quoted_rows(path, reader, taken, delimiter, len(header), skipped), header, skipped)
     except csv.Error as error:
         reason = f"cannot be read as a CSV table: {error}"
         raise LabeltoolError(reason, file=path, line=reader.line_num, remedy=_REMEDY) from error
-    columns, numbers = rows
+    plain = _plain_rows(content, reader.line_num, delimiter, len(header))
+    if plain is not None:
+        columns, numbers = plain
+        numbers -= numbered
+    else:
+        last = reader.line_num - numbered
+        rows: Iterator[tuple[int, list[str]]]
+        if quotes_are_letters(header, delimiter):
+            rows = ((number, fields_of_line(line, delimiter)) for number, line in enumerate(lines, last + 1))
+        else:
+            rows = quoted_rows(path, lines, last, delimiter, _needed(header), skipped)
+        columns, numbers = _any_rows(path, rows, header, skipped)
     require_bounded(path, len(numbers), len(header))
-    numbers -= numbered
     return Table(
         path, pd.DataFrame(dict(zip(header, columns, strict=True))), numbers, first_skipped(skipped, _MAX_REPORTED)
     )
@@ -228,66 +231,9 @@ def _plain_rows(content: bytes, line: int, delimiter: str, width: int) -> tuple[
     return [column[has_text] for column in columns], numbers[has_text]
 
 
-def _reader(lines: Iterable[str], delimiter: str) -> _Reader:
-    return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
-
-
-def _recorded(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
-    """Yield lines, and add each to `taken`."""
-    for line in lines:
-        taken.append(line)
-        yield line
-
-
-def _quotes_nothing(header: list[str], delimiter: str) -> bool:
-    """Return whether a table is one of Raven, in whose labels a quotation mark is a letter as any other."""
-    profile = profile_of(header)
-    return delimiter == "\t" and profile is not None and "selection" in profile.columns
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    """Return the fields of a line that has a row; quoted, as spreadsheets save them, or not."""
-    try:
-        return next(_reader([line], delimiter), [])
-    except csv.Error:
-        return line.rstrip("\r\n").split(delimiter)
-
-
-def _quoted_rows(
-    path: Path, reader: _Reader, taken: list[str], delimiter: str, width: int, skipped: list[Skipped]
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which each row ends, and its fields; of one that cannot be read `skipped` has the reason.
-
-    Parameters
-    ----------
-    taken
-        The lines that the reader takes are added to it.
-
-    Raises
-    ------
-    csv.Error
-        When a quotation mark is never closed.
-    """
-    while True:
-        taken.clear()
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            if "unexpected end" in str(error):
-                raise
-            try:  # blanks behind a closing mark
-                row = next(_reader([re.sub(f'" +(?={re.escape(delimiter)}|[\r\n]|$)', '"', "".join(taken))], delimiter))
-            except csv.Error:
-                skipped.append(Skipped(str(path), reader.line_num, f"cannot be read as a row of a CSV table: {error}"))
-                continue
-        if row is None:
-            return
-        first, last = taken[0], taken[-1]
-        if len(taken) > 1 and width > 2 and min(first.count(delimiter), last.count(delimiter)) >= width - 1:
-            begin = reader.line_num - len(taken) + 1
-            reason = f"is one row up to line {reader.line_num}: is a quotation mark too many in it?"
-            skipped.append(Note(str(path), begin, reason))
-        yield reader.line_num, row
+def _needed(header: Sequence[str]) -> int:
+    """Return how many fields a row has at least: those up to the last column that is known, or all."""
+    return max((at for at, name in enumerate(header, 1) if folded(name) in _KNOWN), default=len(header))
 
 
 def _any_rows(
@@ -296,7 +242,7 @@ def _any_rows(
     """Read rows, each with its line, one by one; those whose number of fields differs from the header's are skipped."""
     import numpy as np
 
-    needed = max((at for at, name in enumerate(header, 1) if folded(name) in _KNOWN), default=len(header))
+    needed = _needed(header)
     columns: list[list[str]] = [[] for _ in header]
     numbers: list[int] = []
     chunk: list[list[str]] = []

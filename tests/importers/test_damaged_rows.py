@@ -76,15 +76,39 @@ def test_rows_between_two_stray_quotation_marks_are_named(tmp_path: Path) -> Non
         parsed(tmp_path / "x.csv", 'file,start,end,label\na.wav,1,2,"dog\na.wav,2,3,cat\n')
 
 
+def test_rows_behind_a_quotation_mark_that_closes_elsewhere_are_there(tmp_path: Path) -> None:
+    content = 'file,start,end,label\na.wav,0,1,"dog\nb.wav,0,1,cat\nc.wav,0,1,"cow"\nd.wav,0,1,hen\n'
+    rows, reports = parsed(tmp_path / "x.csv", content)
+    assert [label for _, label in rows] == ["cat", "cow", "hen"] and [one[0] for one in reports] == [2]
+    huge = "".join(f"a.wav,{n},{n + 1},cat\n" for n in range(9000))
+    rows, reports = parsed(tmp_path / "x.csv", f'file,start,end,label\na.wav,0,1,"dog\n{huge}')
+    assert len(rows) == 9000 and [(line, is_note) for line, _, is_note in reports] == [(2, False)]
+    _, reports = parsed(tmp_path / "x.csv", 'file,label\na.wav,"\nb.wav,"\nc.wav,owl\n')
+    assert (2, "is one row up to line 3", True) in reports
+
+
+def test_a_damaged_row_of_a_table_without_a_header_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text('a.wav,dog\nb.wav,"c"x\nc.wav,owl\n')
+    found = table.parse(path, column=("file=1", "label=2"))
+    assert [row.label for row in rows_of(found)] == ["dog", "owl"] and found.skipped[0].line == 2
+
+
+def test_ditto_marks_in_a_table_of_raven_are_two_fields(tmp_path: Path) -> None:
+    row = '1\tSpectrogram 1\t1\t1\t2\t90\t990\t"\t"\n'
+    found, reports = parsed(tmp_path / "x.txt", f"{RAVEN}\tSpecies\tNotes (own)\n{row}")
+    assert found == [(1.0, '"')] and reports == []
+
+
 def test_a_label_without_the_times_that_others_have_is_named(tmp_path: Path) -> None:
     content = "file,start,end,label,value\na.wav,1,2,dog,1\na.wav,,,cat,1\na.wav,,,owl,0\n"
     found, reports = parsed(tmp_path / "x.csv", content)
     assert [label for _, label in found] == ["dog", "cat", "owl"]
-    assert reports == [(3, "has no times, as 1 row with a label", True)]
+    assert reports == [(3, "1 row with a label and no times, this one first", True)]
 
 
 def test_rows_that_contradict_each_other_are_named(tmp_path: Path) -> None:
     _, reports = parsed(
         tmp_path / "x.csv", "file,label,value\na.wav,dog,present\nb.wav,dog,present\na.wav,dog,absent\n"
     )
-    assert (2, "contradicts another row, as 2 do", True) in reports
+    assert (2, "2 rows contradict each other, this one first", True) in reports

@@ -32,7 +32,7 @@ def test_the_metadata_of_an_audio_folder_are_read(tmp_path: Path) -> None:
     assert [(one.line, one.reason.split(":")[0]) for one in got.skipped] == [
         (4, "is no JSON object"),
         (6, "is no JSON object"),
-        (1, "has no times, as 1 row with a label"),
+        (1, "1 row with a label and no times, this one first"),
     ]
     kind = file_kind(path)
     assert kind is not None and kind.importer == "table"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import fsspec
@@ -13,17 +14,10 @@ from labeltool.audio.remote.limits import limits
 from labeltool.audio.remote.reference import Reference
 from labeltool.errors import LabeltoolError
 
-# Names of errors of botocore, aiohttp and paramiko, not imported here, that mean: nobody there, or nobody known.
-_UNREACHABLE = {
-    "ClientConnectorError",
-    "ConnectTimeoutError",
-    "ConnectionRefusedError",
-    "EndpointConnectionError",
-    "NoValidConnectionsError",
-    "gaierror",
-}
+# Names of errors of botocore, which is not imported here, that mean: nobody there, or nobody known.
+_UNREACHABLE = {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ConnectionRefusedError"}
 _VERSIONS = ("ETag", "etag", "LastModified", "last_modified", "updated", "mtime")
-_NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "PermissionError", "AuthenticationException"}
+_NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "PermissionError"}
 
 
 class ObjectStore:
@@ -38,11 +32,11 @@ class ObjectStore:
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
         if scheme == "sftp":
-            from labeltool.audio.remote.sftp import SftpFiles
+            from labeltool.audio.remote import sftp
 
-            self._class = SftpFiles
+            self._class, self._files = sftp.SftpFiles, sftp.connected
         else:
-            self._class = fsspec.get_filesystem_class(scheme)
+            self._class, self._files = fsspec.get_filesystem_class(scheme), self._opened
 
     def find(self, url: str, with_head: bool) -> tuple[Reference, bytes]:
         """Request size and version."""
@@ -81,9 +75,12 @@ class ObjectStore:
 
     def _result(self, url: str, request: Any) -> Any:
         try:
-            return request(self._opened(url), self._path(url))
+            with self._files(url, limits().timeout_s) as files:
+                return request(files, self._path(url))
         except FileNotFoundError as error:
             raise LabeltoolError("no such file", file=url, remedy="check the URL") from error
+        except TryAgainError:
+            raise
         except LabeltoolError as error:
             raise LabeltoolError(error.reason, file=url, remedy=error.remedy) from error
         except Exception as error:  # each library has its own
@@ -94,13 +91,11 @@ class ObjectStore:
                     file=url,
                     remedy="docs/remote.md says where credentials go",
                 ) from error
-            if self._scheme == "sftp":
-                self._class.clear_instance_cache()  # the connection may be lost
             raise TryAgainError(type(error).__name__, is_unreachable=bool(names & _UNREACHABLE)) from error
 
-    def _opened(self, url: str) -> Any:
+    @contextmanager
+    def _opened(self, _url: str, wait_s: float) -> Iterator[Any]:
         own: dict[str, Any] = {"use_listings_cache": False}
-        wait_s = limits().timeout_s
         if self._scheme == "s3":
             # Tried again by `fetching`, which knows the limits.
             own["config_kwargs"] = {
@@ -109,9 +104,7 @@ class ObjectStore:
                 "retries": {"max_attempts": 1, "mode": "standard"},
                 **conf.get("s3", {}).get("config_kwargs", {}),
             }
-        elif self._scheme == "sftp":
-            return self._class.of(url, wait_s)
-        return self._class(**own)
+        yield self._class(**own)
 
 
 def _reference(url: str, found: Any) -> Reference:
