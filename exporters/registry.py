@@ -231,13 +231,15 @@ def _write_all(exporters: Sequence[Exporter], source: Source, folder: Path, *, l
 
     written = []
     # Every product is complete before the first one gets its name: the stack renames them all at the end.
-    with locked_folder(folder), ExitStack() as ready:
-        for exporter in exporters:
-            source.report(f"exporting {exporter.name}", 0, 0)
-            with _nothing_exported(), _errors_of(exporter):
-                target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
-                exporter.write(source, ready.enter_context(atomic_folder(target)))
-            written.append(str(target))
+    with ExitStack() as ready:
+        with _nothing_exported():
+            ready.enter_context(locked_folder(folder))
+            for exporter in exporters:
+                source.report(f"exporting {exporter.name}", 0, 0)
+                with _errors_of(exporter):
+                    target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
+                    exporter.write(source, ready.enter_context(atomic_folder(target)))
+                written.append(str(target))
         if lock_test_set:
             source.notes.append(lock(source.store, source.split, annotator=source.project.annotator()))
     return tuple(written)

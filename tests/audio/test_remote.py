@@ -7,6 +7,7 @@ import hashlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -281,7 +282,7 @@ def test_an_object_that_changes_while_it_is_read_is_named(monkeypatch: pytest.Mo
             return b"1234"[start:end]
 
     opened = Files()
-    monkeypatch.setattr(ObjectStore, "_opened", lambda *_: opened)
+    monkeypatch.setattr(ObjectStore, "_opened", lambda *_: nullcontext(opened))
     found, _ = fetching.find("s3://bucket/a.wav", with_head=False)
     with pytest.raises(RemoteError, match="it was changed on its server"):
         fetching.read(found, 0, 4)

@@ -224,9 +224,7 @@ async def test_a_key_held_down_labels_one_clip(app_project: Project, reading: St
     assert [value for _, _, value, _ in verdicts(reading)] == ["absent", "unsure"]
 
 
-async def test_a_key_before_the_next_clip_is_there_labels_nothing_and_says_so(
-    app_project: Project, reading: Store
-) -> None:
+async def test_a_key_before_the_next_clip_is_there_labels_nothing(app_project: Project, reading: Store) -> None:
     async with opened(app_project) as (_, screen, pilot):
         screen.current = None
         await pilot.press("n")

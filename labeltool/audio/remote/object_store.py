@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import fsspec
@@ -31,12 +31,13 @@ class ObjectStore:
 
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
+        self._files: Callable[[str, float], AbstractContextManager[Any]] = self._opened
         if scheme == "sftp":
             from labeltool.audio.remote import sftp
 
             self._class, self._files = sftp.SftpFiles, sftp.connected
         else:
-            self._class, self._files = fsspec.get_filesystem_class(scheme), self._opened
+            self._class = fsspec.get_filesystem_class(scheme)
 
     def find(self, url: str, with_head: bool) -> tuple[Reference, bytes]:
         """Request size and version."""
