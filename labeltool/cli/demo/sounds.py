@@ -118,13 +118,13 @@ class World:
     pool: Path
 
 
-def make_world(directory: Path) -> World:
+def make_world(directory: Path, *, seed: int = 7) -> World:
     """Write the world's sounds and labels; what is there already stays as it is.
 
     An ESC-style set of five folds, a recording of 40 s with a label track, and a dozen clips without labels.
     """
     world = World(directory / "esc-style", directory / "yard.wav", directory / "yard.txt", directory / "unlabelled")
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     _esc_style(world.esc_style, rng)
     _yard(world, rng)
     for number in range(12):
