@@ -324,12 +324,7 @@ PROFILES = (
         columns={"start_s": ("TIME",), "value": ()},
     ),
     TableProfile("praat table", "a table of Praat", ("tmin", "text", "tmax"), columns={"label": ("text",)}),
-    TableProfile(
-        "birdnet",
-        "a result table of BirdNET",
-        ("Start (s)", "End (s)", "Scientific name", "Common name"),
-        columns={"label": ALIASES["label"]},  # a row may have no common name: the next column with a text counts
-    ),
+    TableProfile("birdnet", "a result table of BirdNET", ("Start (s)", "End (s)", "Scientific name", "Common name")),
     TableProfile(
         "kaleidoscope",
         "a table of Kaleidoscope",
